@@ -1,0 +1,182 @@
+"""Skyvern's API: ``GET /v1/runs/{run_id}`` with the header ``x-api-key``."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+import httpx
+
+from archiver.adapters.http import RetryPolicy, retry_after, translated
+from archiver.domain.digest import Sha256
+from archiver.domain.masking import mask_text, without_query
+from archiver.domain.run_id import RunId
+from archiver.errors import (
+    AnswerInvalid,
+    ApiUnavailable,
+    KeyRefused,
+    RunError,
+    RunNotFound,
+    UsageError,
+)
+
+_DETAIL_BYTES = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAnswer:
+    """The body of a run's answer, its digest as received, and when it came (UTC)."""
+
+    body: bytes
+    sha256: Sha256
+    at: datetime
+
+
+class Tally:
+    """What a run costs, as it happens: it is there whatever the end. Several threads add to it."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.retries = 0
+        self.bytes = 0
+        self.http_status: int | None = None
+        self._lock = Lock()
+
+    def add(self, *, requests: int = 0, retries: int = 0, received: int = 0) -> None:
+        """Count requests, those that were repetitions, and artifact bytes received."""
+        with self._lock:
+            self.requests += requests
+            self.retries += retries
+            self.bytes += received
+
+
+class RunsApi:
+    """Asks the API for runs. Safe to use from several threads.
+
+    ``base_url`` is the API's address without ``/v1``; the key is sent nowhere else.
+    """
+
+    def __init__(
+        self,
+        client: httpx.Client,
+        base_url: str,
+        key: str,
+        retry: RetryPolicy,
+        now: Callable[[], datetime],
+        max_document_size: int,
+    ) -> None:
+        self._client = client
+        self._base_url = checked_base_url(base_url)
+        self._key = checked_key(key)
+        self._retry = retry
+        self._now = now
+        self._max_document_size = max_document_size
+
+    @property
+    def base_url(self) -> str:
+        return self._base_url
+
+    def get_run(self, run_id: RunId, tally: Tally) -> ApiAnswer:
+        """The API's answer for a run.
+
+        Raises RunNotFound (404), KeyRefused (401, 403), ApiUnavailable (no answer, 429, 5xx, after
+        the retries) and AnswerInvalid (any other status, a redirect, a document too large).
+        """
+        for attempt in self._retry.retrying(lambda: tally.add(retries=1)):
+            with attempt:
+                return self._ask(run_id, tally)
+        raise AssertionError("tenacity returns or raises")
+
+    def _ask(self, run_id: RunId, tally: Tally) -> ApiAnswer:
+        def fail(what: str, may_pass: bool) -> NoReturn:
+            error = ApiUnavailable(f"the API did not answer for {run_id}: {what}")
+            error.retry = may_pass
+            raise error
+
+        url = f"{self._base_url}/v1/runs/{run_id}"
+        headers = {"x-api-key": self._key, "Accept": "application/json"}
+        tally.add(requests=1)
+        with translated(fail), self._client.stream("GET", url, headers=headers) as response:
+            tally.http_status = response.status_code
+            at = self._now()
+            if response.status_code != 200:
+                raise self._refusal(run_id, response)
+            digest = hashlib.sha256()
+            body = bytearray()
+            for piece in response.iter_bytes():
+                digest.update(piece)
+                body += piece
+                if len(body) > self._max_document_size:
+                    raise AnswerInvalid(
+                        f"the API's answer for {run_id} is larger than --max-document-size "
+                        f"({self._max_document_size} bytes)"
+                    )
+        return ApiAnswer(bytes(body), Sha256(digest.hexdigest()), at)
+
+    def _refusal(self, run_id: RunId, response: httpx.Response) -> Exception:
+        status = response.status_code
+        if response.is_redirect:
+            target = without_query(response.headers.get("Location", ""))
+            return AnswerInvalid(
+                f"the API redirects {run_id} to {target}, which is not followed: the key stays "
+                "with the API",
+                hint="Set SKYVERN_BASE_URL to where the API is",
+            )
+        detail = self._detail(response)
+        match status:
+            case 404:
+                return RunNotFound(f"the API does not know {run_id}{detail}")
+            case 401 | 403:
+                return KeyRefused(
+                    f"the API refused the key (HTTP {status}{detail})",
+                    hint="Check SKYVERN_API_KEY and SKYVERN_BASE_URL",
+                )
+            case 408 | 425 | 429 | 500 | 502 | 503 | 504:
+                return ApiUnavailable(
+                    f"the API answered HTTP {status} for {run_id}{detail}",
+                    status=status,
+                    retry_after=retry_after(response, self._now),
+                )
+            case _:
+                return RunError(f"the API answered HTTP {status} for {run_id}{detail}")
+
+    def _detail(self, response: httpx.Response) -> str:
+        """The beginning of an error's body: what the server says of it, without secrets."""
+        body = b""
+        for piece in response.iter_bytes(_DETAIL_BYTES):
+            body = piece[:_DETAIL_BYTES]
+            break
+        text = " ".join(body.decode(errors="replace").split())
+        if not text or text.startswith("<"):
+            return ""
+        return f": {mask_text(text.replace(self._key, '***'))[:200]}"
+
+
+def checked_base_url(text: str) -> str:
+    """The API's address, without a trailing slash. Raises UsageError when it is none."""
+    try:
+        parts = urlsplit(text.strip())
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        parts, port_is_fine = urlsplit(""), False
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_fine:
+        raise UsageError(
+            f"the base URL {mask_text(text)!r} is no http or https address",
+            hint="Set SKYVERN_BASE_URL, for example to https://api.skyvern.com",
+        )
+    if parts.username or parts.query or parts.fragment:
+        raise UsageError("the base URL must have no credentials, query or fragment")
+    return text.strip().rstrip("/").removesuffix("/v1")
+
+
+def checked_key(text: str) -> str:
+    """The API key, fit for a header. Raises UsageError when it is not."""
+    key = text.strip()
+    if not key or not key.isascii() or not key.isprintable():
+        raise UsageError(
+            "SKYVERN_API_KEY is not set, or is no API key", hint="Set it in the environment"
+        )
+    return key

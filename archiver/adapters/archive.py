@@ -1,0 +1,202 @@
+"""An archive: opened to read, or held by one writer.
+
+The writer's lock is an operating system lock on ``tmp/lock``: it ends with the process that holds
+it, so no stale process id is ever trusted. ``tmp`` also holds what is being written, and the
+writer's journal: one line for each revision before it is committed, so that the next writer knows
+which of a killed session's revisions the tables may lack.
+"""
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from threading import Lock
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from archiver import __version__
+from archiver.adapters.storage import LocalStorage, explained
+from archiver.domain.paths import ARCHIVE_FILE, README_FILE, TEMPORARY_FOLDER
+from archiver.domain.session import SessionId
+from archiver.errors import ArchiveLocked, NotAnArchive
+
+FORMAT = 1
+TOOL = f"skyvern-archiver {__version__}"
+
+_LOCK = f"{TEMPORARY_FOLDER}/lock"
+_HOLDER = f"{TEMPORARY_FOLDER}/lock.json"
+_JOURNAL_ENDING = ".journal"
+
+README = """\
+This folder is an archive of Skyvern runs, written by skyvern-archiver.
+
+runs/<year>/<month>/<day>/<run id>/   one folder per run, by the UTC day it was created
+  r1/manifest.json                    what revision 1 consists of: paths, sizes, SHA-256 digests
+  r1/run.json                         the API's answer (GET /v1/runs/<run id>), secrets masked
+  r1/recording.*, r1/screenshots/, r1/downloads/
+  r2/...                              a later revision; what did not change stays in r1
+tables/                               the same as Parquet: runs, documents, artifacts, errors,
+                                      fetches; built from the manifests, and can be rebuilt
+ledger/                               one record per session, each with the digest of the last
+tmp/                                  the writer's lock, and what is being written
+
+Only revisions with a manifest.json count; nothing in them is ever changed.
+
+To check the files of a revision, in the run's folder:
+  sha256sum -c r1/SHA256SUMS
+
+To read the tables, anything that reads Parquet will do, for example DuckDB:
+  SELECT status, count(*) FROM read_parquet('tables/runs/*/*.parquet') GROUP BY status;
+A run has one row per revision; the one with the highest revision is the latest.
+"""
+
+
+class _ArchiveFile(msgspec.Struct, frozen=True):
+    format: int
+    tool: str
+    created_at: datetime
+
+
+def open_archive(root: Path) -> LocalStorage:
+    """The storage of an existing archive. Raises NotAnArchive when ``root`` holds none."""
+    storage = LocalStorage(root)
+    path = storage.locate(ARCHIVE_FILE)
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotAnArchive(
+            f"{root} is not an archive: it has no {ARCHIVE_FILE}",
+            hint="Name the archive with --archive or ARCHIVER_ARCHIVE; `archiver fetch` makes one",
+        ) from None
+    except OSError as error:
+        raise NotAnArchive(f"cannot read {path}: {error.strerror}") from None
+    try:
+        version = msgspec.json.decode(data, type=_ArchiveFile).format
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise NotAnArchive(
+            f"{path} is not what an archive begins with",
+            hint="Restore it from a backup; the runs beside it are not affected",
+        ) from None
+    if version > FORMAT:
+        raise NotAnArchive(
+            f"{root} is an archive of format {version}, this tool knows {FORMAT}",
+            hint="Install a newer version of skyvern-archiver",
+        )
+    return storage
+
+
+@dataclass(slots=True)
+class Writer:
+    """The one writer of an archive, for one session."""
+
+    storage: LocalStorage
+    session: SessionId
+    unfinished: tuple[str, ...]
+    """Journals of sessions that did not end by themselves."""
+    _journal_lock: Lock = field(default_factory=Lock)
+
+    def announce(self, revision_folder: str) -> None:
+        """Note durably that a revision is about to be committed."""
+        with self._journal_lock, explained("write the journal"):
+            path = self.storage.locate(f"{TEMPORARY_FOLDER}/{self.session}{_JOURNAL_ENDING}")
+            with path.open("ab", buffering=0) as journal:
+                journal.write(f"{revision_folder}\n".encode())
+                os.fsync(journal.fileno())
+
+    def announced(self, journal: str) -> list[str]:
+        """The revisions that a journal names; a line that was cut off is left out."""
+        text = self.storage.read(f"{TEMPORARY_FOLDER}/{journal}").decode(errors="replace")
+        return [line for line in text.split("\n")[:-1] if line]
+
+    def forget(self, journal: str) -> None:
+        """The tables have what the journal names."""
+        self.storage.remove(f"{TEMPORARY_FOLDER}/{journal}")
+
+    def forget_own(self) -> None:
+        self.forget(f"{self.session}{_JOURNAL_ENDING}")
+
+
+@contextlib.contextmanager
+def hold_archive(root: Path, session: SessionId, now: datetime) -> Iterator[Writer]:
+    """Hold an archive as its only writer; make one where the folder is empty or not there.
+
+    Sweeps what a killed writer left half-written. Raises ArchiveLocked when another writer holds
+    it, NotAnArchive when the folder holds something else.
+    """
+    storage = LocalStorage(root)
+    is_new = _is_empty(root)
+    if not is_new:
+        open_archive(root)
+    with _locked(storage, session, now):
+        _make_archive(storage, now)
+        left = [name for name in storage.names(TEMPORARY_FOLDER) if not name.startswith("lock")]
+        for name in left:
+            if not name.endswith(_JOURNAL_ENDING):
+                storage.remove(f"{TEMPORARY_FOLDER}/{name}")
+        journals = tuple(name for name in left if name.endswith(_JOURNAL_ENDING))
+        yield Writer(storage, session, journals)
+
+
+def _is_empty(root: Path) -> bool:
+    """Whether an archive can be made here: nothing there but what a writer makes first."""
+    try:
+        return {entry.name for entry in root.iterdir()} <= {TEMPORARY_FOLDER}
+    except FileNotFoundError:
+        return True
+    except NotADirectoryError:
+        raise NotAnArchive(f"{root} is a file, not a folder") from None
+    except OSError as error:
+        raise NotAnArchive(f"cannot read {root}: {error.strerror}") from None
+
+
+def _make_archive(storage: LocalStorage, now: datetime) -> None:
+    if not storage.exists(ARCHIVE_FILE):
+        begin = msgspec.json.encode(_ArchiveFile(FORMAT, TOOL, now))
+        storage.put(ARCHIVE_FILE, msgspec.json.format(begin, indent=1) + b"\n")
+    if not storage.exists(README_FILE):
+        storage.put(README_FILE, README.encode())
+
+
+@contextlib.contextmanager
+def _locked(storage: LocalStorage, session: SessionId, now: datetime) -> Iterator[None]:
+    with explained(f"create the archive {storage}"):
+        storage.make_folder(TEMPORARY_FOLDER)
+    lock = FileLock(storage.locate(_LOCK), timeout=0)
+    try:
+        with explained(f"lock {storage}"):
+            lock.acquire()
+    except Timeout:
+        raise ArchiveLocked(
+            f"another writer holds {storage}: {_holder(storage)}",
+            hint="Wait until it has ended, then run the same command again",
+        ) from None
+    try:
+        holder = {
+            "session": session,
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "since": now.isoformat(timespec="seconds"),
+        }
+        storage.put(_HOLDER, json.dumps(holder).encode())
+        yield
+    finally:
+        # Only tidying up: the lock itself ends with the process, whatever fails here.
+        with contextlib.suppress(OSError):
+            storage.locate(_HOLDER).unlink(missing_ok=True)
+        lock.release()
+
+
+def _holder(storage: LocalStorage) -> str:
+    try:
+        holder = json.loads(storage.locate(_HOLDER).read_bytes())
+        return (
+            f"session {holder['session']}, process {holder['pid']} on {holder['host']}, "
+            f"since {holder['since']}"
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return "it has just begun"

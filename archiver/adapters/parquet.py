@@ -1,0 +1,111 @@
+"""Tables as Parquet files: one file per table and flush, partitioned by month of fetching."""
+
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from archiver.adapters.storage import LocalStorage
+from archiver.domain.paths import TABLES_FOLDER
+from archiver.domain.rows import Row
+from archiver.domain.session import SessionId
+from archiver.domain.tables import ARTIFACTS, DOCUMENTS, ERRORS, FETCHES, RUNS, ColumnType, Table
+
+_ARROW_TYPES = {
+    ColumnType.TEXT: pa.string(),
+    ColumnType.JSON: pa.string(),
+    ColumnType.INTEGER: pa.int64(),
+    ColumnType.DOUBLE: pa.float64(),
+    ColumnType.BOOLEAN: pa.bool_(),
+    ColumnType.TIMESTAMP: pa.timestamp("us", tz="UTC"),
+    ColumnType.TEXT_LIST: pa.list_(pa.string()),
+}
+WRITE_ORDER = (DOCUMENTS, ARTIFACTS, ERRORS, FETCHES, RUNS)
+"""``runs`` last: a flush whose runs are there is there as a whole."""
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    """The Arrow schema of a table, without metadata, as every one of its files has it."""
+    return pa.schema(
+        pa.field(column.name, _ARROW_TYPES[column.type], nullable=column.nullable)
+        for column in table.columns
+    )
+
+
+def to_arrow(table: Table, rows: Iterable[Row]) -> pa.Table:
+    """Rows as an Arrow table, sorted as the table is."""
+    schema = arrow_schema(table)
+    keys = [table.column_names.index(name) for name in table.sorted_by]
+    ordered = sorted(rows, key=lambda row: cast(Any, tuple(row[key] for key in keys)))
+    columns = list(zip(*ordered, strict=True)) or [()] * len(schema)
+    arrays = [pa.array(c, type=f.type) for c, f in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def to_parquet(table: Table, rows: Iterable[Row]) -> bytes:
+    """Rows as a Parquet file."""
+    return _encode(table, to_arrow(table, rows))
+
+
+def _encode(table: Table, rows: pa.Table) -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(
+        rows,
+        buffer,
+        compression="zstd",
+        compression_level=3,
+        row_group_size=table.row_group_size,
+        write_page_index=True,
+    )
+    return buffer.getvalue()
+
+
+def compact(storage: LocalStorage, table: Table, target: str, name: str) -> None:
+    """Copy a table's rows to the folder ``target``, one file per month, all rows in order."""
+    source = f"{TABLES_FOLDER}/{table.name}"
+    for month in storage.names(source):
+        files = [
+            storage.locate(f"{source}/{month}/{n}") for n in storage.names(f"{source}/{month}")
+        ]
+        if files:
+            parts = [pq.read_table(file, partitioning=None) for file in files]
+            rows = pa.concat_tables(parts, promote_options="default")
+            keys = [(key, "ascending") for key in ("session", *table.sorted_by)]
+            storage.put(f"{target}/{month}/{name}.parquet", _encode(table, rows.sort_by(keys)))
+
+
+class RowBuffer:
+    """Rows on their way into the tables, and about how much memory they take."""
+
+    def __init__(self, folder: str = TABLES_FOLDER) -> None:
+        self._folder = folder
+        self._rows: dict[tuple[Table, str], list[Row]] = defaultdict(list)
+        self.bytes = 0
+
+    def add(self, table: Table, rows: Sequence[Row], at: datetime) -> None:
+        """Take rows whose answer came ``at``."""
+        if rows:
+            folder = f"{self._folder}/{table.name}/fetched={at:%Y-%m}"
+            self._rows[table, folder].extend(rows)
+            self.bytes += sum(_size(row) for row in rows)
+
+    def write(self, storage: LocalStorage, name: str) -> None:
+        """Write one file per table and month, ``runs`` last, and forget the rows."""
+        for table in WRITE_ORDER:
+            for (of, folder), rows in self._rows.items():
+                if of is table:
+                    storage.put(f"{folder}/{name}.parquet", to_parquet(table, rows))
+        self._rows.clear()
+        self.bytes = 0
+
+
+def flush_name(session: SessionId, number: int) -> str:
+    return f"{session}-{number:04d}"
+
+
+def _size(row: Row) -> int:
+    return 64 * len(row) + sum(len(value) for value in row if isinstance(value, str))

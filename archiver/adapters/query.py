@@ -1,0 +1,226 @@
+"""DuckDB over the archive's tables: the views, and a connection that can only read."""
+
+import contextlib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from archiver.adapters.storage import LocalStorage
+from archiver.domain.paths import TABLES_FOLDER
+from archiver.domain.run_id import RunId
+from archiver.domain.tables import TABLES, ColumnType, Table
+from archiver.errors import UsageError
+
+_DUCKDB_TYPES = {
+    ColumnType.TEXT: "VARCHAR",
+    ColumnType.JSON: "VARCHAR",
+    ColumnType.INTEGER: "BIGINT",
+    ColumnType.DOUBLE: "DOUBLE",
+    ColumnType.BOOLEAN: "BOOLEAN",
+    ColumnType.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
+    ColumnType.TEXT_LIST: "VARCHAR[]",
+}
+_REVISION_VIEWS = {
+    "runs": "run_revisions",
+    "documents": "document_revisions",
+    "artifacts": "artifact_revisions",
+    "errors": "error_revisions",
+    "fetches": "fetches",
+}
+
+# Nearly all runs have one revision: an anti-join against the few superseded ones is cheap where
+# a window over all rows is not.
+_SUPERSEDED = """
+CREATE VIEW superseded_revisions AS
+SELECT run_id, revision FROM run_revisions
+SEMI JOIN (SELECT run_id FROM run_revisions WHERE revision > 1) USING (run_id)
+ANTI JOIN (
+    SELECT run_id, max(revision) AS revision FROM run_revisions
+    WHERE run_id IN (SELECT run_id FROM run_revisions WHERE revision > 1) GROUP BY run_id
+) USING (run_id, revision)
+"""
+_LATEST = "CREATE VIEW {view} AS FROM {of} ANTI JOIN superseded_revisions USING (run_id, revision)"
+
+_FAILURES = r"""
+CREATE VIEW failures AS
+SELECT run_id, revision, run_type, status,
+    trim(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
+        failure_reason,
+        'https?://\S+', '<url>', 'g'),
+        '\b(?:tsk_v2|tsk|wr|wpid|a|stp|pbs|o|bp)_[A-Za-z0-9]+', '<id>', 'g'),
+        '"[^"]*"|''[^'']*''', '<text>', 'g'),
+        '\d+(?:[.:,-]\d+)*', '<number>', 'g'),
+        '\s+', ' ', 'g')) AS reason,
+    failure_reason, error_codes, created_at, finished_at, workflow_id, request_url
+FROM runs WHERE is_final AND status <> 'completed'
+"""
+_DURATIONS = """
+CREATE VIEW durations AS
+SELECT run_id, revision, run_type, status, created_at, queue_seconds, run_seconds, total_seconds
+FROM runs WHERE is_final
+"""
+_DAILY = """
+CREATE VIEW daily AS
+SELECT CAST(created_at AS DATE) AS day, run_type, count(*) AS runs,
+    count(*) FILTER (status = 'completed') AS completed,
+    count(*) FILTER (status = 'failed') AS failed,
+    count(*) FILTER (status = 'terminated') AS terminated,
+    count(*) FILTER (status = 'timed_out') AS timed_out,
+    count(*) FILTER (status = 'canceled') AS canceled,
+    count(*) FILTER (NOT is_final) AS unfinished,
+    count(*) FILTER (is_final AND status <> 'completed') / nullif(count(*) FILTER (is_final), 0)
+        AS failure_rate,
+    quantile_cont(run_seconds, 0.50) AS p50_run_seconds,
+    quantile_cont(run_seconds, 0.95) AS p95_run_seconds,
+    quantile_cont(run_seconds, 0.99) AS p99_run_seconds
+FROM runs GROUP BY ALL
+"""
+
+_READING = {"SELECT", "EXPLAIN", "MULTI"}
+"""Statement types that only read; MULTI is how DuckDB parses PIVOT."""
+_EXPLAIN = re.compile(r"\s*EXPLAIN\b\s*(?:\([^)]*\)|ANALYZE\b)?", re.IGNORECASE)
+
+
+def connect(storage: LocalStorage, *, allow_files: bool = False) -> duckdb.DuckDBPyConnection:
+    """A DuckDB connection with the archive's views; times are UTC.
+
+    Reads nothing outside the archive's tables unless ``allow_files``. That it writes nothing
+    either is what :func:`checked_query` sees to.
+    """
+    connection = duckdb.connect(":memory:")
+    connection.execute("SET TimeZone = 'UTC'")
+    if not allow_files:
+        tables = _quoted(f"{storage.locate(TABLES_FOLDER)}/")
+        connection.execute(f"SET allowed_directories = [{tables}]")
+        connection.execute("SET enable_external_access = false")
+    _create_views(connection, storage)
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def checked_query(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """``sql`` if it is one statement that only reads. Raises UsageError when it is not."""
+    statements = _statements(connection, sql)
+    if len(statements) != 1:
+        raise UsageError(
+            f"one SQL statement is needed, {len(statements)} were given"
+            if statements
+            else "the SQL is empty"
+        )
+    kind = statements[0].type.name
+    if kind == "EXPLAIN":
+        inner = _statements(connection, _EXPLAIN.sub("", _without_comments(sql), count=1))
+        kind = inner[0].type.name if len(inner) == 1 else kind
+    if kind not in _READING or (kind == "EXPLAIN"):
+        raise UsageError(
+            f"a query can only read, and this is {kind}",
+            hint="Use SELECT (or FROM, DESCRIBE, SUMMARIZE, EXPLAIN); --output writes the result",
+        )
+    return sql
+
+
+def held_complete(storage: LocalStorage, asked: Sequence[RunId]) -> set[str]:
+    """Which of ``asked`` the archive holds complete: one anti-join over the tables."""
+    if not storage.names(f"{TABLES_FOLDER}/runs"):
+        return set()
+    with connect(storage) as connection:
+        connection.register("asked", pa.table({"asked_id": pa.array(asked, pa.string())}))
+        rows = connection.sql(
+            """
+            WITH other_id AS (
+                SELECT DISTINCT asked_id, run_id FROM fetches WHERE run_id <> asked_id
+            )
+            SELECT asked_id
+            FROM (FROM asked LEFT JOIN other_id USING (asked_id)) AS ids
+            SEMI JOIN (FROM runs SELECT run_id WHERE is_complete) AS complete
+            ON coalesce(ids.run_id, ids.asked_id) = complete.run_id
+            """
+        )
+        return set(rows.to_arrow_table()["asked_id"].to_pylist())
+
+
+def revisions_in_tables(storage: LocalStorage, paths: Iterable[str]) -> set[str]:
+    """Which of the revisions with these folders the table ``runs`` has."""
+    with connect(storage) as connection:
+        connection.register("asked", pa.table({"path": pa.array(list(paths), pa.string())}))
+        rows = connection.sql("SELECT path FROM asked SEMI JOIN run_revisions USING (path)")
+        return set(rows.to_arrow_table()["path"].to_pylist())
+
+
+def _create_views(connection: duckdb.DuckDBPyConnection, storage: LocalStorage) -> None:
+    for table in TABLES:
+        connection.execute(
+            f"CREATE VIEW {_REVISION_VIEWS[table.name]} AS {_select(table, storage)}"
+        )
+    connection.execute(_SUPERSEDED)
+    for view, of in _REVISION_VIEWS.items():
+        if view != of:
+            connection.execute(_LATEST.format(view=view, of=of))
+    for statement in (_FAILURES, _DURATIONS, _DAILY):
+        connection.execute(statement)
+
+
+def _select(table: Table, storage: LocalStorage) -> str:
+    folder = f"{TABLES_FOLDER}/{table.name}"
+    files = [
+        _quoted(str(storage.locate(f"{folder}/{month}/{name}")))
+        for month in storage.names(folder)
+        for name in storage.names(f"{folder}/{month}")
+        if name.endswith(".parquet")
+    ]
+    if files:
+        return f"FROM read_parquet([{', '.join(files)}], hive_partitioning = false)"
+    columns = ", ".join(f'NULL::{_DUCKDB_TYPES[c.type]} AS "{c.name}"' for c in table.columns)
+    return f"SELECT {columns} WHERE false"
+
+
+def _statements(connection: duckdb.DuckDBPyConnection, sql: str) -> list[duckdb.Statement]:
+    try:
+        return connection.extract_statements(sql)
+    except (duckdb.Error, ValueError) as error:
+        raise UsageError(f"the SQL cannot be read: {error}") from None
+
+
+def _without_comments(sql: str) -> str:
+    return re.sub(r"--[^\n]*|/\*.*?\*/", " ", sql, flags=re.DOTALL)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """A query's result: its columns, and its rows in batches that can be read once.
+
+    Reading the batches raises UsageError where the query fails on the way.
+    """
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+
+
+def run_query(storage: LocalStorage, sql: str, *, allow_files: bool = False) -> QueryResult:
+    """The result of one query that only reads. Raises UsageError when it cannot be run."""
+    connection = connect(storage, allow_files=allow_files)
+    statement = checked_query(connection, sql)
+    with _explained():
+        relation = connection.sql(statement)
+        reader = relation.to_arrow_reader()
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        with connection, _explained():
+            yield from reader
+
+    return QueryResult(reader.schema, batches())
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        raise UsageError(f"the query failed: {error}") from None

@@ -1,0 +1,245 @@
+"""The archive's files in a local folder. All access to them goes through here.
+
+Everything is written aside in the same file system, synced, renamed into place, and its folder
+synced: a reader sees a whole file or none, also after a power cut. Paths are relative to the
+root, with ``/`` between the parts, and come from :mod:`archiver.domain.paths`.
+"""
+
+import contextlib
+import errno
+import hashlib
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from archiver.adapters.exchange import exchange_folders
+from archiver.domain.digest import Sha256
+from archiver.domain.media_type import HEAD_SIZE
+from archiver.domain.paths import TEMPORARY_FOLDER
+from archiver.errors import ArchiveDamaged, ArchiveUnwritable
+
+_READ_SIZE = 1 << 20
+_HINTS = {
+    errno.ENOSPC: "Free some space, then run the same command again",
+    errno.EDQUOT: "The quota is used up: free some space, then run the same command again",
+    errno.EROFS: "The file system is read-only: mount it writable, or choose another --archive",
+    errno.EACCES: "Check the permissions of the folder, or choose another --archive",
+    errno.EPERM: "Check the permissions of the folder, or choose another --archive",
+    errno.EMFILE: "Too many open files: raise the limit (ulimit -n) or lower the concurrency",
+    errno.ENFILE: "Too many open files on this machine: try again when it is less busy",
+}
+
+
+@contextlib.contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """Turns what the operating system refuses into ArchiveUnwritable, with what to do about it."""
+    try:
+        yield
+    except OSError as error:
+        hint = _HINTS.get(error.errno or 0, "Check the disk, then run the same command again")
+        raise ArchiveUnwritable(
+            f"cannot {doing}: {error.strerror or error}"
+            + (f" ({error.filename})" if error.filename else ""),
+            hint=hint,
+        ) from error
+
+
+class StagedFile:
+    """A file that is being written aside: hashed in the pass that writes it.
+
+    ``size`` in bytes and ``sha256`` are of all that was written; ``head`` are its first bytes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self.head = b""
+        self._hash = hashlib.sha256()
+        with explained(f"create {path}"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file: IO[bytes] = path.open("xb", buffering=0)
+
+    @property
+    def sha256(self) -> Sha256:
+        return Sha256(self._hash.hexdigest())
+
+    def write(self, data: bytes) -> None:
+        self._hash.update(data)
+        if len(self.head) < HEAD_SIZE:
+            self.head += data[: HEAD_SIZE - len(self.head)]
+        with explained(f"write {self.path}"):
+            view = memoryview(data)
+            while view:
+                view = view[self._file.write(view) :]
+        self.size += len(data)
+
+    def restart(self) -> None:
+        """Forget everything written, to begin again."""
+        with explained(f"truncate {self.path}"):
+            self._file.seek(0)
+            self._file.truncate()
+        self.size, self.head, self._hash = 0, b"", hashlib.sha256()
+
+    def finish(self) -> None:
+        """Make the bytes durable. Nothing can be written after that."""
+        with explained(f"sync {self.path}"):
+            os.fsync(self._file.fileno())
+            self._file.close()
+
+    def discard(self) -> None:
+        """Remove the file."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+            self.path.unlink(missing_ok=True)
+
+
+class LocalStorage:
+    """An archive's files below ``root``."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        self._aside = itertools.count(1)
+
+    def __str__(self) -> str:
+        return str(self.root)
+
+    def locate(self, path: str) -> Path:
+        """Where a path of the archive lies on this machine."""
+        return self.root / path
+
+    def exists(self, path: str) -> bool:
+        return self.locate(path).exists()
+
+    def size(self, path: str) -> int | None:
+        """Size of a file in bytes, None where there is none."""
+        try:
+            return self.locate(path).stat().st_size
+        except OSError:
+            return None
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a file. Raises ArchiveDamaged when it cannot be read."""
+        try:
+            return self.locate(path).read_bytes()
+        except OSError as error:
+            raise ArchiveDamaged(f"cannot read {path}: {error.strerror}") from error
+
+    def digest(self, path: str) -> tuple[int, Sha256]:
+        """Size and SHA-256 of a file. Raises ArchiveDamaged when it cannot be read."""
+        try:
+            with self.locate(path).open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256")
+                return file.tell(), Sha256(digest.hexdigest())
+        except OSError as error:
+            raise ArchiveDamaged(f"cannot read {path}: {error.strerror}") from error
+
+    def names(self, folder: str) -> list[str]:
+        """Names in a folder, sorted; empty where there is none."""
+        try:
+            return sorted(os.listdir(self.locate(folder)))  # noqa: PTH208 # names, not paths
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def is_folder(self, path: str) -> bool:
+        return self.locate(path).is_dir()
+
+    def stage(self, name: str) -> StagedFile:
+        """A new file to be written aside; ``publish`` gives it its place."""
+        return StagedFile(self.locate(f"{TEMPORARY_FOLDER}/{name}"))
+
+    def publish(self, staged: StagedFile, path: str, *, new: bool = False) -> None:
+        """Move a finished file to ``path``. ``new``: it is an error if something is there."""
+        target = self.locate(path)
+        with explained(f"write {path}"):
+            self.make_folder(path.rpartition("/")[0])
+            if new:
+                _move_new(staged.path, target)
+            else:
+                staged.path.replace(target)
+
+    def stage_bytes(self, data: bytes) -> StagedFile:
+        """A finished file with this content, to be published."""
+        staged = self.stage(f"{os.getpid()}-{next(self._aside)}.part")
+        try:
+            staged.write(data)
+            staged.finish()
+        except BaseException:
+            staged.discard()
+            raise
+        return staged
+
+    def put(self, path: str, data: bytes, *, new: bool = False) -> None:
+        """Write a whole file: aside, synced, renamed, its folder synced."""
+        staged = self.stage_bytes(data)
+        try:
+            self.publish(staged, path, new=new)
+        except BaseException:
+            staged.discard()
+            raise
+        self.sync_folder(path.rpartition("/")[0])
+
+    def make_folder(self, folder: str) -> None:
+        """Create a folder and those above it, durably."""
+        target = self.locate(folder)
+        missing = []
+        while not target.is_dir():
+            missing.append(target)
+            target = target.parent
+        for path in reversed(missing):
+            path.mkdir(exist_ok=True)
+            _sync_folder(path.parent)
+
+    def sync_folder(self, folder: str) -> None:
+        """Make the names in a folder durable."""
+        with explained(f"sync {folder or self.root}"):
+            _sync_folder(self.locate(folder))
+
+    def remove(self, path: str) -> None:
+        """Remove a file or a folder with all that is in it; fine if there is none."""
+        target = self.locate(path)
+        with explained(f"remove {path}"):
+            if target.is_dir():
+                shutil.rmtree(target)
+            else:
+                target.unlink(missing_ok=True)
+
+    def replace_folder(self, new: str, old: str) -> None:
+        """Put folder ``new`` in the place of ``old`` at once, and remove what was there."""
+        with explained(f"replace {old}"):
+            self.locate(new).mkdir(parents=True, exist_ok=True)
+            self.make_folder(old)
+            exchange_folders(self.locate(new), self.locate(old))
+            _sync_folder(self.locate(old).parent)
+        self.remove(new)
+
+    def free_bytes(self) -> int:
+        """Bytes that can still be written."""
+        return shutil.disk_usage(self.root).free
+
+
+def _move_new(source: Path, target: Path) -> None:
+    """Rename, but never over something: a link fails where a rename would replace."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        # No hard links here (FAT, some network file systems). The writer's lock keeps others out.
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
+        source.replace(target)
+    else:
+        source.unlink()
+
+
+def _sync_folder(path: Path) -> None:
+    if os.name == "nt":  # folders cannot be opened there; NTFS journals names by itself
+        return
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

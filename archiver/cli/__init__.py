@@ -1,0 +1,1 @@
+"""The command ``archiver``: parse, build, run, render, exit."""

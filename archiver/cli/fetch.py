@@ -1,0 +1,197 @@
+"""``archiver fetch``: the main job."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archiver.cli.ids import read_ids
+from archiver.cli.options import Duration, Size, archive_option, json_option
+from archiver.errors import UsageError
+
+if TYPE_CHECKING:
+    from archiver.workflows.connect import FetchOptions, Surroundings
+
+KINDS = ("recording", "screenshot", "download")
+CLOUD = "https://api.skyvern.com"
+
+
+@click.command()
+@click.argument("run_ids", nargs=-1, metavar="[RUN_ID]...")
+@click.option(
+    "--ids",
+    "files",
+    multiple=True,
+    metavar="FILE",
+    help="File with run ids, - for standard input: an id a line, or CSV, NDJSON, Parquet.",
+)
+@click.option(
+    "--column",
+    default="run_id",
+    show_default=True,
+    help="The column of CSV, NDJSON or Parquet files that holds the ids.",
+)
+@archive_option
+@click.option("--refresh", is_flag=True, help="Ask for runs that are held complete too.")
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice([*KINDS, "none"]),
+    help="Keep only artifacts of this kind (repeatable); none keeps the metadata alone.",
+)
+@click.option(
+    "--without",
+    multiple=True,
+    type=click.Choice(KINDS),
+    help="Leave artifacts of this kind out (repeatable).",
+)
+@click.option(
+    "--max-file-size", type=Size(), help="Leave larger files out, for example 500MB [default: none]"
+)
+@click.option(
+    "--settle",
+    type=Duration(),
+    default="10m",
+    show_default=True,
+    help="Take artifacts only so long after a run's end: before, the service may replace them.",
+)
+@click.option(
+    "--local-artifacts",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Folder below which file:// URLs of a self-hosted server may be read.",
+)
+@click.option(
+    "--dry-run", is_flag=True, help="Show what would be asked and fetched, write nothing."
+)
+@click.option("--api-concurrency", type=click.IntRange(1, 256), default=8, show_default=True)
+@click.option("--download-concurrency", type=click.IntRange(1, 256), default=8, show_default=True)
+@click.option("--connect-timeout", type=Duration(), default="10s", show_default=True)
+@click.option(
+    "--stall-timeout",
+    type=Duration(),
+    default="30s",
+    show_default=True,
+    help="Give a request up that makes no progress for so long.",
+)
+@click.option(
+    "--attempts",
+    type=click.IntRange(1, 100),
+    default=5,
+    show_default=True,
+    help="How often a request is made at most.",
+)
+@click.option(
+    "--max-document-size",
+    type=Size(),
+    default="64MB",
+    show_default=True,
+    help="Refuse larger answers of the API.",
+)
+@click.option(
+    "--insecure", is_flag=True, help="Accept any TLS certificate (self-signed servers). Dangerous."
+)
+@click.option("--quiet", is_flag=True, help="Say nothing but what could not be had.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["auto", "text", "json"]),
+    default="auto",
+    show_default=True,
+    help="Progress on standard error: bars on a terminal, else lines; text: lines; json: NDJSON.",
+)
+@json_option
+def fetch(**options: Any) -> int:
+    """Fetch runs and keep them: metadata, recordings, screenshots and files.
+
+    Runs that the archive holds complete are not asked for again. RUN_IDs come from arguments, from
+    files (--ids) and from standard input (-).
+    """
+    ids = read_ids(options["run_ids"], options["files"], options["column"])
+    chosen = _fetch_options(options)
+    if options["dry_run"]:
+        return _dry_run(ids, chosen, as_json=options["as_json"])
+    from archiver.cli.progress import reporter, summary_line
+    from archiver.cli.signals import interruptible
+    from archiver.workflows.fetch import fetch as run_fetch
+
+    with (
+        reporter(options["log_format"], quiet=options["quiet"]) as report,
+        interruptible() as stop,
+    ):
+        if options["insecure"]:
+            report.warn("TLS certificates are not checked (--insecure)")
+        summary = run_fetch(ids, chosen, _surroundings(report.take, stop))
+        report.close(summary)
+    if options["as_json"]:
+        click.echo(json.dumps(summary.to_json(), indent=2))
+    elif not options["quiet"]:
+        click.echo(summary_line(summary))
+    return summary.exit_code
+
+
+def _fetch_options(options: dict[str, Any]) -> "FetchOptions":
+    import os
+
+    from archiver.adapters.api import checked_base_url, checked_key
+    from archiver.adapters.http import Timeouts
+    from archiver.domain.artifact import ArtifactKind
+    from archiver.domain.plan import Selection
+    from archiver.workflows.connect import FetchOptions
+    from archiver.workflows.run import RunOptions
+
+    if options["only"] and options["without"]:
+        raise UsageError("--only and --without exclude each other")
+    only = [kind for kind in options["only"] if kind != "none"]
+    kinds = frozenset(
+        kind
+        for kind in ArtifactKind
+        if (kind in only if options["only"] else kind not in options["without"])
+    )
+    key = checked_key(os.environ.get("SKYVERN_API_KEY", ""))
+    return FetchOptions(
+        archive=options["archive"],
+        base_url=checked_base_url(os.environ.get("SKYVERN_BASE_URL") or CLOUD),
+        key=key,
+        run=RunOptions(Selection(kinds, options["max_file_size"]), options["settle"], (key,)),
+        refresh=options["refresh"],
+        api_concurrency=options["api_concurrency"],
+        download_concurrency=options["download_concurrency"],
+        timeouts=Timeouts(
+            _seconds(options["connect_timeout"], "--connect-timeout"),
+            _seconds(options["stall_timeout"], "--stall-timeout"),
+        ),
+        attempts=options["attempts"],
+        local_artifacts=options["local_artifacts"],
+        max_document_size=options["max_document_size"],
+        verify_tls=not options["insecure"],
+    )
+
+
+def _seconds(duration: timedelta, name: str) -> float:
+    if not duration:
+        raise UsageError(f"{name} must be longer than zero")
+    return duration.total_seconds()
+
+
+def _surroundings(report: Any, stop: Any) -> "Surroundings":
+    from datetime import UTC, datetime
+    from random import SystemRandom
+
+    from archiver.workflows.connect import Surroundings
+
+    return Surroundings(lambda: datetime.now(UTC), SystemRandom(), report, stop)
+
+
+def _ignore(event: object) -> None:
+    """A dry run shows no progress."""
+
+
+def _dry_run(ids: list[Any], options: "FetchOptions", *, as_json: bool) -> int:
+    from archiver.cli.preview import show_preview
+    from archiver.cli.signals import interruptible
+    from archiver.workflows.preview import preview
+
+    with interruptible() as stop:
+        previews = preview(ids, options, _surroundings(_ignore, stop))
+        return show_preview(previews, asked=len(ids), as_json=as_json)

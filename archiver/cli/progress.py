@@ -1,0 +1,176 @@
+"""Progress on standard error: bars on a terminal, plain lines or JSON lines otherwise."""
+
+import contextlib
+import json
+import logging
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from threading import Lock
+from typing import Any, Protocol
+
+from archiver.cli.options import readable_bytes
+from archiver.domain.rows import Outcome
+from archiver.domain.summary import Problem, Summary
+from archiver.workflows.events import (
+    BytesReceived,
+    Event,
+    RunFinished,
+    SessionStarted,
+    TablesWritten,
+)
+
+_LINE_EVERY = 10.0
+"""Seconds between plain lines of progress."""
+
+
+class Reporter(Protocol):
+    """Shows what happens during a session. ``take`` is called from several threads."""
+
+    def take(self, event: Event) -> None: ...
+    def warn(self, message: str) -> None: ...
+    def close(self, summary: Summary) -> None: ...
+
+
+@contextlib.contextmanager
+def reporter(log_format: str, *, quiet: bool) -> Iterator[Reporter]:
+    """The reporter that fits: JSON lines if asked for, bars on a terminal, lines otherwise."""
+    # httpx logs whole URLs, signatures included.
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    if log_format == "json":
+        yield JsonLines()
+    elif log_format == "auto" and not quiet and sys.stderr.isatty():
+        from archiver.cli.bars import Bars
+
+        with Bars() as bars:
+            yield bars
+    else:
+        yield Lines(quiet=quiet)
+
+
+def problem_line(problem: Problem) -> str:
+    what = f"{problem.run_id}"
+    if problem.kind is not None:
+        what += f" {problem.kind} {problem.ordinal}"
+    return f"{what}: {problem.reason}"
+
+
+def summary_line(summary: Summary) -> str:
+    """A session's last line, for people."""
+    counts = summary.run_counts()
+    runs = ", ".join(
+        f"{counts[outcome]} {outcome.value.replace('_', ' ')}"
+        for outcome in Outcome
+        if counts[outcome]
+    )
+    kept = ", ".join(f"{n} {state.value}" for state, n in sorted(summary.artifacts.items()))
+    rate = summary.bytes_downloaded / summary.seconds if summary.seconds else 0.0
+    line = (
+        f"{counts['asked']} runs asked for: {runs or 'none dealt with'}. "
+        + (f"Artifacts: {kept}. " if kept else "")
+        + f"{readable_bytes(summary.bytes_downloaded)} in {summary.seconds:.1f} s"
+        + (f" ({readable_bytes(rate)}/s). " if summary.bytes_downloaded else ". ")
+        + f"Session {summary.session}"
+    )
+    if summary.held == summary.asked:
+        line += ". All are held complete: the API was not asked"
+    if summary.interrupted:
+        line += ". Interrupted: the same command again picks up where it stopped"
+    return line
+
+
+class Lines:
+    """Plain lines: problems as they come, counts every few seconds, the summary at the end."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._lock = Lock()
+        self._done = self._asked = self._bytes = 0
+        self._last = self._started = time.monotonic()
+
+    def take(self, event: Event) -> None:
+        with self._lock:
+            match event:
+                case SessionStarted(session, asked, held, recovered):
+                    self._asked = asked - held
+                    self._say(f"session {session}: {asked} runs, {held} held complete")
+                    if recovered:
+                        self._say(f"recovered into the tables: {', '.join(recovered)}")
+                case BytesReceived(count):
+                    self._bytes += count
+                case RunFinished(problems=problems):
+                    self._done += 1
+                    for problem in problems:
+                        self.warn(problem_line(problem))
+                    self._progress()
+                case TablesWritten():
+                    pass
+
+    def warn(self, message: str) -> None:
+        print(f"warning: {message}", file=sys.stderr)  # noqa: T201 # this is what prints
+
+    def close(self, summary: Summary) -> None:
+        """Nothing more to say: the summary is the command's result."""
+
+    def _progress(self) -> None:
+        now = time.monotonic()
+        if now - self._last >= _LINE_EVERY:
+            self._last = now
+            left = (self._asked - self._done) * (now - self._started) / self._done
+            self._say(
+                f"{self._done}/{self._asked} runs, {readable_bytes(self._bytes)}, {left:.0f} s left"
+            )
+
+    def _say(self, message: str) -> None:
+        if not self._quiet:
+            print(message, file=sys.stderr)  # noqa: T201 # this is what prints
+
+
+class JsonLines:
+    """One JSON object a line, for machines that read logs."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+
+    def take(self, event: Event) -> None:
+        match event:
+            case SessionStarted(session, asked, held, recovered):
+                self._log(
+                    "session_started",
+                    session=session,
+                    asked=asked,
+                    held=held,
+                    recovered=list(recovered),
+                )
+            case RunFinished():
+                self._log(
+                    "run_finished",
+                    asked_id=event.asked_id,
+                    run_id=event.run_id,
+                    outcome=event.outcome,
+                    artifacts=event.artifacts,
+                    bytes=event.bytes,
+                    seconds=event.seconds,
+                    problems=[
+                        {"kind": p.kind, "ordinal": p.ordinal, "reason": p.reason}
+                        for p in event.problems
+                    ],
+                )
+            case TablesWritten(runs):
+                self._log("tables_written", runs=runs)
+            case BytesReceived():
+                pass
+
+    def warn(self, message: str) -> None:
+        self._log("warning", message=message)
+
+    def close(self, summary: Summary) -> None:
+        self._log("session_finished", **summary.to_json(), interrupted=summary.interrupted)
+
+    def _log(self, event: str, **fields: Any) -> None:
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = json.dumps({"at": at, "event": event, **fields}, ensure_ascii=False)
+        with self._lock:
+            print(line, file=sys.stderr, flush=True)  # noqa: T201 # this is what prints

@@ -1,0 +1,58 @@
+"""``archiver query``: SQL over the archive's tables."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from archiver.cli.options import archive_option
+from archiver.errors import UsageError
+
+FORMATS = ("table", "csv", "json", "ndjson", "markdown", "parquet")
+
+
+@click.command()
+@click.argument("sql")
+@archive_option
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(FORMATS),
+    help="How the result is written [default: by --output's ending, else table].",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File for the result; parquet needs one, or a pipe.",
+)
+@click.option("--allow-files", is_flag=True, help="Let the query read files outside the archive.")
+def query(
+    sql: str, archive: Path, output_format: str | None, output: Path | None, allow_files: bool
+) -> None:
+    """Ask DuckDB. SQL is a query, a file that holds one (ending in .sql), or - for standard input.
+
+    \b
+    Views, each run's latest revision:  runs, documents, artifacts, errors
+    All revisions:  run_revisions, document_revisions, artifact_revisions, error_revisions
+    Others:         fetches, failures, durations, daily
+
+    A query can only read, and only the archive.
+    """
+    from archiver.adapters.archive import open_archive
+    from archiver.adapters.query import run_query
+    from archiver.cli.results import ending_format, write_result
+
+    chosen = output_format or ending_format(output) or "table"
+    result = run_query(open_archive(archive), _text_of(sql), allow_files=allow_files)
+    write_result(result, chosen, output)
+
+
+def _text_of(sql: str) -> str:
+    if sql == "-":
+        return sys.stdin.read()
+    if sql.endswith(".sql"):
+        try:
+            return Path(sql).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"cannot read {sql}: {error}") from None
+    return sql

@@ -1,0 +1,187 @@
+"""Writing a query's result: as a table for people, or in a format for programs."""
+
+import csv
+import io
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+
+from archiver.adapters.query import QueryResult
+from archiver.errors import UsageError
+
+_ENDINGS = {
+    ".csv": "csv",
+    ".json": "json",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".md": "markdown",
+    ".parquet": "parquet",
+    ".txt": "table",
+}
+
+
+def ending_format(output: Path | None) -> str | None:
+    """The format that a file's ending asks for."""
+    return _ENDINGS.get(output.suffix.lower()) if output else None
+
+
+def write_result(result: QueryResult, output_format: str, output: Path | None) -> None:
+    """Write a result to a file, whole or not at all, or to standard output."""
+    write: Callable[[QueryResult, io.TextIOBase | Any], None] | None
+    write = {
+        "csv": _write_csv,
+        "json": _write_json,
+        "ndjson": _write_ndjson,
+        "markdown": _write_markdown,
+        "table": _write_table,
+    }.get(output_format)
+    if output is None:
+        if write is not None:
+            write(result, sys.stdout)
+        elif sys.stdout.isatty():
+            raise UsageError("parquet is not for a terminal", hint="Name a file with --output")
+        else:
+            _write_parquet(result, sys.stdout.buffer)
+            sys.stdout.buffer.flush()
+        return
+    aside = output.with_name(f".{output.name}.part")
+    try:
+        if write is None:
+            with aside.open("wb") as binary:
+                _write_parquet(result, binary)
+        else:
+            with aside.open("w", encoding="utf-8", newline="") as text:
+                write(result, text)
+        aside.replace(output)
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror or error}") from None
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _rows(result: QueryResult) -> Iterator[list[Any]]:
+    for batch in result.batches:
+        columns = [column.to_pylist() for column in batch.columns]
+        yield from map(list, zip(*columns, strict=True)) if columns else ()
+
+
+def _write_csv(result: QueryResult, out: Any) -> None:
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(result.schema.names)
+    for row in _rows(result):
+        writer.writerow("" if value is None else _text(value) for value in row)
+
+
+def _write_json(result: QueryResult, out: Any) -> None:
+    before = "[\n"
+    for line in _json_lines(result):
+        out.write(before + line)
+        before = ",\n"
+    out.write("[]\n" if before == "[\n" else "\n]\n")
+
+
+def _write_ndjson(result: QueryResult, out: Any) -> None:
+    for line in _json_lines(result):
+        out.write(line + "\n")
+
+
+def _json_lines(result: QueryResult) -> Iterator[str]:
+    names = result.schema.names
+    for row in _rows(result):
+        entry = dict(zip(names, map(_json_value, row), strict=True))
+        yield json.dumps(entry, ensure_ascii=False)
+
+
+def _write_parquet(result: QueryResult, out: Any) -> None:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetWriter(out, result.schema, compression="zstd") as writer:
+        for batch in result.batches:
+            writer.write_batch(batch)
+
+
+def _write_markdown(result: QueryResult, out: Any) -> None:
+    out.write("| " + " | ".join(map(_markdown_cell, result.schema.names)) + " |\n")
+    numbers = [pa.types.is_integer(t) or pa.types.is_floating(t) for t in result.schema.types]
+    out.write("|" + "|".join(" ---: " if number else " --- " for number in numbers) + "|\n")
+    for row in _rows(result):
+        cells = (_markdown_cell("" if value is None else _text(value)) for value in row)
+        out.write("| " + " | ".join(cells) + " |\n")
+
+
+def _markdown_cell(text: str) -> str:
+    return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").split())
+
+
+def _write_table(result: QueryResult, out: Any) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.ROUNDED if _is_unicode(out) else box.ASCII2)
+    for field in result.schema:
+        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+        table.add_column(Text(field.name), justify="right" if number else "left", overflow="fold")
+    for row in _rows(result):
+        cells = ("" if value is None else _printable(_text(value)) for value in row)
+        table.add_row(*(Text(cell) for cell in cells))
+    terminal = out.isatty()
+    # Off a terminal nothing limits the width: what is cut off cannot be searched.
+    console = Console(file=out, width=None if terminal else 1_000_000, highlight=False)
+    console.print(table, soft_wrap=not terminal, crop=terminal)
+
+
+def _is_unicode(out: Any) -> bool:
+    return "utf" in (getattr(out, "encoding", None) or "").lower()
+
+
+def _printable(text: str) -> str:
+    """Control characters would move the cursor of whoever looks."""
+    return "".join(c if c.isprintable() else ("⏎" if c == "\n" else "\ufffd") for c in text)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, datetime):
+        return value.isoformat(sep=" ")
+    if isinstance(value, (list, dict)):
+        return json.dumps(_json_value(value), ensure_ascii=False)
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value)
+
+
+def _json_value(value: Any) -> Any:
+    match value:
+        case list():
+            return [_json_value(entry) for entry in value]
+        case tuple():
+            return [_json_value(entry) for entry in value]
+        case dict():
+            return {str(key): _json_value(entry) for key, entry in value.items()}
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case date() | time():
+            return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
+        case bytes():
+            return value.hex()
+        case UUID():
+            return str(value)
+        case _:
+            return value

@@ -1,0 +1,64 @@
+"""``archiver show``: one run, as the archive holds it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from archiver.cli.options import archive_option, json_option, readable_bytes
+from archiver.domain.run_id import RunId
+from archiver.errors import ExitCode
+
+
+@click.command()
+@click.argument("run_id")
+@archive_option
+@json_option
+def show(run_id: str, archive: Path, as_json: bool) -> int:
+    """Show one run: its metadata, its artifacts, and where they lie."""
+    from archiver.adapters.archive import open_archive
+    from archiver.workflows.show import show_run
+
+    asked = RunId(run_id)
+    shown = show_run(open_archive(archive), asked)
+    if shown is None:
+        click.echo(
+            f"Error: the archive {archive} does not hold {asked}. "
+            f"`archiver fetch {asked}` fetches it",
+            err=True,
+        )
+        return ExitCode.INCOMPLETE
+    if as_json:
+        click.echo(json.dumps(shown, indent=2, ensure_ascii=False, default=str))
+    else:
+        _print(shown)
+    return ExitCode.OK
+
+
+def _print(shown: dict[str, Any]) -> None:
+    run = shown["run"]
+    state = "complete" if run["is_complete"] else "settled" if run["is_settled"] else "not settled"
+    click.echo(f"{run['run_id']}  {run['status']}  revision {run['revision']}, {state}")
+    for name, value in run.items():
+        if value not in (None, [], "") and name not in ("run_id", "status", "revision"):
+            click.echo(f"  {name:<24} {_short(value)}")
+    for error in shown["errors"]:
+        click.echo(
+            f"  error {error['ordinal']}: {error['error_code']} {_short(error['reasoning'])}"
+        )
+    click.echo("artifacts")
+    for artifact in shown["artifacts"] or ():
+        name = f"{artifact['kind']} {artifact['ordinal']}"
+        size = readable_bytes(artifact["size"]) if artifact["size"] is not None else ""
+        place = shown["location"][artifact["path"]] if artifact["path"] else artifact["reason"]
+        click.echo(f"  {name:<14} {artifact['state']:<11} {size:>9}  {place}")
+        if artifact["filename"]:
+            click.echo(f"  {'':<14} named {artifact['filename']!r}")
+    if not shown["artifacts"]:
+        click.echo("  none")
+
+
+def _short(value: Any) -> str:
+    text = str(value).replace("\n", " ")
+    return text if len(text) <= 200 else text[:199] + "…"

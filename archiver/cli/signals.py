@@ -1,0 +1,33 @@
+"""SIGINT and SIGTERM: the first asks to finish, the second ends at once."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+from archiver.errors import ExitCode
+from archiver.workflows.connect import StopSwitch
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[StopSwitch]:
+    """A switch that SIGINT and SIGTERM set while the block runs.
+
+    A second signal ends the process where it stands: every write is atomic, so that is safe.
+    """
+    switch = StopSwitch()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        if switch.interrupted:
+            os._exit(ExitCode.INTERRUPTED)
+        switch.interrupt()
+        os.write(2, b"\nstopping: what is being written is finished; again to end at once\n")
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    previous = [signal.signal(number, on_signal) for number in signals]
+    try:
+        yield switch
+    finally:
+        for number, handler in zip(signals, previous, strict=True):
+            signal.signal(number, handler)

@@ -1,0 +1,4 @@
+"""A small Skyvern-compatible server on loopback with a dozen runs.
+
+For trying the archiver without an account. Nothing here but the standard library is needed.
+"""

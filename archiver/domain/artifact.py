@@ -1,0 +1,59 @@
+"""Artifacts: what a run left behind, and what became of each."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from archiver.domain.digest import Sha256
+
+
+class ArtifactKind(StrEnum):
+    """What kind of thing an artifact is."""
+
+    RECORDING = "recording"
+    SCREENSHOT = "screenshot"
+    DOWNLOAD = "download"
+
+
+class ArtifactState(StrEnum):
+    """What became of an artifact (design, section 2)."""
+
+    VERIFIED = "verified"
+    UNVERIFIED = "unverified"
+    MISMATCH = "mismatch"
+    GONE = "gone"
+    FAILED = "failed"
+    EXCLUDED = "excluded"
+
+    @property
+    def has_bytes(self) -> bool:
+        """Whether the archive holds the artifact's bytes."""
+        return self in (ArtifactState.VERIFIED, ArtifactState.UNVERIFIED)
+
+    @property
+    def is_gap(self) -> bool:
+        """Whether the artifact could not be had, so that the run is not complete."""
+        return self in (ArtifactState.MISMATCH, ArtifactState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactSource:
+    """One artifact as the API's answer offers it.
+
+    ``url`` is a credential as long as it carries a signature: it is never written anywhere.
+    It is None where the API names an artifact without saying where it is. ``expected_size`` is in
+    bytes, ``modified_at`` in UTC. Identity inside a run: kind and ordinal (from 1).
+    """
+
+    kind: ArtifactKind
+    ordinal: int
+    url: str | None
+    filename: str | None = None
+    expected_sha256: Sha256 | None = None
+    expected_size: int | None = None
+    modified_at: datetime | None = None
+    artifact_id: str | None = None
+    archived: bool = False
+
+    def __repr__(self) -> str:
+        return f"ArtifactSource({self.kind} {self.ordinal})"

@@ -1,0 +1,147 @@
+"""The manifest: what a revision consists of. Written last, it is the commit.
+
+Format 1; the JSON Schema is ``schemas/manifest.schema.json``. Paths are relative to the run's
+folder: what has not changed since an earlier revision is listed with its path there.
+"""
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from archiver.domain.artifact import ArtifactKind, ArtifactState
+from archiver.domain.paths import is_revision_path
+from archiver.domain.run_id import RunId
+from archiver.errors import ArchiveDamaged, NotAnArchive
+
+FORMAT = 1
+
+HexDigest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+Size = Annotated[int, msgspec.Meta(ge=0)]
+Counter = Annotated[int, msgspec.Meta(ge=1)]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+
+
+class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of the revision: path in the run's folder, size in bytes, digest."""
+
+    path: str
+    size: Size
+    sha256: HexDigest
+
+    def __post_init__(self) -> None:
+        if not is_revision_path(self.path):
+            raise ValueError(f"not a path of a revision: {self.path!r}")
+
+
+class ArtifactEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """An artifact of the revision; columns of the table ``artifacts`` have the same names.
+
+    ``path``, ``size`` and ``sha256`` are given exactly where the archive holds the bytes;
+    of a mismatch ``size`` and ``sha256`` say what was seen.
+    """
+
+    kind: ArtifactKind
+    ordinal: Counter
+    state: ArtifactState
+    filename: str | None = None
+    path: str | None = None
+    size: Size | None = None
+    sha256: HexDigest | None = None
+    expected_sha256: HexDigest | None = None
+    expected_size: Size | None = None
+    media_type: str | None = None
+    served_type: str | None = None
+    modified_at: Instant | None = None
+    url: str | None = None
+    artifact_id: str | None = None
+    attempts: Size = 0
+    reason: str | None = None
+    fetched_at: Instant | None = None
+    session: str
+
+    def __post_init__(self) -> None:
+        if self.state.has_bytes != (self.path is not None):
+            raise ValueError(f"a path is given exactly where bytes are held: {self.state}")
+        if self.path is not None:
+            if not is_revision_path(self.path):
+                raise ValueError(f"not a path of a revision: {self.path!r}")
+            if self.size is None or self.sha256 is None:
+                raise ValueError("bytes are held with their size and digest")
+        if self.state is ArtifactState.VERIFIED and self.sha256 != self.expected_sha256:
+            raise ValueError("verified means that the digest is the one expected")
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """One committed state of a run."""
+
+    format: Annotated[int, msgspec.Meta(ge=1)] = FORMAT
+    run_id: str
+    asked_id: str
+    revision: Counter
+    session: str
+    tool: str
+    fetched_at: Instant
+    status: str
+    is_final: bool
+    is_settled: bool
+    is_complete: bool
+    document: FileEntry
+    document_sha256: HexDigest
+    artifacts: tuple[ArtifactEntry, ...]
+
+    def __post_init__(self) -> None:
+        RunId(self.run_id)
+        RunId(self.asked_id)
+
+    @property
+    def files(self) -> list[FileEntry]:
+        """Every file that the revision consists of, the document first."""
+        held = [
+            FileEntry(path=a.path, size=a.size, sha256=a.sha256)
+            for a in self.artifacts
+            if a.path is not None and a.size is not None and a.sha256 is not None
+        ]
+        return [self.document, *held]
+
+
+def is_complete(settled: bool, artifacts: tuple[ArtifactEntry, ...]) -> bool:
+    """Whether a revision is complete: settled, and no artifact left to be had."""
+    return settled and not any(artifact.state.is_gap for artifact in artifacts)
+
+
+def encode_manifest(manifest: Manifest) -> bytes:
+    """The manifest as JSON, one field a line: made to be read by people too."""
+    return msgspec.json.format(msgspec.json.encode(manifest, enc_hook=_plain), indent=1) + b"\n"
+
+
+def decode_manifest(data: bytes, where: str) -> Manifest:
+    """The manifest in ``data``. ``where`` names the file in errors.
+
+    Raises ArchiveDamaged when it is none, NotAnArchive when it is of a newer format.
+    """
+    try:
+        if (version := msgspec.json.decode(data, type=_Versioned).format) > FORMAT:
+            raise NotAnArchive(
+                f"{where} has format {version}, this tool knows {FORMAT}",
+                hint="Install a newer version of skyvern-archiver",
+            )
+        return msgspec.json.decode(data, type=Manifest)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise ArchiveDamaged(f"{where} is no manifest: {error}") from None
+
+
+def sha256sums(manifest: Manifest) -> str:
+    """The revision's files as ``sha256sum -c`` takes them, run in the run's folder."""
+    return "".join(f"{file.sha256}  {file.path}\n" for file in manifest.files)
+
+
+def _plain(value: object) -> str:
+    """Run ids and digests are checked strings, which msgspec encodes only as plain ones."""
+    if isinstance(value, str):
+        return str(value)
+    raise NotImplementedError(type(value))
+
+
+class _Versioned(msgspec.Struct):
+    format: int

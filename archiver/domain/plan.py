@@ -1,0 +1,192 @@
+"""The plan: for each artifact of a run, keep what is held, fetch it, or record why not.
+
+Pure: the answer, what is held already and the user's choice go in, decisions come out; the loop
+that acts only obeys.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import msgspec
+
+from archiver.domain.artifact import ArtifactKind, ArtifactSource, ArtifactState
+from archiver.domain.manifest import ArtifactEntry, Manifest
+from archiver.domain.masking import without_query
+
+NOT_SETTLED = "the run is not settled yet"
+ARCHIVED = "the service moved the recording to cold storage (recording_archived)"
+NOT_OFFERED = "no longer offered by the API"
+NO_URL = "the API names the file without a URL"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which artifacts the user wants: kinds, and the largest size in bytes (None: any)."""
+
+    kinds: frozenset[ArtifactKind] = field(default_factory=lambda: frozenset(ArtifactKind))
+    max_file_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """The archive holds the bytes already; ``entry`` says where."""
+
+    entry: ArtifactEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Download it. ``fallback`` is an older copy of one that has no checksum: it stands in when
+    the bytes cannot be had again."""
+
+    source: ArtifactSource
+    fallback: ArtifactEntry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """There is nothing to download; the state and the reason are recorded."""
+
+    source: ArtifactSource
+    state: ArtifactState
+    reason: str
+
+
+Decision: TypeAlias = Keep | Fetch | Record
+
+
+def plan(
+    sources: Sequence[ArtifactSource],
+    held: Manifest | None,
+    selection: Selection,
+    *,
+    settled: bool,
+    take_unsettled: bool,
+) -> list[Decision]:
+    """One decision for each artifact: those of the answer, then those that it no longer offers.
+
+    ``held`` is the run's latest revision. ``settled`` says that the service will not replace the
+    artifacts any more, ``take_unsettled`` that the user wants them even so.
+    """
+    earlier = _Held(held)
+    take = settled or take_unsettled
+    decisions = [_decide(source, earlier, selection, settled, take) for source in sources]
+    return decisions + _no_longer_offered(sources, earlier)
+
+
+def _decide(
+    source: ArtifactSource, earlier: "_Held", selection: Selection, settled: bool, take: bool
+) -> Decision:
+    entry = earlier.match(source)
+    if entry is not None and _still_good(source, entry, settled and not earlier.settled):
+        return Keep(renumbered(entry, source))
+    if source.archived:
+        if entry is not None:
+            return Keep(renumbered(entry, source))
+        return Record(source, ArtifactState.GONE, ARCHIVED)
+    if source.kind not in selection.kinds:
+        return Record(source, ArtifactState.EXCLUDED, f"left out: {source.kind}s")
+    limit = selection.max_file_size
+    if limit is not None and source.expected_size is not None and source.expected_size > limit:
+        reason = f"larger than --max-file-size: {source.expected_size} bytes"
+        return Record(source, ArtifactState.EXCLUDED, reason)
+    if not take:
+        return Record(source, ArtifactState.EXCLUDED, NOT_SETTLED)
+    if source.url is None:
+        return Record(source, ArtifactState.FAILED, NO_URL)
+    return Fetch(source, entry if source.expected_sha256 is None else None)
+
+
+def _still_good(source: ArtifactSource, entry: ArtifactEntry, newly_settled: bool) -> bool:
+    """Whether held bytes are what the answer offers.
+
+    A checksum decides. Without one, bytes that were taken before the run settled may have been
+    replaced under the same URL, and are fetched again once; after that a change in what the API
+    says of them is the only sign.
+    """
+    if source.expected_sha256 is not None:
+        return entry.sha256 == source.expected_sha256
+    if newly_settled:
+        return False
+    if source.kind is not ArtifactKind.DOWNLOAD:
+        return True
+    return source.expected_size == entry.expected_size and source.modified_at == entry.modified_at
+
+
+def _no_longer_offered(sources: Sequence[ArtifactSource], earlier: "_Held") -> list[Decision]:
+    """What was kept stays kept: held artifacts that the answer does not list any more.
+
+    Screenshots are the exception: the API lists the last few, so that new ones push old ones out.
+    """
+    offered = {source.kind for source in sources}
+    count = {kind: sum(s.kind is kind for s in sources) for kind in ArtifactKind}
+    decisions: list[Decision] = []
+    for entry in earlier.unmatched():
+        if entry.kind is ArtifactKind.SCREENSHOT and entry.kind in offered:
+            continue
+        if entry.kind is ArtifactKind.RECORDING and entry.kind in offered:
+            continue
+        count[entry.kind] += 1
+        carried = msgspec.structs.replace(entry, ordinal=count[entry.kind], reason=NOT_OFFERED)
+        decisions.append(Keep(carried))
+    return decisions
+
+
+class _Held:
+    """The artifacts whose bytes the latest revision holds, by what tells that two are the same."""
+
+    def __init__(self, manifest: Manifest | None) -> None:
+        self.settled = manifest is not None and manifest.is_settled
+        entries = [e for e in manifest.artifacts if e.state.has_bytes] if manifest else []
+        self._left = {id(entry): entry for entry in entries}
+
+    def match(self, source: ArtifactSource) -> ArtifactEntry | None:
+        """The held artifact that is ``source``; each is given out once."""
+        for same in (_same_id, _same_url, _same_place):
+            for key, entry in self._left.items():
+                if entry.kind is source.kind and same(source, entry):
+                    return self._left.pop(key)
+        return None
+
+    def unmatched(self) -> list[ArtifactEntry]:
+        return list(self._left.values())
+
+
+def _same_id(source: ArtifactSource, entry: ArtifactEntry) -> bool:
+    return source.artifact_id is not None and source.artifact_id == entry.artifact_id
+
+
+def _same_url(source: ArtifactSource, entry: ArtifactEntry) -> bool:
+    return source.url is not None and without_query(source.url) == entry.url
+
+
+def _same_place(source: ArtifactSource, entry: ArtifactEntry) -> bool:
+    """The only recording, or a file of the same name and checksum."""
+    if source.kind is ArtifactKind.RECORDING:
+        return source.archived
+    if source.kind is ArtifactKind.DOWNLOAD:
+        same_bytes = source.expected_sha256 is not None and source.expected_sha256 == entry.sha256
+        return same_bytes and source.filename == entry.filename
+    return False
+
+
+def renumbered(
+    entry: ArtifactEntry, source: ArtifactSource, reason: str | None = None
+) -> ArtifactEntry:
+    """The held bytes under the number, name and expectations that the answer gives now."""
+    if source.archived:
+        return msgspec.structs.replace(entry, ordinal=source.ordinal, reason=ARCHIVED)
+    proven = source.expected_sha256 is not None and source.expected_sha256 == entry.sha256
+    return msgspec.structs.replace(
+        entry,
+        ordinal=source.ordinal,
+        state=ArtifactState.VERIFIED if proven else ArtifactState.UNVERIFIED,
+        filename=source.filename,
+        expected_sha256=source.expected_sha256,
+        expected_size=source.expected_size,
+        modified_at=source.modified_at,
+        url=without_query(source.url) if source.url is not None else None,
+        artifact_id=source.artifact_id,
+        reason=reason,
+    )

@@ -1,0 +1,67 @@
+"""Sessions: their ids, and the record that each leaves in the ledger."""
+
+import re
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from archiver.domain.digest import Sha256, sha256_of
+from archiver.errors import ArchiveDamaged
+
+FORMAT = 1
+_SESSION_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}", re.ASCII)
+
+
+class SessionId(str):
+    """The id of one execution of fetch: time in UTC, then chance; sorts by time."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str) -> "SessionId":
+        if not _SESSION_ID.fullmatch(text):
+            raise ValueError(f"not a session id: {text[:80]!r}")
+        return super().__new__(cls, text)
+
+    @classmethod
+    def at(cls, now: datetime, random: bytes) -> "SessionId":
+        """The id of a session that starts ``now`` (UTC); ``random`` are 4 bytes."""
+        return cls(f"{now:%Y%m%dT%H%M%SZ}-{random.hex()}")
+
+
+class LedgerRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session did. ``previous_sha256`` is the digest of the record before: the chain."""
+
+    format: Annotated[int, msgspec.Meta(ge=1)] = FORMAT
+    session: str
+    tool: str
+    started_at: datetime
+    finished_at: datetime
+    interrupted: bool
+    ids_asked: int
+    ids_sha256: str
+    runs: dict[str, int]
+    artifacts: dict[str, int]
+    manifests: int
+    manifests_sha256: str
+    bytes_downloaded: int
+    recovered: tuple[str, ...] = ()
+    previous_session: str | None = None
+    previous_sha256: str | None = None
+
+
+def encode_ledger_record(record: LedgerRecord) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(record, enc_hook=str), indent=1) + b"\n"
+
+
+def decode_ledger_record(data: bytes, where: str) -> LedgerRecord:
+    """Raises ArchiveDamaged when ``data`` is no ledger record."""
+    try:
+        return msgspec.json.decode(data, type=LedgerRecord)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise ArchiveDamaged(f"{where} is no ledger record: {error}") from None
+
+
+def digest_of_lines(lines: list[str]) -> Sha256:
+    """The digest of a list of texts, one per line, in the order given."""
+    return sha256_of("".join(f"{line}\n" for line in lines).encode())

@@ -1,0 +1,59 @@
+"""What a session of fetch came to: the counts that its last line and ``--json`` show."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from archiver.domain.artifact import ArtifactKind, ArtifactState
+from archiver.domain.rows import Outcome
+from archiver.errors import ExitCode
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A run, or one of its artifacts, that could not be had."""
+
+    run_id: str
+    kind: ArtifactKind | None
+    ordinal: int | None
+    reason: str
+
+
+@dataclass(slots=True)
+class Summary:
+    """Counts of a session. ``asked`` are distinct ids; ``held`` those not asked for again."""
+
+    session: str
+    asked: int
+    held: int = 0
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    artifacts: Counter[ArtifactState] = field(default_factory=Counter)
+    bytes_downloaded: int = 0
+    seconds: float = 0.0
+    problems: list[Problem] = field(default_factory=list)
+    interrupted: bool = False
+
+    @property
+    def exit_code(self) -> ExitCode:
+        if self.interrupted:
+            return ExitCode.INTERRUPTED
+        return ExitCode.INCOMPLETE if self.problems else ExitCode.OK
+
+    def run_counts(self) -> dict[str, int]:
+        counts = {"asked": self.asked}
+        counts.update({outcome.value: self.outcomes[outcome] for outcome in Outcome})
+        counts[Outcome.UNCHANGED] += self.held
+        return counts
+
+    def to_json(self) -> dict[str, object]:
+        """The document of ``archiver fetch --json`` (schemas/fetch-summary.schema.json)."""
+        return {
+            "session": self.session,
+            "runs": self.run_counts(),
+            "artifacts": {state.value: self.artifacts[state] for state in ArtifactState},
+            "bytes": {"downloaded": self.bytes_downloaded},
+            "seconds": round(self.seconds, 3),
+            "problems": [
+                {"run_id": p.run_id, "kind": p.kind, "ordinal": p.ordinal, "reason": p.reason}
+                for p in self.problems
+            ],
+        }

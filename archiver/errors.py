@@ -1,0 +1,157 @@
+"""Every error a user or a server can cause, and what each means for the caller.
+
+The tree, by exit code (design: 0 fine, 1 a bug, 130 interrupted):
+
+* ``ArchiverError``
+    * ``UsageError`` (2): what was asked for cannot be done as asked
+    * ``RunError`` (3): this run could not be had; the batch goes on
+        * ``RunNotFound``, ``AnswerInvalid``, ``ApiUnavailable``
+    * ``ArtifactError`` (3): this artifact could not be had; the run goes on
+        * ``ArtifactGone``, ``ArtifactTooLarge``, ``DownloadFailed``
+    * ``ArchiveUnwritable`` (3): the disk refuses; the batch stops
+    * ``ArchiveDamaged`` (4): what is stored is not what was stored
+    * ``NotAnArchive`` (10), ``ArchiveLocked`` (11), ``KeyRefused`` (12)
+    * ``Interrupted`` (130)
+"""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the command, as documented in README."""
+
+    OK = 0
+    BUG = 1
+    USAGE = 2
+    INCOMPLETE = 3
+    DAMAGED = 4
+    NOT_AN_ARCHIVE = 10
+    LOCKED = 11
+    KEY_REFUSED = 12
+    INTERRUPTED = 130
+
+
+class ArchiverError(Exception):
+    """An error with a message for the user: what happened, to what, and what to do now.
+
+    ``stops_batch`` says that no other run of the batch can fare better; ``retry`` that the same
+    request may succeed a moment later.
+    """
+
+    exit_code: ExitCode = ExitCode.BUG
+    stops_batch: bool = True
+    retry: bool = False
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}. {self.hint}" if self.hint else self.message
+
+
+class UsageError(ArchiverError):
+    """Wrong usage: an option, an id, a file or a query that cannot be taken."""
+
+    exit_code = ExitCode.USAGE
+
+
+class InvalidRunId(UsageError, ValueError):
+    """A text that is no run id."""
+
+
+class RunError(ArchiverError):
+    """One run could not be had; the others can."""
+
+    exit_code = ExitCode.INCOMPLETE
+    stops_batch = False
+
+
+class RunNotFound(RunError):
+    """The API does not know the run (HTTP 404)."""
+
+
+class AnswerInvalid(RunError):
+    """The API's answer is no run: not JSON, another id, no status."""
+
+
+class ApiUnavailable(RunError):
+    """The API did not answer, or answered with an error of its own."""
+
+    retry = True
+
+    def __init__(
+        self, message: str, *, status: int | None = None, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class ArtifactError(ArchiverError):
+    """One artifact could not be had; the rest of the run can."""
+
+    exit_code = ExitCode.INCOMPLETE
+    stops_batch = False
+
+
+class ArtifactGone(ArtifactError):
+    """The service does not have the bytes any more (HTTP 404 or 410)."""
+
+
+class ArtifactTooLarge(ArtifactError):
+    """The artifact is larger than the user wants to keep."""
+
+
+class DownloadFailed(ArtifactError):
+    """The bytes could not be had this time."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry: bool = False,
+        retry_after: float | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.retry = retry
+        self.retry_after = retry_after
+
+
+class ArchiveUnwritable(ArchiverError):
+    """The archive's disk refuses: full, read-only, no permission, gone."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
+class ArchiveDamaged(ArchiverError):
+    """A file of the archive is missing or is not what its manifest says."""
+
+    exit_code = ExitCode.DAMAGED
+    stops_batch = False
+
+
+class NotAnArchive(ArchiverError):
+    """The location holds no archive, or one of a newer format."""
+
+    exit_code = ExitCode.NOT_AN_ARCHIVE
+
+
+class ArchiveLocked(ArchiverError):
+    """Another writer holds the archive."""
+
+    exit_code = ExitCode.LOCKED
+
+
+class KeyRefused(ArchiverError):
+    """The API refused the key (HTTP 401 or 403)."""
+
+    exit_code = ExitCode.KEY_REFUSED
+
+
+class Interrupted(ArchiverError):
+    """The user or the system asked to stop."""
+
+    exit_code = ExitCode.INTERRUPTED

@@ -1,0 +1,1 @@
+"""Ids in, outcomes out: fetch, reindex, verify."""

@@ -1,0 +1,145 @@
+"""The artifacts of one run: every decision of the plan is acted on, and says what came of it."""
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future, wait
+from datetime import datetime
+from typing import TypeAlias
+
+from archiver.adapters.api import Tally
+from archiver.adapters.downloads import Downloader, Progress
+from archiver.adapters.storage import LocalStorage, StagedFile
+from archiver.domain.artifact import ArtifactState
+from archiver.domain.media_type import media_type_of
+from archiver.domain.plan import Decision, Fetch, Keep, Record, renumbered
+from archiver.domain.revision import BEFORE_SETTLED, Arrival, Entered, Settlement, entry_for
+from archiver.errors import ArtifactError, ArtifactGone, ArtifactTooLarge
+
+
+class ArtifactFetcher:
+    """Downloads artifacts into files set aside in ``storage``, for one session.
+
+    Downloads run in ``executor``, shared by all runs, so that their number has a limit of its own.
+    """
+
+    def __init__(
+        self,
+        downloader: Downloader,
+        storage: LocalStorage,
+        session: str,
+        executor: Executor,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._downloader = downloader
+        self._storage = storage
+        self._session = session
+        self._executor = executor
+        self._now = now
+        self._numbers = itertools.count(1)
+
+    def act(self, decisions: Sequence[Decision], tally: Tally) -> list[Settlement[StagedFile]]:
+        """What became of each artifact, in order. The files are the caller's to publish or discard.
+
+        Errors of an artifact are part of its settlement. Raises what stops the batch.
+        """
+        under_way = [self._begin(decision, tally) for decision in decisions]
+        futures = [begun for begun in under_way if isinstance(begun, Future)]
+        try:
+            return [begun.result() if isinstance(begun, Future) else begun for begun in under_way]
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            wait(futures)
+            discard(f.result() for f in futures if not f.cancelled() and not f.exception())
+            raise
+
+    def _begin(self, decision: Decision, tally: Tally) -> "Settlement[StagedFile] | _Future":
+        match decision:
+            case Keep(entry):
+                return Entered(entry)
+            case Record(source, state, reason):
+                return Entered(entry_for(source, state, self._session, reason=reason))
+            case Fetch():
+                return self._executor.submit(self._fetch, decision, tally)
+
+    def _fetch(self, fetch: Fetch, tally: Tally) -> Settlement[StagedFile]:
+        progress = Progress()
+        file = self._storage.stage(f"{self._session}-{next(self._numbers)}.part")
+        try:
+            settlement = self._download(fetch, file, progress)
+            if isinstance(settlement, Arrival):
+                file.finish()
+                return settlement
+        except ArtifactError as error:
+            settlement = self._without_bytes(fetch, error, progress)
+        except BaseException:
+            file.discard()
+            raise
+        finally:
+            again = max(0, progress.attempts - 1)
+            tally.add(requests=progress.attempts, retries=again, received=progress.received)
+        file.discard()
+        return settlement
+
+    def _download(
+        self, fetch: Fetch, file: StagedFile, progress: Progress
+    ) -> Settlement[StagedFile]:
+        """Download, and once more from scratch where the digest is not the one expected."""
+        source, expected = fetch.source, fetch.source.expected_sha256
+        self._downloader.download(source, file, progress, decode=expected is None)
+        if expected is not None and file.sha256 != expected:
+            self._downloader.download(source, file, progress, decode=True)
+            if file.sha256 != expected:
+                return Entered(
+                    entry_for(
+                        source,
+                        ArtifactState.MISMATCH,
+                        self._session,
+                        size=file.size,
+                        sha256=file.sha256,
+                        media_type=media_type_of(file.head).name,
+                        served_type=progress.served_type,
+                        attempts=progress.attempts,
+                        fetched_at=self._now(),
+                        reason="the bytes do not have the SHA-256 that the API gave",
+                    )
+                )
+        if fetch.fallback is not None and fetch.fallback.sha256 == file.sha256:
+            return Entered(renumbered(fetch.fallback, source))
+        return Arrival(source, file, progress.attempts, progress.served_type, self._now())
+
+    def _without_bytes(
+        self, fetch: Fetch, error: ArtifactError, progress: Progress
+    ) -> Settlement[StagedFile]:
+        match error:
+            case ArtifactGone():
+                state = ArtifactState.GONE
+            case ArtifactTooLarge():
+                state = ArtifactState.EXCLUDED
+            case _:
+                state = ArtifactState.FAILED
+        if fetch.fallback is not None and state is ArtifactState.GONE:
+            return Entered(renumbered(fetch.fallback, fetch.source, reason=BEFORE_SETTLED))
+        if fetch.fallback is not None and state is ArtifactState.FAILED:
+            return Entered(renumbered(fetch.fallback, fetch.source), failure=str(error))
+        return Entered(
+            entry_for(
+                fetch.source,
+                state,
+                self._session,
+                served_type=progress.served_type,
+                attempts=progress.attempts,
+                fetched_at=self._now(),
+                reason=str(error),
+            )
+        )
+
+
+def discard(settlements: Iterable[Settlement[StagedFile]]) -> None:
+    """Remove the files of settlements that will not be committed."""
+    for settlement in settlements:
+        if isinstance(settlement, Arrival):
+            settlement.file.discard()
+
+
+_Future: TypeAlias = Future[Settlement[StagedFile]]

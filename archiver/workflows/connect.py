@@ -1,0 +1,125 @@
+"""What a session of fetch is given, and the connections it makes of that."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from random import Random
+from threading import Event as Flag
+from threading import Semaphore
+
+from archiver.adapters.api import RunsApi
+from archiver.adapters.downloads import Downloader
+from archiver.adapters.http import RetryPolicy, Timeouts, new_client
+from archiver.errors import Interrupted
+from archiver.workflows.events import BytesReceived, Report
+from archiver.workflows.run import RunAsker, RunOptions
+
+
+@dataclass(frozen=True, slots=True)
+class FetchOptions:
+    """What the user chose for a session. Sizes in bytes; ``archive`` is the folder."""
+
+    archive: Path
+    base_url: str
+    key: str = field(repr=False)
+    run: RunOptions
+    refresh: bool = False
+    api_concurrency: int = 8
+    download_concurrency: int = 8
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    attempts: int = 5
+    local_artifacts: Path | None = None
+    max_document_size: int = 64 << 20
+    verify_tls: bool = True
+
+
+class StopSwitch:
+    """Tells everything under way to come to an end: by the user's wish, or for an error."""
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self._flag = Flag()
+
+    def interrupt(self) -> None:
+        """The user or the system asks to stop."""
+        self.interrupted = True
+        self._flag.set()
+
+    def abort(self) -> None:
+        """An error ends the batch."""
+        self._flag.set()
+
+    @property
+    def is_set(self) -> bool:
+        return self._flag.is_set()
+
+    def check(self) -> None:
+        """Raises Interrupted once the switch is set."""
+        if self._flag.is_set():
+            raise Interrupted("interrupted")
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; raises Interrupted as soon as the switch is set."""
+        if self._flag.wait(seconds):
+            raise Interrupted("interrupted")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a session needs of the world: the time (UTC), chance, where to report, when to stop."""
+
+    now: Callable[[], datetime]
+    random: Random
+    report: Report
+    stop: StopSwitch
+
+
+@contextlib.contextmanager
+def run_asker(options: FetchOptions, world: Surroundings) -> Iterator[RunAsker]:
+    """The API, ready to be asked."""
+    connections = options.api_concurrency
+    with new_client(options.timeouts, connections, verify=options.verify_tls) as client:
+        api = RunsApi(
+            client,
+            options.base_url,
+            options.key,
+            _retry_policy(options, world),
+            world.now,
+            options.max_document_size,
+        )
+        slots = Semaphore(options.api_concurrency)
+        yield RunAsker(api, options.run, slots, world.stop.check, world.now)
+
+
+@contextlib.contextmanager
+def artifact_downloader(options: FetchOptions, world: Surroundings) -> Iterator[Downloader]:
+    """Storage, ready to be downloaded from: over a client of its own, without the key."""
+    connections = options.download_concurrency
+    with new_client(options.timeouts, connections, verify=options.verify_tls) as client:
+        yield Downloader(
+            client,
+            options.base_url,
+            _retry_policy(options, world),
+            world.now,
+            local_artifacts=options.local_artifacts,
+            max_file_size=options.run.selection.max_file_size,
+            check_stop=world.stop.check,
+            on_bytes=lambda count: world.report(BytesReceived(count)),
+        )
+
+
+@contextlib.contextmanager
+def worker_threads(count: int, stop: StopSwitch) -> Iterator[ThreadPoolExecutor]:
+    """``count`` threads, waited for at the end unless the session is to stop."""
+    executor = ThreadPoolExecutor(count)
+    try:
+        yield executor
+    finally:
+        executor.shutdown(wait=not stop.is_set, cancel_futures=True)
+
+
+def _retry_policy(options: FetchOptions, world: Surroundings) -> RetryPolicy:
+    return RetryPolicy(world.stop.sleep, world.random, attempts=options.attempts)

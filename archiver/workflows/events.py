@@ -1,0 +1,49 @@
+"""What happens during a session, as values: whoever shows progress gets them as they happen."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from archiver.domain.rows import Outcome
+from archiver.domain.summary import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStarted:
+    """``held`` of the ``asked`` ids are complete and will not be asked for."""
+
+    session: str
+    asked: int
+    held: int
+    recovered: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BytesReceived:
+    """A piece of an artifact arrived (bytes)."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """A run was dealt with; ``problems`` are what could not be had of it."""
+
+    asked_id: str
+    run_id: str | None
+    outcome: Outcome
+    artifacts: int
+    bytes: int
+    seconds: float
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TablesWritten:
+    """The rows of this many runs are in the tables."""
+
+    runs: int
+
+
+Event: TypeAlias = SessionStarted | BytesReceived | RunFinished | TablesWritten
+Report: TypeAlias = Callable[[Event], None]

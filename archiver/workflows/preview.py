@@ -1,0 +1,58 @@
+"""The dry run of fetch: what would be asked and fetched, with nothing written."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from archiver.adapters.api import Tally
+from archiver.adapters.archive import open_archive
+from archiver.adapters.revisions import latest_revision
+from archiver.adapters.storage import LocalStorage
+from archiver.domain.plan import Decision
+from archiver.domain.run_id import RunId
+from archiver.errors import ArchiveDamaged, NotAnArchive, RunError
+from archiver.workflows.connect import FetchOptions, Surroundings, run_asker, worker_threads
+from archiver.workflows.fetch import in_flight, wanted_ids
+from archiver.workflows.run import folder_of
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What would be done about a run; ``reason`` where it cannot be had."""
+
+    asked_id: RunId
+    decisions: tuple[Decision, ...] = ()
+    reason: str | None = None
+
+
+def preview(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> Iterator[Preview]:
+    """What ``fetch`` would do about each run that it would ask for, in no order.
+
+    Asks the API, downloads nothing, writes nothing. Raises KeyRefused and NotAnArchive.
+    """
+    storage = _existing_or_none(options)
+    wanted = wanted_ids(storage, ids, refresh=options.refresh)
+    with (
+        run_asker(options, world) as asker,
+        worker_threads(options.api_concurrency, world.stop) as executor,
+    ):
+
+        def one(asked: RunId) -> Preview:
+            try:
+                answer, received = asker.ask(asked, Tally())
+                held = latest_revision(storage, folder_of(answer))
+            except (RunError, ArchiveDamaged) as error:
+                return Preview(asked, reason=str(error))
+            return Preview(asked, tuple(asker.plan(answer, held, received.at)))
+
+        yield from in_flight(executor, one, wanted, options.api_concurrency, world.stop)
+
+
+def _existing_or_none(options: FetchOptions) -> LocalStorage:
+    """The archive if there is one; the place where ``fetch`` would make it otherwise."""
+    root = options.archive
+    try:
+        return open_archive(root)
+    except NotAnArchive:
+        if root.exists() and (not root.is_dir() or any(root.iterdir())):
+            raise
+        return LocalStorage(root)

@@ -1,0 +1,110 @@
+"""Keeping the tables level with the manifests: projecting, recovering, rebuilding."""
+
+from collections.abc import Iterator
+
+from archiver.adapters import revisions
+from archiver.adapters.archive import Writer
+from archiver.adapters.parquet import WRITE_ORDER, RowBuffer, compact, flush_name
+from archiver.adapters.storage import LocalStorage
+from archiver.domain.manifest import Manifest
+from archiver.domain.paths import MANIFEST, TABLES_FOLDER, TEMPORARY_FOLDER
+from archiver.domain.rows import RevisionRows, revision_rows
+from archiver.domain.run import read_document
+from archiver.domain.tables import FETCHES, RUNS
+from archiver.errors import ArchiveDamaged
+
+FLUSH_BYTES = 32 << 20
+"""Rows are written when they take about this much memory."""
+
+
+def project(storage: LocalStorage, revision_folder: str) -> tuple[Manifest, RevisionRows]:
+    """The rows of a committed revision. Raises ArchiveDamaged when its files cannot be read."""
+    manifest = revisions.read_manifest(storage, revision_folder)
+    folder = revision_folder.rpartition("/")[0]
+    path = f"{folder}/{manifest.document.path}"
+    try:
+        document = storage.read(path).decode()
+    except UnicodeDecodeError:
+        raise ArchiveDamaged(f"{path} is not UTF-8") from None
+    return manifest, revision_rows(manifest, read_document(document, path), document, folder)
+
+
+def add_rows(buffer: RowBuffer, manifest: Manifest, rows: RevisionRows) -> None:
+    for table, of_table in rows.by_table():
+        buffer.add(table, of_table, manifest.fetched_at)
+
+
+def recover(writer: Writer) -> tuple[str, ...]:
+    """Bring into the tables what sessions committed that were killed before they could.
+
+    Returns the sessions of which something was missing. Also removes table files whose flush was
+    cut off before ``runs``.
+    """
+    if not writer.unfinished:
+        return ()
+    from archiver.adapters.query import revisions_in_tables
+
+    storage = writer.storage
+    _remove_half_flushes(storage)
+    announced = dict.fromkeys(
+        folder for journal in writer.unfinished for folder in writer.announced(journal)
+    )
+    committed = [folder for folder in announced if storage.exists(f"{folder}/{MANIFEST}")]
+    known = revisions_in_tables(storage, committed)
+    buffer = RowBuffer()
+    sessions = set()
+    for folder in committed:
+        if folder not in known:
+            manifest, rows = project(storage, folder)
+            add_rows(buffer, manifest, rows)
+            sessions.add(manifest.session)
+    buffer.write(storage, flush_name(writer.session, 0))
+    for journal in writer.unfinished:
+        writer.forget(journal)
+    return tuple(sorted(sessions))
+
+
+def reindex(writer: Writer, damaged: list[str]) -> int:
+    """Rebuild the tables from the manifests alone; ``fetches``, their own log, is compacted.
+
+    The new tables take the old ones' place when they are whole; until then readers see the old.
+    Revisions whose files cannot be read are left out and named in ``damaged``. Returns the number
+    of revisions.
+    """
+    storage = writer.storage
+    aside = f"{TEMPORARY_FOLDER}/{writer.session}-{TABLES_FOLDER}"
+    buffer = RowBuffer(aside)
+    count = number = 0
+    for folder in revisions.revision_folders(storage):
+        try:
+            add_rows(buffer, *project(storage, folder))
+        except ArchiveDamaged as error:
+            damaged.append(str(error))
+            continue
+        count += 1
+        if buffer.bytes >= FLUSH_BYTES:
+            number += 1
+            buffer.write(storage, flush_name(writer.session, number))
+    buffer.write(storage, flush_name(writer.session, number + 1))
+    compact(storage, FETCHES, f"{aside}/{FETCHES.name}", flush_name(writer.session, 1))
+    for table in WRITE_ORDER:
+        storage.replace_folder(f"{aside}/{table.name}", f"{TABLES_FOLDER}/{table.name}")
+    storage.remove(aside)
+    for journal in writer.unfinished:
+        writer.forget(journal)
+    return count
+
+
+def _remove_half_flushes(storage: LocalStorage) -> None:
+    whole = set(_flushes(storage, RUNS.name))
+    for table in WRITE_ORDER:
+        if table not in (RUNS, FETCHES):
+            for month, name in _flushes(storage, table.name):
+                if (month, name) not in whole:
+                    storage.remove(f"{TABLES_FOLDER}/{table.name}/{month}/{name}")
+
+
+def _flushes(storage: LocalStorage, table: str) -> Iterator[tuple[str, str]]:
+    for month in storage.names(f"{TABLES_FOLDER}/{table}"):
+        for name in storage.names(f"{TABLES_FOLDER}/{table}/{month}"):
+            yield month, name
