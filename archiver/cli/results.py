@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import pyarrow as pa
@@ -110,11 +110,17 @@ def _write_parquet(result: QueryResult, out: Any) -> None:
 
 def _write_markdown(result: QueryResult, out: Any) -> None:
     out.write("| " + " | ".join(map(_markdown_cell, result.schema.names)) + " |\n")
-    numbers = [pa.types.is_integer(t) or pa.types.is_floating(t) for t in result.schema.types]
-    out.write("|" + "|".join(" ---: " if number else " --- " for number in numbers) + "|\n")
+    rules = (" ---: " if _is_number(kind) else " --- " for kind in result.schema.types)
+    out.write("|" + "|".join(rules) + "|\n")
     for row in _rows(result):
         cells = (_markdown_cell("" if value is None else _text(value)) for value in row)
         out.write("| " + " | ".join(cells) + " |\n")
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    )
 
 
 def _markdown_cell(text: str) -> str:
@@ -129,8 +135,8 @@ def _write_table(result: QueryResult, out: Any) -> None:
 
     table = Table(box=box.ROUNDED if _is_unicode(out) else box.ASCII2)
     for field in result.schema:
-        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
-        table.add_column(Text(field.name), justify="right" if number else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if _is_number(field.type) else "left"
+        table.add_column(Text(field.name), justify=justify, overflow="fold")
     for row in _rows(result):
         cells = ("" if value is None else _printable(_text(value)) for value in row)
         table.add_row(*(Text(cell) for cell in cells))
@@ -141,7 +147,7 @@ def _write_table(result: QueryResult, out: Any) -> None:
 
 
 def _is_unicode(out: Any) -> bool:
-    return "utf" in (getattr(out, "encoding", None) or "").lower()
+    return "utf" in (getattr(out, "encoding", None) or "utf-8").lower()
 
 
 def _printable(text: str) -> str:
