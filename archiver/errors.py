@@ -6,9 +6,10 @@ The tree, by exit code (design: 0 fine, 1 a bug, 130 interrupted):
     * ``UsageError`` (2): what was asked for cannot be done as asked
     * ``RunError`` (3): this run could not be had; the batch goes on
         * ``RunNotFound``, ``AnswerInvalid``, ``ApiUnavailable``
+    * ``ApiDown`` (3): no run gets an answer; the batch stops
     * ``ArtifactError`` (3): this artifact could not be had; the run goes on
-        * ``ArtifactGone``, ``ArtifactTooLarge``, ``DownloadFailed``
-    * ``ArchiveUnwritable`` (3): the disk refuses; the batch stops
+        * ``ArtifactGone``, ``ArtifactTooLarge``, ``LinkExpired``, ``DownloadFailed``
+    * ``ArchiveUnwritable``, ``SystemLimit`` (3): the disk or the machine refuses; the batch stops
     * ``ArchiveDamaged`` (4): what is stored is not what was stored
     * ``NotAnArchive`` (10), ``ArchiveLocked`` (11), ``KeyRefused`` (12)
     * ``Interrupted`` (130)
@@ -35,12 +36,15 @@ class ArchiverError(Exception):
     """An error with a message for the user: what happened, to what, and what to do now.
 
     ``stops_batch`` says that no other run of the batch can fare better; ``retry`` that the same
-    request may succeed a moment later.
+    request may succeed a moment later, ``at_once`` even without waiting. ``retry_after`` are the
+    seconds that a server asked to wait.
     """
 
     exit_code: ExitCode = ExitCode.BUG
     stops_batch: bool = True
     retry: bool = False
+    at_once: bool = False
+    retry_after: float | None = None
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -79,14 +83,24 @@ class AnswerInvalid(RunError):
 class ApiUnavailable(RunError):
     """The API did not answer, or answered with an error of its own."""
 
-    retry = True
-
     def __init__(
-        self, message: str, *, status: int | None = None, retry_after: float | None = None
+        self,
+        message: str,
+        *,
+        retry: bool = True,
+        at_once: bool = False,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
-        self.status = status
+        self.retry = retry
+        self.at_once = at_once
         self.retry_after = retry_after
+
+
+class ApiDown(ArchiverError):
+    """The API answers nobody: the rest of the batch would fail one by one."""
+
+    exit_code = ExitCode.INCOMPLETE
 
 
 class ArtifactError(ArchiverError):
@@ -104,6 +118,10 @@ class ArtifactTooLarge(ArtifactError):
     """The artifact is larger than the user wants to keep."""
 
 
+class LinkExpired(ArtifactError):
+    """Storage refuses the link: it has ended, or somebody altered it."""
+
+
 class DownloadFailed(ArtifactError):
     """The bytes could not be had this time."""
 
@@ -112,16 +130,24 @@ class DownloadFailed(ArtifactError):
         message: str,
         *,
         retry: bool = False,
+        at_once: bool = False,
         retry_after: float | None = None,
         hint: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
         self.retry = retry
+        self.at_once = at_once
         self.retry_after = retry_after
 
 
 class ArchiveUnwritable(ArchiverError):
     """The archive's disk refuses: full, read-only, no permission, gone."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
+class SystemLimit(ArchiverError):
+    """This machine lets the process do no more: too many open files."""
 
     exit_code = ExitCode.INCOMPLETE
 

@@ -1,6 +1,7 @@
 """Skyvern's API: ``GET /v1/runs/{run_id}`` with the header ``x-api-key``."""
 
 import hashlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from archiver.adapters.http import RetryPolicy, retry_after, translated
+from archiver.adapters.http import Fault, Pace, Patience, RetryPolicy, retry_after, translated
 from archiver.domain.digest import Sha256
 from archiver.domain.masking import mask_text, without_query
 from archiver.domain.run_id import RunId
@@ -43,6 +44,7 @@ class Tally:
         self.retries = 0
         self.bytes = 0
         self.http_status: int | None = None
+        self.patience = Patience()
         self._lock = Lock()
 
     def add(self, *, requests: int = 0, retries: int = 0, received: int = 0) -> None:
@@ -67,8 +69,10 @@ class RunsApi:
         retry: RetryPolicy,
         now: Callable[[], datetime],
         max_document_size: int,
+        stall: float,
     ) -> None:
         self._client = client
+        self._stall = stall
         self._base_url = checked_base_url(base_url)
         self._key = checked_key(key)
         self._retry = retry
@@ -85,16 +89,18 @@ class RunsApi:
         Raises RunNotFound (404), KeyRefused (401, 403), ApiUnavailable (no answer, 429, 5xx, after
         the retries) and AnswerInvalid (any other status, a redirect, a document too large).
         """
-        for attempt in self._retry.retrying(lambda: tally.add(retries=1)):
+        for attempt in self._retry.retrying(lambda: tally.add(retries=1), tally.patience):
             with attempt:
                 return self._ask(run_id, tally)
         raise AssertionError("tenacity returns or raises")
 
     def _ask(self, run_id: RunId, tally: Tally) -> ApiAnswer:
-        def fail(what: str, may_pass: bool) -> NoReturn:
-            error = ApiUnavailable(f"the API did not answer for {run_id}: {what}")
-            error.retry = may_pass
-            raise error
+        def fail(fault: Fault) -> NoReturn:
+            raise ApiUnavailable(
+                f"the API did not answer for {run_id}: {fault.what}",
+                retry=fault.may_pass,
+                at_once=fault.at_once,
+            )
 
         url = f"{self._base_url}/v1/runs/{run_id}"
         headers = {"x-api-key": self._key, "Accept": "application/json"}
@@ -106,9 +112,12 @@ class RunsApi:
                 raise self._refusal(run_id, response)
             digest = hashlib.sha256()
             body = bytearray()
+            pace = Pace(self._stall, time.monotonic)
             for piece in response.iter_bytes():
                 digest.update(piece)
                 body += piece
+                if not pace.keeps_up(len(piece)):
+                    fail(Fault("it only trickles", may_pass=True))
                 if len(body) > self._max_document_size:
                     raise AnswerInvalid(
                         f"the API's answer for {run_id} is larger than --max-document-size "
@@ -137,7 +146,6 @@ class RunsApi:
             case 408 | 425 | 429 | 500 | 502 | 503 | 504:
                 return ApiUnavailable(
                     f"the API answered HTTP {status} for {run_id}{detail}",
-                    status=status,
                     retry_after=retry_after(response, self._now),
                 )
             case _:

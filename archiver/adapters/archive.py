@@ -165,6 +165,7 @@ def _make_archive(storage: LocalStorage, now: datetime) -> None:
 @contextlib.contextmanager
 def _locked(storage: LocalStorage, session: SessionId, now: datetime) -> Iterator[None]:
     with explained(f"create the archive {storage}"):
+        storage.root.mkdir(parents=True, exist_ok=True)
         storage.make_folder(TEMPORARY_FOLDER)
     lock = FileLock(storage.locate(_LOCK), timeout=0)
     try:

@@ -1,27 +1,41 @@
 """Downloads: bytes from storage to disk, hashed on the way.
 
-The client carries no key. Redirects are followed here, five at most and never from https to http;
-``file`` URLs are read only below a folder that the user named. A URL is never part of a message:
-its query is a credential.
+The client carries no key. Redirects are followed here, five at most and never from https to http.
+What was cut off goes on where it stopped, if the server's length and validator still agree. A URL
+is never part of a message: its query is a credential.
 """
 
-from collections.abc import Callable, Iterator
+import re
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from archiver.adapters.http import RetryPolicy, retry_after, translated
+from archiver.adapters.http import Fault, Pace, Patience, RetryPolicy, retry_after, translated
+from archiver.adapters.local_files import LocalArtifacts
 from archiver.adapters.storage import StagedFile
 from archiver.domain.artifact import ArtifactSource
-from archiver.errors import ArtifactGone, ArtifactTooLarge, DownloadFailed
+from archiver.errors import ArtifactGone, ArtifactTooLarge, DownloadFailed, LinkExpired
 
 MAX_REDIRECTS = 5
 _PIECE = 1 << 18
+_ERROR_BYTES = 4_096
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}
+_EXPIRY = re.compile(rb"expired|invalid or expired|ExpiredToken|signature", re.IGNORECASE)
+_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """What the server said of the whole file: its length in bytes and its validator."""
+
+    length: int
+    etag: str | None
 
 
 @dataclass(slots=True)
@@ -31,6 +45,12 @@ class Progress:
     attempts: int = 0
     received: int = 0
     served_type: str | None = None
+    whole: _Whole | None = None
+
+    def start_over(self, into: StagedFile) -> None:
+        """Forget what came so far: the next try begins at the beginning."""
+        self.whole = None
+        into.restart()
 
 
 class Downloader:
@@ -49,6 +69,7 @@ class Downloader:
         *,
         local_artifacts: Path | None,
         max_file_size: int | None,
+        stall: float,
         check_stop: Callable[[], None],
         on_bytes: Callable[[int], None],
     ) -> None:
@@ -56,27 +77,33 @@ class Downloader:
         self._base_url = base_url
         self._retry = retry
         self._now = now
-        self._local_artifacts = local_artifacts.resolve() if local_artifacts else None
+        self._local = LocalArtifacts(local_artifacts)
         self._max_file_size = max_file_size
+        self._stall = stall
         self._check_stop = check_stop
         self._on_bytes = on_bytes
 
     def download(
-        self, source: ArtifactSource, into: StagedFile, progress: Progress, *, decode: bool = False
+        self,
+        source: ArtifactSource,
+        into: StagedFile,
+        progress: Progress,
+        patience: Patience,
+        *,
+        decode: bool = False,
     ) -> None:
-        """Write the bytes of ``source`` into ``into``, from the beginning.
+        """Write the bytes of ``source`` into ``into``; what an earlier try left there is continued.
 
         ``decode`` undoes a Content-Encoding that storage applied although none was asked for;
         otherwise the bytes are written as they come.
 
-        Raises ArtifactGone (404, 410), ArtifactTooLarge, and DownloadFailed for whatever else
-        keeps the bytes away, after the retries.
+        Raises ArtifactGone (404, 410), LinkExpired, ArtifactTooLarge, and DownloadFailed for
+        whatever else keeps the bytes away, after the retries.
         """
         url = self._absolute(source.url or "")
-        for attempt in self._retry.retrying(lambda: None):
+        for attempt in self._retry.retrying(lambda: None, patience):
             with attempt:
                 progress.attempts += 1
-                into.restart()
                 if urlsplit(url).scheme == "file":
                     self._copy(url, source, into, progress)
                 else:
@@ -93,74 +120,65 @@ class Downloader:
     ) -> None:
         with translated(_fail):
             for _ in range(MAX_REDIRECTS + 1):
-                request = self._client.build_request("GET", url, headers=_HEADERS)
+                headers = _HEADERS | _range_headers(into, progress)
+                request = self._client.build_request("GET", url, headers=headers)
                 response = self._client.send(request, stream=True)
                 try:
                     if response.has_redirect_location:
                         url = _redirected(url, response.headers["Location"])
                         continue
                     self._check_status(response)
-                    content_type = response.headers.get("Content-Type", "")
-                    progress.served_type = content_type.partition(";")[0].strip().lower() or None
-                    if decode and response.headers.get("Content-Encoding"):
-                        # httpx holds the encoded length itself; that of the rest is not told.
-                        self._write(response.iter_bytes(), source, None, into, progress)
-                    else:
-                        length = _content_length(response)
-                        self._write(response.iter_raw(), source, length, into, progress)
+                    _agree(response, "Range" in headers, into, progress)
+                    self._take(response, source, into, progress, decode)
                 finally:
                     response.close()
                 return
         raise DownloadFailed(f"more than {MAX_REDIRECTS} redirects")
 
+    def _take(
+        self,
+        response: httpx.Response,
+        source: ArtifactSource,
+        into: StagedFile,
+        progress: Progress,
+        decode: bool,
+    ) -> None:
+        content_type = response.headers.get("Content-Type", "")
+        progress.served_type = content_type.partition(";")[0].strip().lower() or None
+        if decode and response.headers.get("Content-Encoding"):
+            # Only the length of the encoded body is told, and httpx holds the server to that. What
+            # is decoded cannot be continued in the middle.
+            progress.whole = None
+            self._write(response.iter_bytes(), source, None, into, progress)
+        else:
+            length = progress.whole.length if progress.whole else None
+            self._write(response.iter_raw(), source, length, into, progress)
+
     def _check_status(self, response: httpx.Response) -> None:
         status = response.status_code
+        if status in (400, 401, 403, 410) and (status == 403 or _says_expired(response)):
+            raise LinkExpired(f"storage refused the link (HTTP {status})")
         if status in (404, 410):
             raise ArtifactGone(f"storage does not have it any more (HTTP {status})")
         if status in (408, 425, 429) or status >= 500:
             wait = retry_after(response, self._now)
             raise DownloadFailed(f"storage answered HTTP {status}", retry=True, retry_after=wait)
-        if status in (400, 401, 403):
-            raise DownloadFailed(f"storage refused the link (HTTP {status}): expired or altered")
-        if status != 200:
+        if status not in (200, 206, 416):
             raise DownloadFailed(f"storage answered HTTP {status}")
 
     def _copy(self, url: str, source: ArtifactSource, into: StagedFile, progress: Progress) -> None:
-        path = self._local_path(url)
+        path = self._local.find(url)
+        progress.start_over(into)
         try:
             with path.open("rb") as file:
                 pieces = iter(lambda: file.read(_PIECE), b"")
                 self._write(pieces, source, path.stat().st_size, into, progress)
-        except FileNotFoundError:
-            raise ArtifactGone("the file is not in the folder of local artifacts") from None
         except OSError as error:
             raise DownloadFailed(f"the local file cannot be read: {error.strerror}") from None
 
-    def _local_path(self, url: str) -> Path:
-        if self._local_artifacts is None:
-            raise DownloadFailed(
-                "its URL is a file on the server's machine",
-                hint="Name the folder that holds such files with --local-artifacts",
-            )
-        # Some servers escape the path, some write it as it is, "?" and "#" included.
-        raw = url[len("file:") :]
-        raw = "/" + raw.lstrip("/") if not raw.startswith("//localhost/") else raw[11:]
-        paths = [self._below(text) for text in dict.fromkeys((unquote(raw), raw))]
-        return next((path for path in paths if path.is_file()), paths[0])
-
-    def _below(self, text: str) -> Path:
-        folder = self._local_artifacts
-        try:
-            path = Path(text).resolve()
-        except (OSError, ValueError):
-            raise DownloadFailed("its URL names no file") from None
-        if folder is None or not path.is_relative_to(folder):
-            raise DownloadFailed("its URL leads out of the folder of local artifacts")
-        return path
-
     def _write(
         self,
-        pieces: Iterator[bytes],
+        pieces: Iterable[bytes],
         source: ArtifactSource,
         length: int | None,
         into: StagedFile,
@@ -169,6 +187,8 @@ class Downloader:
         """Write all pieces. Stops a body that is longer than anybody said, or than is wanted."""
         announced = length if length is not None else source.expected_size
         self._check_size(announced or 0)
+        into.check_space((announced or 0) - into.size)
+        pace = Pace(self._stall, time.monotonic)
         for piece in pieces:
             self._check_stop()
             into.write(piece)
@@ -176,17 +196,61 @@ class Downloader:
             self._on_bytes(len(piece))
             self._check_size(into.size)
             if announced is not None and into.size > announced:
+                progress.start_over(into)
                 raise DownloadFailed(f"more than the {announced} bytes that were announced came")
+            if not pace.keeps_up(len(piece)):
+                raise DownloadFailed("storage only trickles", retry=True)
         if length is not None and into.size != length:
             raise DownloadFailed(f"{into.size} of {length} bytes came", retry=True)
         if source.expected_sha256 is None and source.expected_size not in (None, into.size):
+            came = into.size
+            progress.start_over(into)
             raise DownloadFailed(
-                f"{into.size} bytes came, the API says {source.expected_size}", retry=True
+                f"{came} bytes came, the API says {source.expected_size}", retry=True
             )
 
     def _check_size(self, size: int) -> None:
         if self._max_file_size is not None and size > self._max_file_size:
             raise ArtifactTooLarge(f"larger than --max-file-size: {self._max_file_size} bytes")
+
+
+def _range_headers(into: StagedFile, progress: Progress) -> dict[str, str]:
+    """What asks for the rest of what is there already; nothing where that cannot be continued."""
+    whole = progress.whole
+    if whole is None or not 0 < into.size < whole.length:
+        return {}
+    headers = {"Range": f"bytes={into.size}-"}
+    return headers | {"If-Range": whole.etag} if whole.etag else headers
+
+
+def _agree(
+    response: httpx.Response, asked_rest: bool, into: StagedFile, progress: Progress
+) -> None:
+    """Make ``into`` fit the answer: go on if it is the rest of the same file, else begin again."""
+    etag = response.headers.get("ETag", "")
+    etag = etag if etag.startswith('"') else None  # a weak one does not tell bytes apart
+    if response.status_code == 200:
+        progress.start_over(into)
+        length = response.headers.get("Content-Length", "")
+        progress.whole = _Whole(int(length), etag) if length.isdecimal() else None
+        return
+    whole = progress.whole
+    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+    if response.status_code == 206 and asked_rest and whole is not None and match is not None:
+        rest = (into.size, whole.length - 1, whole.length)
+        if tuple(map(int, match.groups())) == rest and etag == whole.etag:
+            return
+    progress.start_over(into)
+    raise DownloadFailed("storage no longer has the same file to go on with", retry=True)
+
+
+def _says_expired(response: httpx.Response) -> bool:
+    body = b""
+    for piece in response.iter_raw():
+        body += piece
+        if len(body) >= _ERROR_BYTES:
+            break
+    return _EXPIRY.search(body[:_ERROR_BYTES]) is not None
 
 
 def _redirected(url: str, location: str) -> str:
@@ -202,10 +266,5 @@ def _redirected(url: str, location: str) -> str:
     return target
 
 
-def _content_length(response: httpx.Response) -> int | None:
-    text = response.headers.get("Content-Length", "")
-    return int(text) if text.isdecimal() else None
-
-
-def _fail(what: str, may_pass: bool) -> NoReturn:
-    raise DownloadFailed(what, retry=may_pass)
+def _fail(fault: Fault) -> NoReturn:
+    raise DownloadFailed(fault.what, retry=fault.may_pass, at_once=fault.at_once)

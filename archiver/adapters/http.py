@@ -5,12 +5,13 @@ redirect. The downloader's carries no key at all.
 """
 
 import contextlib
-import ssl
+import errno
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from random import Random
+from threading import Lock
 from typing import NoReturn
 
 import httpx
@@ -18,7 +19,7 @@ import tenacity
 
 from archiver import __version__
 from archiver.domain.masking import mask_text
-from archiver.errors import ArchiverError
+from archiver.errors import ArchiverError, SystemLimit
 
 USER_AGENT = f"skyvern-archiver/{__version__}"
 
@@ -31,12 +32,29 @@ class Timeouts:
     stall: float = 30.0
 
 
+class Patience:
+    """How long may be waited between requests, in all, for one run (seconds)."""
+
+    def __init__(self, seconds: float = 300.0) -> None:
+        self._left = seconds
+        self._lock = Lock()
+
+    def spend(self, seconds: float) -> bool:
+        """Take so much of it; False where it does not last."""
+        with self._lock:
+            if seconds > self._left:
+                return False
+            self._left -= seconds
+            return True
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """How often a request is made at most, and how long to wait between (seconds).
 
-    Waits grow exponentially with full jitter; a server's Retry-After is honoured up to
-    ``longest_wait``. ``sleep`` may raise Interrupted.
+    Waits grow exponentially with jitter; a server's Retry-After is honoured up to
+    ``longest_wait``. A connection that the server closed while it was idle is replaced at once,
+    which is no attempt. ``sleep`` may raise Interrupted.
     """
 
     sleep: Callable[[float], None]
@@ -45,26 +63,63 @@ class RetryPolicy:
     first_wait: float = 0.5
     longest_wait: float = 60.0
 
-    def retrying(self, on_retry: Callable[[], None]) -> tenacity.Retrying:
+    def retrying(self, on_retry: Callable[[], None], patience: Patience) -> tenacity.Retrying:
         """Repeats while an ArchiverError with ``retry`` is raised; the last one goes through."""
         backoff = tenacity.wait_exponential(self.first_wait, max=self.longest_wait)
+        free = 0
 
         def wait(state: tenacity.RetryCallState) -> float:
+            nonlocal free
             error = state.outcome.exception() if state.outcome else None
-            jittered = self.random.uniform(0.5, 1.0) * backoff(state)
-            asked = getattr(error, "retry_after", None)
-            return min(max(jittered, asked or 0.0), self.longest_wait)
+            if isinstance(error, ArchiverError):
+                if error.at_once and not free:
+                    free = 1
+                    return 0.0
+                if error.retry_after is not None:
+                    return min(error.retry_after, self.longest_wait)
+            return self.random.uniform(0.5, 1.0) * backoff(state)
+
+        def stop(state: tenacity.RetryCallState) -> bool:
+            if state.attempt_number >= self.attempts + free:
+                return True
+            return not patience.spend(state.upcoming_sleep)
 
         return tenacity.Retrying(
             retry=tenacity.retry_if_exception(
                 lambda error: isinstance(error, ArchiverError) and error.retry
             ),
-            stop=tenacity.stop_after_attempt(self.attempts),
+            stop=stop,
             wait=wait,
             sleep=self.sleep,
             before_sleep=lambda _: on_retry(),
             reraise=True,
         )
+
+
+class Pace:
+    """Watches that an answer goes on: bytes that trickle are no progress.
+
+    ``time`` is a clock in seconds that never goes back.
+    """
+
+    _LEAST = 1_024
+    """Bytes that must come in ``stall`` seconds."""
+
+    def __init__(self, stall: float, time: Callable[[], float]) -> None:
+        self._stall = stall
+        self._time = time
+        self._since = time()
+        self._bytes = 0
+
+    def keeps_up(self, count: int) -> bool:
+        """Whether the answer goes on fast enough, now that ``count`` more bytes came."""
+        self._bytes += count
+        now = self._time()
+        if now - self._since < self._stall:
+            return True
+        enough = self._bytes >= self._LEAST
+        self._since, self._bytes = now, 0
+        return enough
 
 
 def new_client(timeouts: Timeouts, connections: int, *, verify: bool = True) -> httpx.Client:
@@ -81,27 +136,61 @@ def new_client(timeouts: Timeouts, connections: int, *, verify: bool = True) -> 
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What went wrong on the wire. ``may_pass``: a moment later it may work; ``at_once``: now."""
+
+    what: str
+    may_pass: bool
+    at_once: bool = False
+
+
 @contextlib.contextmanager
-def translated(fail: Callable[[str, bool], NoReturn]) -> Iterator[None]:
-    """Calls ``fail`` with (what happened, whether it may pass) for anything httpx raises."""
+def translated(fail: Callable[[Fault], NoReturn]) -> Iterator[None]:
+    """Calls ``fail`` for anything that httpx raises. Raises SystemLimit by itself."""
     try:
         yield
-    except httpx.TimeoutException as error:
-        what = "could not be connected to" if _is_connect(error) else "stopped sending"
-        fail(f"the server {what} in time", True)
-    except httpx.ConnectError as error:
-        certificate = isinstance(error.__cause__, ssl.SSLError) or "CERTIFICATE" in str(error)
-        fail(f"cannot connect: {mask_text(str(error))}", not certificate)
-    except httpx.UnsupportedProtocol:
-        fail("its URL is neither http nor https", False)
-    except httpx.TransportError as error:
-        fail(f"the connection broke: {mask_text(str(error)) or type(error).__name__}", True)
-    except (httpx.InvalidURL, httpx.DecodingError) as error:
-        fail(mask_text(str(error)), False)
+    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+        if _system_errno(error) in (errno.EMFILE, errno.ENFILE):
+            raise SystemLimit(
+                "too many open files: no connection can be made",
+                hint="Raise the limit (ulimit -n), or lower --api-concurrency and "
+                "--download-concurrency",
+            ) from None
+        fail(_fault(error))
 
 
-def _is_connect(error: httpx.TimeoutException) -> bool:
-    return isinstance(error, httpx.ConnectTimeout)
+def _fault(error: Exception) -> Fault:
+    text = mask_text(str(error)) or type(error).__name__
+    match error:
+        case httpx.ConnectTimeout():
+            return Fault("the server could not be connected to in time", may_pass=True)
+        case httpx.TimeoutException():
+            return Fault("the server stopped sending", may_pass=True)
+        case httpx.ConnectError():
+            certificate = "CERTIFICATE" in text.upper()
+            return Fault(f"cannot connect: {text}", may_pass=not certificate)
+        case httpx.ProxyError():
+            return Fault(f"the proxy refuses: {text}", may_pass=True)
+        case httpx.UnsupportedProtocol():
+            return Fault("its URL is neither http nor https", may_pass=False)
+        case httpx.RemoteProtocolError():
+            # An idle connection that the server closed shows only when it is used again.
+            idle = "without sending a response" in text
+            return Fault(f"the connection broke: {text}", may_pass=True, at_once=idle)
+        case httpx.TransportError():
+            return Fault(f"the connection broke: {text}", may_pass=True)
+        case _:
+            return Fault(text, may_pass=False)
+
+
+def _system_errno(error: BaseException | None) -> int | None:
+    """The operating system's error number behind an exception."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None:
+            return error.errno
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def retry_after(response: httpx.Response, now: Callable[[], datetime]) -> float | None:

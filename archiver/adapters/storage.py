@@ -17,7 +17,7 @@ from typing import IO
 
 from archiver.adapters.exchange import exchange_folders
 from archiver.domain.digest import Sha256
-from archiver.domain.media_type import HEAD_SIZE
+from archiver.domain.media_type import HEAD_SIZE, MediaType, media_type_of
 from archiver.domain.paths import TEMPORARY_FOLDER
 from archiver.errors import ArchiveDamaged, ArchiveUnwritable
 
@@ -50,26 +50,37 @@ def explained(doing: str) -> Iterator[None]:
 class StagedFile:
     """A file that is being written aside: hashed in the pass that writes it.
 
-    ``size`` in bytes and ``sha256`` are of all that was written; ``head`` are its first bytes.
+    ``size`` in bytes, ``sha256`` and ``media_type`` are of all that was written.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.size = 0
-        self.head = b""
+        self._head = b""
+        self._media_type: MediaType | None = None
         self._hash = hashlib.sha256()
         with explained(f"create {path}"):
-            path.parent.mkdir(parents=True, exist_ok=True)
             self._file: IO[bytes] = path.open("xb", buffering=0)
 
     @property
     def sha256(self) -> Sha256:
         return Sha256(self._hash.hexdigest())
 
+    @property
+    def media_type(self) -> MediaType:
+        return self._media_type or media_type_of(self._head)
+
+    def check_space(self, size: int) -> None:
+        """Raises ArchiveUnwritable where ``size`` more bytes do not fit on the disk."""
+        if size > 0:
+            with explained(f"write {size} bytes to {self.path.parent}"):
+                if shutil.disk_usage(self.path.parent).free < size:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     def write(self, data: bytes) -> None:
         self._hash.update(data)
-        if len(self.head) < HEAD_SIZE:
-            self.head += data[: HEAD_SIZE - len(self.head)]
+        if len(self._head) < HEAD_SIZE:
+            self._head += data[: HEAD_SIZE - len(self._head)]
         with explained(f"write {self.path}"):
             view = memoryview(data)
             while view:
@@ -78,19 +89,22 @@ class StagedFile:
 
     def restart(self) -> None:
         """Forget everything written, to begin again."""
-        with explained(f"truncate {self.path}"):
-            self._file.seek(0)
-            self._file.truncate()
-        self.size, self.head, self._hash = 0, b"", hashlib.sha256()
+        if self.size:
+            with explained(f"truncate {self.path}"):
+                self._file.seek(0)
+                self._file.truncate()
+            self.size, self._head, self._hash = 0, b"", hashlib.sha256()
 
     def finish(self) -> None:
         """Make the bytes durable. Nothing can be written after that."""
         with explained(f"sync {self.path}"):
             os.fsync(self._file.fileno())
             self._file.close()
+        # A run may have very many files: what waits for its commit should be small.
+        self._media_type, self._head = media_type_of(self._head), b""
 
     def discard(self) -> None:
-        """Remove the file."""
+        """Remove the file, unless it was published."""
         with contextlib.suppress(OSError):
             self._file.close()
             self.path.unlink(missing_ok=True)
@@ -142,13 +156,22 @@ class LocalStorage:
             return sorted(os.listdir(self.locate(folder)))  # noqa: PTH208 # names, not paths
         except (FileNotFoundError, NotADirectoryError):
             return []
+        except OSError as error:
+            raise ArchiveDamaged(f"cannot read {folder}: {error.strerror}") from error
 
     def is_folder(self, path: str) -> bool:
         return self.locate(path).is_dir()
 
     def stage(self, name: str) -> StagedFile:
-        """A new file to be written aside; ``publish`` gives it its place."""
-        return StagedFile(self.locate(f"{TEMPORARY_FOLDER}/{name}"))
+        """A new file to be written aside; ``publish`` gives it its place.
+
+        ``name`` may have folders in it; they are made, but never the root itself.
+        """
+        path = self.locate(f"{TEMPORARY_FOLDER}/{name}")
+        self._check_root()
+        with explained(f"create {path}"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        return StagedFile(path)
 
     def publish(self, staged: StagedFile, path: str, *, new: bool = False) -> None:
         """Move a finished file to ``path``. ``new``: it is an error if something is there."""
@@ -182,7 +205,8 @@ class LocalStorage:
         self.sync_folder(path.rpartition("/")[0])
 
     def make_folder(self, folder: str) -> None:
-        """Create a folder and those above it, durably."""
+        """Create a folder and those above it up to the root, durably."""
+        self._check_root()
         target = self.locate(folder)
         missing = []
         while not target.is_dir():
@@ -191,6 +215,13 @@ class LocalStorage:
         for path in reversed(missing):
             path.mkdir(exist_ok=True)
             _sync_folder(path.parent)
+
+    def _check_root(self) -> None:
+        if not self.root.is_dir():
+            raise ArchiveUnwritable(
+                f"the archive {self.root} is not there any more",
+                hint="Was it moved, removed or unmounted? Put it back, then run the command again",
+            )
 
     def sync_folder(self, folder: str) -> None:
         """Make the names in a folder durable."""
@@ -214,10 +245,6 @@ class LocalStorage:
             exchange_folders(self.locate(new), self.locate(old))
             _sync_folder(self.locate(old).parent)
         self.remove(new)
-
-    def free_bytes(self) -> int:
-        """Bytes that can still be written."""
-        return shutil.disk_usage(self.root).free
 
 
 def _move_new(source: Path, target: Path) -> None:

@@ -22,7 +22,6 @@ CLOUD = "https://api.skyvern.com"
 @click.argument("run_ids", nargs=-1, metavar="[RUN_ID]...")
 @click.option(
     "--ids",
-    "files",
     multiple=True,
     metavar="FILE",
     help="File with run ids, - for standard input: an id a line, or CSV, NDJSON, Parquet.",
@@ -107,10 +106,10 @@ def fetch(**options: Any) -> int:
     Runs that the archive holds complete are not asked for again. RUN_IDs come from arguments, from
     files (--ids) and from standard input (-).
     """
-    ids = read_ids(options["run_ids"], options["files"], options["column"])
+    ids = read_ids(options["run_ids"], options["ids"], options["column"])
     chosen = _fetch_options(options)
     if options["dry_run"]:
-        return _dry_run(ids, chosen, as_json=options["as_json"])
+        return _dry_run(ids, chosen, as_json=options["json"])
     from archiver.cli.progress import reporter, summary_line
     from archiver.cli.signals import interruptible
     from archiver.workflows.fetch import fetch as run_fetch
@@ -123,10 +122,12 @@ def fetch(**options: Any) -> int:
             report.warn("TLS certificates are not checked (--insecure)")
         summary = run_fetch(ids, chosen, _surroundings(report.take, stop))
         report.close(summary)
-    if options["as_json"]:
+    if options["json"]:
         click.echo(json.dumps(summary.to_json(), indent=2))
     elif not options["quiet"]:
         click.echo(summary_line(summary))
+    if summary.stopped_by is not None:
+        click.echo(f"Error: {summary.stopped_by}", err=True)
     return summary.exit_code
 
 

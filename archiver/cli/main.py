@@ -1,23 +1,22 @@
 """The command group, and the one place where errors become exit codes."""
 
+import contextlib
+import os
 import sys
-import tomllib
-from collections.abc import Mapping
+import threading
 from pathlib import Path
-from typing import Any
 
 import click
 
 from archiver import __version__
+from archiver.cli.config import DEFAULT_CONFIG, read_defaults
 from archiver.cli.demo import demo
 from archiver.cli.fetch import fetch
 from archiver.cli.query import query
 from archiver.cli.reindex import reindex
 from archiver.cli.show import show
 from archiver.cli.verify import verify
-from archiver.errors import ArchiverError, ExitCode, UsageError
-
-_DEFAULT_CONFIG = "archiver.toml"
+from archiver.errors import ArchiverError, ExitCode
 
 EPILOG = """
 \b
@@ -46,7 +45,7 @@ After 3, 11, 12 and 130 the same command again picks up where it stopped.
 @click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
-    help=f"TOML file with options [default: {_DEFAULT_CONFIG} where present]",
+    help=f"TOML file with options [default: {DEFAULT_CONFIG} where present]",
 )
 @click.pass_context
 def cli(context: click.Context, config: Path | None) -> None:
@@ -54,7 +53,7 @@ def cli(context: click.Context, config: Path | None) -> None:
 
     The API's key and address come from SKYVERN_API_KEY and SKYVERN_BASE_URL.
     """
-    context.default_map = _defaults(config, {name: cli.commands[name] for name in cli.commands})
+    context.default_map = read_defaults(config, cli.commands)
 
 
 for _command in (fetch, query, show, verify, reindex, demo):
@@ -63,7 +62,14 @@ for _command in (fetch, query, show, verify, reindex, demo):
 
 def main() -> None:
     """Run the command and end the process with its exit code."""
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    if threading.active_count() > 1:
+        # Threads that still wait for a server have nothing left to do; nobody waits for them.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
@@ -85,40 +91,10 @@ def run(arguments: list[str]) -> int:
         # Whoever read standard output has seen enough (head, less). Nothing more can be said there.
         sys.stdout = None  # keeps the interpreter from flushing it
         return ExitCode.OK
+    except OSError as error:
+        click.echo(f"Error: the system refuses: {error}. Check the disk and its limits", err=True)
+        return ExitCode.INCOMPLETE
     return int(result or ExitCode.OK)
-
-
-def _defaults(config: Path | None, commands: Mapping[str, click.Command]) -> dict[str, Any]:
-    """Defaults from the TOML file: ``archive`` for all commands, a table for each command."""
-    path = config or Path(_DEFAULT_CONFIG)
-    try:
-        options = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        if config is None:
-            return {}
-        raise UsageError(f"the config file {path} does not exist") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(f"the config file {path} cannot be read: {error}") from None
-    shared = {name: value for name, value in options.items() if not isinstance(value, dict)}
-    unknown = [name for name in shared if name != "archive"]
-    unknown += [name for name, value in options.items() if _is_unknown_table(name, value, commands)]
-    defaults: dict[str, Any] = {}
-    for name, command in commands.items():
-        table = options.get(name, {})
-        known = {parameter.name for parameter in command.params if parameter.name != "archive"}
-        values = {key.replace("-", "_"): value for key, value in table.items()}
-        unknown += [f"{name}.{key}" for key in values if key not in known | {"archive"}]
-        defaults[name] = {**shared, **values}
-    if unknown:
-        raise UsageError(
-            f"the config file {path} has options that do not exist: {', '.join(sorted(unknown))}",
-            hint="`archiver COMMAND --help` lists the options of a command",
-        )
-    return defaults
-
-
-def _is_unknown_table(name: str, value: object, commands: Mapping[str, click.Command]) -> bool:
-    return isinstance(value, dict) and name not in commands
 
 
 if __name__ == "__main__":

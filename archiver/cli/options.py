@@ -63,9 +63,9 @@ def archive_option(command: CommandT) -> CommandT:
 
 def json_option(command: CommandT) -> CommandT:
     """``--json``: one JSON document on standard output."""
-    return click.option(
-        "--json", "as_json", is_flag=True, help="Print one JSON document on standard output."
-    )(command)
+    return click.option("--json", is_flag=True, help="Print one JSON document on standard output.")(
+        command
+    )
 
 
 def readable_bytes(count: float) -> str:

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,7 +17,6 @@ FORMATS = ("table", "csv", "json", "ndjson", "markdown", "parquet")
 @archive_option
 @click.option(
     "--format",
-    "output_format",
     type=click.Choice(FORMATS),
     help="How the result is written [default: by --output's ending, else table].",
 )
@@ -26,9 +26,7 @@ FORMATS = ("table", "csv", "json", "ndjson", "markdown", "parquet")
     help="File for the result; parquet needs one, or a pipe.",
 )
 @click.option("--allow-files", is_flag=True, help="Let the query read files outside the archive.")
-def query(
-    sql: str, archive: Path, output_format: str | None, output: Path | None, allow_files: bool
-) -> None:
+def query(sql: str, **options: Any) -> None:
     """Ask DuckDB. SQL is a query, a file that holds one (ending in .sql), or - for standard input.
 
     \b
@@ -42,8 +40,10 @@ def query(
     from archiver.adapters.query import run_query
     from archiver.cli.results import ending_format, write_result
 
-    chosen = output_format or ending_format(output) or "table"
-    result = run_query(open_archive(archive), _text_of(sql), allow_files=allow_files)
+    output = options["output"]
+    chosen = options["format"] or ending_format(output) or "table"
+    storage = open_archive(options["archive"])
+    result = run_query(storage, _text_of(sql), allow_files=options["allow_files"])
     write_result(result, chosen, output)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -12,7 +13,7 @@ from archiver.errors import ExitCode
 @click.command()
 @archive_option
 @json_option
-def reindex(archive: Path, as_json: bool) -> int:
+def reindex(archive: Path, **options: Any) -> int:
     """Rebuild the tables from the manifests alone; readers see the old ones until it is done."""
     import secrets
     from datetime import UTC, datetime
@@ -28,7 +29,7 @@ def reindex(archive: Path, as_json: bool) -> int:
         count = run_reindex(writer, damaged)
     for problem in damaged:
         click.echo(f"left out: {problem}", err=True)
-    if as_json:
+    if options["json"]:
         click.echo(json.dumps({"revisions": count, "damaged": damaged}, indent=2))
     else:
         click.echo(f"{count} revisions are in the tables, {len(damaged)} left out")

@@ -15,7 +15,7 @@ from archiver.errors import ExitCode
 @click.argument("run_id")
 @archive_option
 @json_option
-def show(run_id: str, archive: Path, as_json: bool) -> int:
+def show(run_id: str, archive: Path, **options: Any) -> int:
     """Show one run: its metadata, its artifacts, and where they lie."""
     from archiver.adapters.archive import open_archive
     from archiver.workflows.show import show_run
@@ -29,7 +29,7 @@ def show(run_id: str, archive: Path, as_json: bool) -> int:
             err=True,
         )
         return ExitCode.INCOMPLETE
-    if as_json:
+    if options["json"]:
         click.echo(json.dumps(shown, indent=2, ensure_ascii=False, default=str))
     else:
         _print(shown)

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @archive_option
 @json_option
-def verify(archive: Path, as_json: bool) -> int:
+def verify(archive: Path, **options: Any) -> int:
     """Check every file against its manifest: size and SHA-256. Exit code 4 when one differs."""
     from archiver.adapters.archive import open_archive
     from archiver.workflows.verify import verify as run_verify
@@ -30,7 +30,7 @@ def verify(archive: Path, as_json: bool) -> int:
         findings += checked.findings
         for finding in checked.findings:
             click.echo(f"damaged: {finding.path}: {finding.problem}", err=True)
-    if as_json:
+    if options["json"]:
         document = {
             "revisions": revisions,
             "files": files,

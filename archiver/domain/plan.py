@@ -4,7 +4,7 @@ Pure: the answer, what is held already and the user's choice go in, decisions co
 that acts only obeys.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -138,37 +138,49 @@ class _Held:
 
     def __init__(self, manifest: Manifest | None) -> None:
         self.settled = manifest is not None and manifest.is_settled
-        entries = [e for e in manifest.artifacts if e.state.has_bytes] if manifest else []
-        self._left = {id(entry): entry for entry in entries}
+        self._left: dict[int, ArtifactEntry] = {}
+        self._places: dict[tuple[object, ...], list[int]] = {}
+        for number, entry in enumerate(manifest.artifacts if manifest else ()):
+            if entry.state.has_bytes:
+                self._left[number] = entry
+                for key in _keys_of_entry(entry):
+                    self._places.setdefault(key, []).append(number)
 
     def match(self, source: ArtifactSource) -> ArtifactEntry | None:
         """The held artifact that is ``source``; each is given out once."""
-        for same in (_same_id, _same_url, _same_place):
-            for key, entry in self._left.items():
-                if entry.kind is source.kind and same(source, entry):
-                    return self._left.pop(key)
+        for key in _keys_of_source(source):
+            for number in self._places.get(key, ()):
+                if number in self._left:
+                    return self._left.pop(number)
         return None
 
     def unmatched(self) -> list[ArtifactEntry]:
         return list(self._left.values())
 
 
-def _same_id(source: ArtifactSource, entry: ArtifactEntry) -> bool:
-    return source.artifact_id is not None and source.artifact_id == entry.artifact_id
+def _keys_of_source(source: ArtifactSource) -> Iterator[tuple[object, ...]]:
+    """What tells an artifact, the surest first; of an entry see :func:`_keys_of_entry`."""
+    kind = source.kind
+    if source.artifact_id is not None:
+        yield kind, "id", source.artifact_id
+    if source.url is not None:
+        yield kind, "url", without_query(source.url)
+    if kind is ArtifactKind.DOWNLOAD and source.expected_sha256 is not None:
+        yield kind, "bytes", source.filename, source.expected_sha256
+    if source.archived:
+        yield kind, "recording"
 
 
-def _same_url(source: ArtifactSource, entry: ArtifactEntry) -> bool:
-    return source.url is not None and without_query(source.url) == entry.url
-
-
-def _same_place(source: ArtifactSource, entry: ArtifactEntry) -> bool:
-    """The only recording, or a file of the same name and checksum."""
-    if source.kind is ArtifactKind.RECORDING:
-        return source.archived
-    if source.kind is ArtifactKind.DOWNLOAD:
-        same_bytes = source.expected_sha256 is not None and source.expected_sha256 == entry.sha256
-        return same_bytes and source.filename == entry.filename
-    return False
+def _keys_of_entry(entry: ArtifactEntry) -> Iterator[tuple[object, ...]]:
+    kind = entry.kind
+    if entry.artifact_id is not None:
+        yield kind, "id", entry.artifact_id
+    if entry.url is not None:
+        yield kind, "url", entry.url
+    if kind is ArtifactKind.DOWNLOAD:
+        yield kind, "bytes", entry.filename, entry.sha256
+    if kind is ArtifactKind.RECORDING:
+        yield kind, "recording"
 
 
 def renumbered(

@@ -11,7 +11,7 @@ from archiver.domain.artifact import ArtifactSource, ArtifactState
 from archiver.domain.digest import Sha256, sha256_of
 from archiver.domain.manifest import ArtifactEntry, FileEntry, Manifest, is_complete
 from archiver.domain.masking import without_query
-from archiver.domain.media_type import media_type_of
+from archiver.domain.media_type import MediaType
 from archiver.domain.paths import DOCUMENT, artifact_paths, revision_name
 from archiver.domain.run import Answer
 from archiver.domain.run_id import RunId
@@ -20,14 +20,14 @@ BEFORE_SETTLED = "taken before the run settled; the service does not have it any
 
 
 class Arrived(Protocol):
-    """Bytes that arrived: size, digest, and the first of them. The file they are in has these."""
+    """What a file knows of the bytes that arrived in it."""
 
     @property
     def size(self) -> int: ...
     @property
     def sha256(self) -> Sha256: ...
     @property
-    def head(self) -> bytes: ...
+    def media_type(self) -> MediaType: ...
 
 
 FileT = TypeVar("FileT", bound=Arrived)
@@ -147,7 +147,7 @@ def _place(
 ) -> tuple[tuple[ArtifactEntry, ...], tuple[tuple[FileT, str], ...]]:
     """The entries, and the files with their paths in the run's folder."""
     arrivals = [s for s in settlements if isinstance(s, Arrival)]
-    types = [media_type_of(arrival.file.head) for arrival in arrivals]
+    types = [arrival.file.media_type for arrival in arrivals]
     sources = [arrival.source for arrival in arrivals]
     paths = artifact_paths(
         revision,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from archiver.domain.artifact import ArtifactKind, ArtifactState
 from archiver.domain.rows import Outcome
-from archiver.errors import ExitCode
+from archiver.errors import ArchiverError, ExitCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,13 @@ class Summary:
     seconds: float = 0.0
     problems: list[Problem] = field(default_factory=list)
     interrupted: bool = False
+    stopped_by: ArchiverError | None = None
+    """The error that ended the batch before all ids were dealt with."""
 
     @property
     def exit_code(self) -> ExitCode:
+        if self.stopped_by is not None:
+            return self.stopped_by.exit_code
         if self.interrupted:
             return ExitCode.INTERRUPTED
         return ExitCode.INCOMPLETE if self.problems else ExitCode.OK

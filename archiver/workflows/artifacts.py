@@ -3,17 +3,30 @@
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future, wait
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from archiver.adapters.api import Tally
 from archiver.adapters.downloads import Downloader, Progress
+from archiver.adapters.http import Patience
 from archiver.adapters.storage import LocalStorage, StagedFile
-from archiver.domain.artifact import ArtifactState
-from archiver.domain.media_type import media_type_of
+from archiver.domain.artifact import ArtifactSource, ArtifactState
+from archiver.domain.links import is_expiring
 from archiver.domain.plan import Decision, Fetch, Keep, Record, renumbered
 from archiver.domain.revision import BEFORE_SETTLED, Arrival, Entered, Settlement, entry_for
-from archiver.errors import ArtifactError, ArtifactGone, ArtifactTooLarge
+from archiver.errors import (
+    ArtifactError,
+    ArtifactGone,
+    ArtifactTooLarge,
+    DownloadFailed,
+    LinkExpired,
+)
+from archiver.workflows.links import FreshLinks
+
+_MARGIN = timedelta(seconds=60)
+"""A link that ends sooner than this is renewed before it is used."""
+_RENEWALS = 2
 
 
 class ArtifactFetcher:
@@ -37,12 +50,15 @@ class ArtifactFetcher:
         self._now = now
         self._numbers = itertools.count(1)
 
-    def act(self, decisions: Sequence[Decision], tally: Tally) -> list[Settlement[StagedFile]]:
+    def act(
+        self, decisions: Sequence[Decision], tally: Tally, links: FreshLinks
+    ) -> list[Settlement[StagedFile]]:
         """What became of each artifact, in order. The files are the caller's to publish or discard.
 
-        Errors of an artifact are part of its settlement. Raises what stops the batch.
+        ``links`` renews those that have ended. Errors of an artifact are part of its settlement.
+        Raises what stops the batch.
         """
-        under_way = [self._begin(decision, tally) for decision in decisions]
+        under_way = [self._begin(decision, tally, links) for decision in decisions]
         futures = [begun for begun in under_way if isinstance(begun, Future)]
         try:
             return [begun.result() if isinstance(begun, Future) else begun for begun in under_way]
@@ -53,20 +69,23 @@ class ArtifactFetcher:
             discard(f.result() for f in futures if not f.cancelled() and not f.exception())
             raise
 
-    def _begin(self, decision: Decision, tally: Tally) -> "Settlement[StagedFile] | _Future":
+    def _begin(
+        self, decision: Decision, tally: Tally, links: FreshLinks
+    ) -> "Settlement[StagedFile] | _Future":
         match decision:
             case Keep(entry):
                 return Entered(entry)
             case Record(source, state, reason):
                 return Entered(entry_for(source, state, self._session, reason=reason))
             case Fetch():
-                return self._executor.submit(self._fetch, decision, tally)
+                return self._executor.submit(self._fetch, decision, tally, links)
 
-    def _fetch(self, fetch: Fetch, tally: Tally) -> Settlement[StagedFile]:
+    def _fetch(self, fetch: Fetch, tally: Tally, links: FreshLinks) -> Settlement[StagedFile]:
         progress = Progress()
         file = self._storage.stage(f"{self._session}-{next(self._numbers)}.part")
         try:
-            settlement = self._download(fetch, file, progress)
+            download = _Download(self._downloader, links, self._now, file, progress, tally.patience)
+            settlement = self._settle(fetch, download)
             if isinstance(settlement, Arrival):
                 file.finish()
                 return settlement
@@ -81,14 +100,14 @@ class ArtifactFetcher:
         file.discard()
         return settlement
 
-    def _download(
-        self, fetch: Fetch, file: StagedFile, progress: Progress
-    ) -> Settlement[StagedFile]:
+    def _settle(self, fetch: Fetch, download: "_Download") -> Settlement[StagedFile]:
         """Download, and once more from scratch where the digest is not the one expected."""
         source, expected = fetch.source, fetch.source.expected_sha256
-        self._downloader.download(source, file, progress, decode=expected is None)
+        file, progress = download.file, download.progress
+        download.run(source, decode=expected is None)
         if expected is not None and file.sha256 != expected:
-            self._downloader.download(source, file, progress, decode=True)
+            progress.start_over(file)
+            download.run(source, decode=True)
             if file.sha256 != expected:
                 return Entered(
                     entry_for(
@@ -97,7 +116,7 @@ class ArtifactFetcher:
                         self._session,
                         size=file.size,
                         sha256=file.sha256,
-                        media_type=media_type_of(file.head).name,
+                        media_type=file.media_type.name,
                         served_type=progress.served_type,
                         attempts=progress.attempts,
                         fetched_at=self._now(),
@@ -140,6 +159,34 @@ def discard(settlements: Iterable[Settlement[StagedFile]]) -> None:
     for settlement in settlements:
         if isinstance(settlement, Arrival):
             settlement.file.discard()
+
+
+@dataclass(slots=True)
+class _Download:
+    """One artifact on its way to disk, with a fresh link where the old one has ended."""
+
+    downloader: Downloader
+    links: FreshLinks
+    now: Callable[[], datetime]
+    file: StagedFile
+    progress: Progress
+    patience: Patience
+
+    def run(self, source: ArtifactSource, *, decode: bool) -> None:
+        """Raises ArtifactError, or what stops the batch."""
+        if source.url is not None and is_expiring(source.url, self.now(), _MARGIN):
+            source = self.links.renewed(source)
+        for left in reversed(range(_RENEWALS + 1)):
+            try:
+                self.downloader.download(
+                    source, self.file, self.progress, self.patience, decode=decode
+                )
+            except LinkExpired as error:
+                if not left:
+                    raise DownloadFailed(f"{error.message}, and fresh ones too") from None
+                source = self.links.renewed(source)
+            else:
+                break
 
 
 _Future: TypeAlias = Future[Settlement[StagedFile]]

@@ -17,7 +17,7 @@ from archiver.domain.run_id import RunId
 from archiver.domain.session import SessionId
 from archiver.domain.summary import Summary
 from archiver.domain.tables import FETCHES
-from archiver.errors import ArchiverError, ArchiveUnwritable, Interrupted
+from archiver.errors import ArchiveDamaged, ArchiverError, ArchiveUnwritable, Interrupted
 from archiver.workflows.artifacts import ArtifactFetcher
 from archiver.workflows.connect import (
     FetchOptions,
@@ -43,8 +43,9 @@ ResultT = TypeVar("ResultT")
 def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> Summary:
     """Archive the runs with these ids (each once) and return what came of it.
 
-    Raises what stops the batch: KeyRefused, NotAnArchive, ArchiveLocked, ArchiveUnwritable. What
-    was committed before stays committed, and is in the tables.
+    What stops the batch on the way (KeyRefused, ApiDown, ArchiveUnwritable) stands in the summary;
+    what was committed before stays committed, and is in the tables. Raises NotAnArchive,
+    ArchiveLocked and ArchiveUnwritable where the session cannot even begin.
     """
     started_at, started = world.now(), time.monotonic()
     session = SessionId.at(started_at, world.random.randbytes(4))
@@ -73,11 +74,11 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
             _archive_all(wanted, options, world, writer, collector)
         except Interrupted:
             close()
-        except ArchiverError:
+        except ArchiverError as error:
             # The batch ends here, but what it committed is to be found.
-            with contextlib.suppress(ArchiveUnwritable):
+            summary.stopped_by = error
+            with contextlib.suppress(ArchiveUnwritable, ArchiveDamaged):
                 close()
-            raise
         else:
             close()
             # Only now: while the journal stands, the next writer looks for what the tables lack.

@@ -2,7 +2,7 @@
 
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock, Semaphore
@@ -11,6 +11,7 @@ from archiver.adapters.api import ApiAnswer, RunsApi, Tally
 from archiver.adapters.archive import TOOL, Writer
 from archiver.adapters.revisions import commit_revision, latest_revision
 from archiver.adapters.storage import StagedFile
+from archiver.domain.artifact import ArtifactSource
 from archiver.domain.manifest import ArtifactEntry, Manifest
 from archiver.domain.paths import run_folder
 from archiver.domain.plan import Decision, Selection, plan
@@ -19,8 +20,16 @@ from archiver.domain.rows import Fetched, Outcome, RevisionRows, revision_rows
 from archiver.domain.run import Answer, read_answer
 from archiver.domain.run_id import RunId
 from archiver.domain.summary import Problem
-from archiver.errors import ArchiveDamaged, RunError, RunNotFound
+from archiver.errors import (
+    AnswerInvalid,
+    ApiDown,
+    ApiUnavailable,
+    ArchiveDamaged,
+    RunError,
+    RunNotFound,
+)
 from archiver.workflows.artifacts import ArtifactFetcher, discard
+from archiver.workflows.links import FreshLinks
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +74,21 @@ class RunAsker:
         self.check_stop = check_stop
         self._api = api
         self._slots = slots
+        self._breaker = _Breaker(api.base_url)
 
     def ask(self, asked: RunId, tally: Tally) -> tuple[Answer, ApiAnswer]:
         """The run, and the answer it was read from. Raises RunError."""
         with self._slots:
             self.check_stop()
-            received = self._api.get_run(asked, tally)
+            try:
+                received = self._api.get_run(asked, tally)
+            except ApiUnavailable as error:
+                self._breaker.failed(error)
+                raise
+            except RunError:
+                self._breaker.answered()
+                raise
+        self._breaker.answered()
         return read_answer(received.body, received.sha256, asked, self.options.secrets), received
 
     def plan(self, answer: Answer, held: Manifest | None, at: datetime) -> list[Decision]:
@@ -81,6 +99,33 @@ class RunAsker:
             settled=answer.run.is_settled(at, self.options.settle),
             take_unsettled=not self.options.settle,
         )
+
+
+class _Breaker:
+    """Ends the batch when the API answers nobody any more. Used from several threads."""
+
+    _MOST = 20
+    """Runs in a row, each after all its retries."""
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url
+        self._failed = 0
+        self._lock = Lock()
+
+    def answered(self) -> None:
+        with self._lock:
+            self._failed = 0
+
+    def failed(self, error: ApiUnavailable) -> None:
+        """Raises ApiDown once too many runs in a row got no answer."""
+        with self._lock:
+            self._failed += 1
+            if self._failed >= self._MOST:
+                raise ApiDown(
+                    f"the API at {self._base_url} is down: {self._failed} runs in a row got no "
+                    f"answer (the last: {error})",
+                    hint="Run the same command again when it is back; the rest was not asked for",
+                )
 
 
 class RunArchiver:
@@ -113,7 +158,9 @@ class RunArchiver:
         run, storage = answer.run, self._writer.storage
         folder = folder_of(answer)
         held = latest_revision(storage, folder)
-        settlements = self._fetcher.act(self._asker.plan(answer, held, at), question.tally)
+        links = FreshLinks(answer.sources, lambda: self._ask_again(question, run.run_id))
+        decisions = self._asker.plan(answer, held, at)
+        settlements = self._fetcher.act(decisions, question.tally, links)
         try:
             settled = run.is_settled(at, self._asker.options.settle)
             new = next_revision(
@@ -140,6 +187,12 @@ class RunArchiver:
             new.manifest if new else None,
             revision_rows(new.manifest, run, answer.document, folder) if new else None,
         )
+
+    def _ask_again(self, question: "_Question", run_id: RunId) -> Sequence[ArtifactSource]:
+        answer, _ = self._asker.ask(question.asked, question.tally)
+        if answer.run.run_id != run_id:
+            raise AnswerInvalid(f"the API now answers with run {answer.run.run_id}")
+        return answer.sources
 
     def _lock_of(self, run_id: str) -> "_RunLock":
         with self._guard:

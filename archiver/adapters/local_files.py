@@ -1,0 +1,39 @@
+"""``file://`` artifacts of a self-hosted server, read only below a folder that the user named."""
+
+from pathlib import Path
+from urllib.parse import unquote
+
+from archiver.errors import ArtifactGone, DownloadFailed
+
+
+class LocalArtifacts:
+    """Finds the files that ``file`` URLs name. ``folder`` is None where the user named none."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder.resolve() if folder else None
+
+    def find(self, url: str) -> Path:
+        """The file of a ``file`` URL. Raises DownloadFailed outside the folder, ArtifactGone
+        where there is none."""
+        if self._folder is None:
+            raise DownloadFailed(
+                "its URL is a file on the server's machine",
+                hint="Name the folder that holds such files with --local-artifacts",
+            )
+        raw = url[len("file:") :]
+        raw = "/" + raw.removeprefix("//localhost/").lstrip("/")
+        # Some servers escape the path, some write it as it is, "?" and "#" included.
+        paths = [self._below(text, self._folder) for text in dict.fromkeys((unquote(raw), raw))]
+        for path in paths:
+            if path.is_file():
+                return path
+        raise ArtifactGone("the file is not in the folder of local artifacts")
+
+    def _below(self, text: str, folder: Path) -> Path:
+        try:
+            path = Path(text).resolve()
+        except (OSError, ValueError):
+            raise DownloadFailed("its URL names no file") from None
+        if not path.is_relative_to(folder):
+            raise DownloadFailed("its URL leads out of the folder of local artifacts")
+        return path

@@ -1,0 +1,71 @@
+"""The optional TOML file: defaults for every option of every command."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from archiver.errors import UsageError
+
+DEFAULT_CONFIG = "archiver.toml"
+
+
+def read_defaults(
+    config: Path | None, commands: Mapping[str, click.Command]
+) -> dict[str, dict[str, Any]]:
+    """Each command's defaults: ``archive`` for all, and a table for each command.
+
+    Keys are the options' names, with dashes or underscores. Without ``config`` the default file is
+    read if it is there. Raises UsageError that names file and option.
+    """
+    path = config or Path(DEFAULT_CONFIG)
+    try:
+        options = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if config is None:
+            return {}
+        raise UsageError(f"the config file {path} does not exist") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"the config file {path} cannot be read: {error}") from None
+    unknown = [name for name in options if name != "archive" and name not in commands]
+    defaults = {}
+    for name, command in commands.items():
+        table = options.get(name, {})
+        if not isinstance(table, dict):
+            raise UsageError(f"the config file {path}: {name} must be a table, [{name}]")
+        # The demo makes an archive of its own, never in the user's.
+        shared = {"archive": options["archive"]} if "archive" in options and name != "demo" else {}
+        values, strange = _of_command(command, {**shared, **table})
+        unknown += [f"{name}.{key}" for key in strange]
+        defaults[name] = values
+    if unknown:
+        raise UsageError(
+            f"the config file {path} has options that do not exist: {', '.join(sorted(unknown))}",
+            hint="`archiver COMMAND --help` lists the options of a command",
+        )
+    return defaults
+
+
+def _of_command(
+    command: click.Command, table: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[str]]:
+    """A command's values by parameter name, and the keys that are none of its options."""
+    options = {
+        name.removeprefix("--"): parameter
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for name in parameter.opts
+        if name.startswith("--")
+    }
+    values: dict[str, Any] = {}
+    strange = []
+    for key, value in table.items():
+        option = options.get(key.replace("_", "-"))
+        if option is None or option.name is None:
+            strange.append(key)
+        else:
+            several = option.multiple and not isinstance(value, list)
+            values[option.name] = [value] if several else value
+    return values, strange
