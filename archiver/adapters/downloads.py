@@ -202,12 +202,22 @@ class Downloader:
                 raise DownloadFailed("storage only trickles", retry=True)
         if length is not None and into.size != length:
             raise DownloadFailed(f"{into.size} of {length} bytes came", retry=True)
-        if source.expected_sha256 is None and source.expected_size not in (None, into.size):
-            came = into.size
-            progress.start_over(into)
-            raise DownloadFailed(
-                f"{came} bytes came, the API says {source.expected_size}", retry=True
-            )
+        if source.expected_size not in (None, into.size) and (
+            source.expected_sha256 is None or source.expected_sha256 != into.sha256
+        ):
+            self._differs(source, length, into, progress)
+
+    def _differs(
+        self, source: ArtifactSource, length: int | None, into: StagedFile, progress: Progress
+    ) -> None:
+        """The API gave another size. Without a length from storage the body may have been cut."""
+        if length is not None and source.expected_sha256 is not None:
+            return  # all that storage has came: the digest decides
+        came = into.size
+        progress.start_over(into)
+        raise DownloadFailed(
+            f"{came} bytes came, the API says {source.expected_size}", retry=length is None
+        )
 
     def _check_size(self, size: int) -> None:
         if self._max_file_size is not None and size > self._max_file_size:

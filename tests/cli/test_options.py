@@ -1,0 +1,288 @@
+"""Options come from the command line, the environment, and a file, in this order."""
+
+import json
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from archiver.cli.main import cli
+from tests.cli.running import Command, Fetch, Ran, child_environment, run_child
+from tests.lying_server import FOREVER, LyingServer, Status, png, task_run, webm
+from tests.workflows.held import Held
+
+
+@pytest.fixture(autouse=True)
+def known(server: LyingServer) -> None:
+    recording = server.artifact(webm())
+    server.add_run(
+        task_run("tsk_1", recording=recording, screenshots=[server.artifact(png(), "screenshot")])
+    )
+
+
+def excluded(archive: Held) -> set[str]:
+    return {name for name, state in archive.states("tsk_1").items() if state == "excluded"}
+
+
+def test_a_file_sets_options_for_each_command(
+    archiver: Command, archive: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ARCHIVER_ARCHIVE")
+    Path("archiver.toml").write_text(
+        f"""
+        archive = {json.dumps(str(archive.root))}
+        [fetch]
+        without = ["recording"]
+        max-file-size = 5000
+        api_concurrency = 2
+        settle = "1m"
+        json = true
+        [query]
+        format = "json"
+        """
+    )
+    assert archiver("fetch", "tsk_1").json["runs"]["fetched"] == 1
+    assert excluded(archive) == {"recording 1"}
+    assert archiver("query", "SELECT count(*) AS n FROM runs").json == [{"n": 1}]
+    assert archiver("query", "SELECT 1 AS n", "--format", "csv").out == "n\n1\n"
+
+
+def test_a_file_may_have_any_name(fetch: Fetch, archiver: Command, archive: Held) -> None:
+    Path("night.toml").write_text('[fetch]\nonly = "screenshot"\nquiet = true\n')
+    ran = archiver("--config", "night.toml", "fetch", "tsk_1")
+    assert (ran.out, ran.err) == ("", "")
+    assert excluded(archive) == {"recording 1"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[fetch]\nrecordings = false\n", "fetch.recordings"),
+        ("[fetsh]\nsettle = 5\n", "fetsh"),
+        ("settle = 5\n", "settle"),
+        ("fetch = 3\n", "fetch"),
+        ("[fetch.deep]\nx = 1\n", "fetch.deep"),
+        ("[fetch]\napi-concurrency = 'many'\n", "api-concurrency"),
+        ("[fetch]\napi-concurrency = 0\n", "api-concurrency"),
+        ("[fetch]\napi-concurrency = [1, 2]\n", "api-concurrency"),
+        ("[fetch]\nsettle = 'soon'\n", "settle"),
+        ("[fetch]\nsettle = 2026-01-01\n", "settle"),
+        ("[fetch]\nonly = ['videos']\n", "only"),
+        ("[fetch]\nonly = 3\n", "only"),
+        ("[fetch]\nquiet = 'perhaps'\n", "quiet"),
+        ("[fetch]\nlog-format = ''\n", "log-format"),
+        ("[fetch]\nrun-ids = ['tsk_1']\n", "run-ids"),
+        ("archive = 5\n", "archive"),
+        ("archive = ['a']\n", "archive"),
+        ("[fetch\n", "config"),
+        ("\x00", "config"),
+    ],
+)
+def test_a_file_that_is_wrong_is_refused_with_what_is_wrong(
+    server: LyingServer,
+    fetch: Fetch,
+    archive: Held,
+    monkeypatch: pytest.MonkeyPatch,
+    text: str,
+    told: str,
+) -> None:
+    if text.startswith("archive"):
+        monkeypatch.delenv("ARCHIVER_ARCHIVE")
+    Path("archiver.toml").write_text(text)
+    assert told in fetch("tsk_1", code=2).err.replace("_", "-")
+    assert (server.requests, archive.root.exists()) == ([], False)
+
+
+def test_a_file_that_was_named_and_is_not_there_is_refused(archiver: Command) -> None:
+    assert "missing.toml" in archiver("--config", "missing.toml", "verify", code=2).err
+
+
+def test_every_option_can_stand_in_the_file(archiver: Command) -> None:
+    lines = []
+    for name, command in cli.commands.items():
+        lines.append(f"[{name}]")
+        for parameter in command.params:
+            if isinstance(parameter, click.Option) and parameter.opts[0].startswith("--"):
+                values = {"archive": '"a"', "column": '"c"', "ids": '["x"]', "settle": '"1m"'}
+                flag = parameter.is_flag and "false"
+                value = values.get(parameter.opts[0][2:]) or flag or None
+                if value:
+                    lines.append(f"{parameter.opts[0][2:]} = {value}")
+    Path("archiver.toml").write_text("\n".join(lines))
+    archiver("verify", code=10)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ARCHIVER_FETCH_WITHOUT", "recording"),
+        ("ARCHIVER_FETCH_ONLY", "screenshot"),
+        ("ARCHIVER_FETCH_MAX_FILE_SIZE", "1kB"),
+    ],
+)
+def test_the_environment_sets_options(
+    fetch: Fetch, archive: Held, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    fetch("tsk_1")
+    assert excluded(archive) == {"recording 1"}
+
+
+def test_the_environment_sets_flags_and_formats(
+    archiver: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARCHIVER_FETCH_JSON", "1")
+    monkeypatch.setenv("ARCHIVER_QUERY_FORMAT", "csv")
+    assert archiver("fetch", "tsk_1").json["runs"]["fetched"] == 1
+    assert archiver("query", "SELECT run_id FROM runs").out == "run_id\ntsk_1\n"
+
+
+def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
+    fetch: Fetch, archive: Held, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("archiver.toml").write_text('archive = "from-the-file"\n[fetch]\nonly = ["none"]\n')
+    monkeypatch.setenv("ARCHIVER_FETCH_ONLY", "recording")
+    fetch("tsk_1")
+    assert excluded(archive) == {"screenshot 1"}
+    other = Held(tmp_path / "other")
+    fetch("tsk_1", "--archive", other.root, "--only", "screenshot")
+    assert excluded(other) == {"recording 1"}
+    assert not Path("from-the-file").exists()
+
+
+def test_the_archive_is_a_folder_here_by_default(
+    fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ARCHIVER_ARCHIVE")
+    fetch("tsk_1")
+    assert Path("archive/archive.json").exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--only", "recording", "--without", "screenshot"],
+        ["--only", "videos"],
+        ["--max-file-size", "large"],
+        ["--max-file-size", "-1"],
+        ["--attempts", "0"],
+        ["--api-concurrency", "0"],
+        ["--stall-timeout", "0"],
+        ["--stall-timeout", "99999999999999d"],
+        ["--connect-timeout", "soon"],
+        ["--local-artifacts", "/no/such/folder"],
+        ["--log-format", "xml"],
+        ["--no-such-option"],
+    ],
+)
+def test_wrong_options_are_wrong_usage(
+    server: LyingServer, fetch: Fetch, archive: Held, options: list[str]
+) -> None:
+    fetch("tsk_1", *options, code=2)
+    assert (server.requests, archive.root.exists()) == ([], False)
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(
+    server: LyingServer, archiver: Command, archive: Held
+) -> None:
+    text = archiver("fetch", "tsk_1", "--dry-run", "--without", "screenshot").out
+    assert "tsk_1: fetch recording 1; excluded screenshot 1" in text
+    assert "nothing was written" in text
+    ran = archiver("fetch", "tsk_1", "--dry-run", "--json")
+    assert ran.json["runs"] == {"asked": 1, "would_ask": 1, "held": 0}
+    assert ran.json["artifacts"] == {"would_fetch": 2}
+    (run,) = ran.json["would_ask"]
+    assert [(a["kind"], a["action"]) for a in run["artifacts"]] == [
+        ("recording", "fetch"),
+        ("screenshot", "fetch"),
+    ]
+    assert not archive.root.exists()
+    assert {request.path for request in server.requests} == {"/v1/runs/tsk_1"}
+
+
+def test_a_dry_run_over_an_archive_leaves_it_alone(
+    server: LyingServer, fetch: Fetch, archiver: Command, archive: Held
+) -> None:
+    fetch("tsk_1")
+    server.clear_requests()
+    before = {path: path.stat().st_mtime_ns for path in archive.root.rglob("*")}
+    assert "1 held complete" in archiver("fetch", "tsk_1", "--dry-run").out
+    assert server.requests == []
+    ran = archiver("fetch", "tsk_1", "tsk_9", "--dry-run", "--refresh", "--json", code=3)
+    assert [a["action"] for a in ran.json["would_ask"][0]["artifacts"]] == ["keep", "keep"]
+    assert "tsk_9" in ran.json["would_ask"][1]["reason"]
+    assert {path: path.stat().st_mtime_ns for path in archive.root.rglob("*")} == before
+
+
+def test_a_dry_run_is_refused_as_the_real_one_would_be(
+    server: LyingServer, archiver: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "letter.txt").write_text("dear")
+    archiver("fetch", "tsk_1", "--dry-run", "--archive", tmp_path / "other", code=10)
+    server.lie("tsk_1", Status(401), times=FOREVER)
+    archiver("fetch", "tsk_1", "--dry-run", code=12)
+    archiver("fetch", "nonsense", "--dry-run", code=2)
+
+
+COMMANDS = ["", *sorted(cli.commands)]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(archiver: Command, archive: Held, command: str) -> None:
+    for option in ("--help", "-h"):
+        out = archiver(*command.split(), option).out
+        assert out.startswith("Usage: archiver")
+    if command in cli.commands:
+        assert "--archive" in out
+        for parameter in cli.commands[command].params:
+            assert isinstance(parameter, click.Argument) or parameter.opts[0] in out
+    assert not archive.root.exists()
+
+
+def test_the_exit_codes_are_told(archiver: Command) -> None:
+    out = archiver("--help").out
+    for code in ("0", "2", "3", "4", "10", "11", "12", "130"):
+        assert re.search(rf"^ +{code}  ", out, re.MULTILINE)
+
+
+def test_the_version_is_told(archiver: Command) -> None:
+    assert archiver("--version").out.startswith("archiver, version ")
+
+
+def test_wrong_commands_are_wrong_usage(archiver: Command) -> None:
+    archiver("frobnicate", code=2)
+    archiver("show", code=2)
+    archiver("query", code=2)
+    archiver("show", "nonsense", code=2)
+
+
+def child(*arguments: str, **environment: str) -> Ran:
+    return run_child(*arguments, environment=child_environment(**environment))
+
+
+def test_help_imports_nothing_heavy(archiver: Command) -> None:
+    for arguments in (["--help"], ["fetch", "--help"], ["query", "--help"]):
+        ran = child(*arguments, PYTHONPROFILEIMPORTTIME="1")
+        assert ran.out.startswith("Usage: archiver")
+        imported = {line.rpartition("|")[2].strip().split(".")[0] for line in ran.err.splitlines()}
+        assert {"click", "archiver"} <= imported
+        heavy = {"httpx", "pyarrow", "duckdb", "rich", "msgspec", "pandas", "tenacity", "asyncio"}
+        assert imported & heavy == set()
+
+
+def test_processes_end_with_the_codes_that_were_promised(
+    server: LyingServer, archiver: Command, archive: Held
+) -> None:
+    assert child("fetch", "tsk_1", "--json").json["runs"]["fetched"] == 1
+    assert child("verify").code == 0
+    assert child("fetch", "tsk_9").code == 3
+    assert child("fetch", "nonsense").code == 2
+    assert child("fetch", "tsk_1", SKYVERN_API_KEY="").code == 2
+    assert child("fetch", "tsk_1", "--refresh", SKYVERN_API_KEY="wrong").code == 12
+    assert child("verify", ARCHIVER_ARCHIVE=str(archive.root / "runs")).code == 10
+    (archive.run("tsk_1") / "r1/recording.webm").unlink()
+    ran = child("verify")
+    assert ran.code == 4
+    assert "Traceback" not in ran.err

@@ -1,0 +1,66 @@
+"""What tests share: a server that can lie, an archive, and the command that goes between them."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import certifi
+import pytest
+
+from tests.cli.running import Command, Fetch
+from tests.lying_server import LyingServer
+from tests.workflows.held import Held
+
+_OURS = re.compile(
+    r"ARCHIVER_(?!TEST_).*|SKYVERN_.*|(?:https?|all|no)_proxy|SSL_CERT_(?:FILE|DIR)", re.IGNORECASE
+)
+
+
+@pytest.fixture
+def server() -> Iterator[LyingServer]:
+    with LyingServer() as server:
+        yield server
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Held:
+    """The archive that the command uses; it is made by the first fetch."""
+    return Held(tmp_path / "archive")
+
+
+@pytest.fixture(scope="session")
+def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of one authority: loading all of them takes longer than most tests."""
+    first, end, _ = Path(certifi.where()).read_text().partition("-----END CERTIFICATE-----\n")
+    path = tmp_path_factory.mktemp("certificates") / "one.pem"
+    path.write_text(first + end)
+    return path
+
+
+@pytest.fixture
+def archiver(
+    server: LyingServer,
+    archive: Held,
+    tmp_path: Path,
+    one_certificate: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Command:
+    """The command, in an environment that says only where server and archive are."""
+    for name in list(os.environ):
+        if _OURS.fullmatch(name):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("SKYVERN_API_KEY", server.key)
+    monkeypatch.setenv("SKYVERN_BASE_URL", server.base_url)
+    monkeypatch.setenv("ARCHIVER_ARCHIVE", str(archive.root))
+    monkeypatch.setenv("SSL_CERT_FILE", str(one_certificate))
+    here = tmp_path / "here"
+    here.mkdir()
+    # A config file where the tests happen to be started must not count.
+    monkeypatch.chdir(here)
+    return Command()
+
+
+@pytest.fixture
+def fetch(archiver: Command) -> Fetch:
+    return Fetch(archiver)

@@ -1,0 +1,173 @@
+"""The process ends before its n-th change of the file system, for every n: nothing is lost."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.crash.invariants import assert_intact, assert_tidy, manifests, summary
+from tests.crash.zygote import KILLED
+from tests.lying_server import Blob, LyingServer, png, task_run, webm
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are POSIX")
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    code: int
+    changes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Killer:
+    """Runs commands against one server, and kills them where it is told to."""
+
+    process: subprocess.Popen[str]
+    environment: dict[str, str]
+    output: Path
+
+    def run(self, archive: Path, *arguments: str, die_before: int = 0) -> Ended:
+        order = {
+            "arguments": [arguments[0], "--archive", str(archive), *arguments[1:]],
+            "environment": self.environment,
+            "die_before": die_before,
+            "output": str(self.output),
+        }
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(json.dumps(order) + "\n")
+        self.process.stdin.flush()
+        return Ended(**json.loads(self.process.stdout.readline()))
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LyingServer]:
+    with LyingServer() as running:
+        running.add_run(
+            task_run(
+                "tsk_1",
+                recording=running.artifact(webm(3_000), "recording"),
+                screenshots=[running.artifact(png(1), "screenshot")],
+                downloads=[running.artifact(Blob(5_000, 1), "download", "a.bin")],
+            )
+        )
+        running.add_run(
+            task_run("tsk_2", downloads=[running.artifact(Blob(50, 2), "download", "b.bin")])
+        )
+        running.add_run(task_run("tsk_3", status="running"))
+        yield running
+
+
+@pytest.fixture(scope="module")
+def killer(server: LyingServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killer]:
+    environment = {"SKYVERN_API_KEY": server.key, "SKYVERN_BASE_URL": server.base_url}
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.crash.zygote"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    ) as process:
+        output = tmp_path_factory.mktemp("killer") / "output"
+        yield Killer(process, environment, output)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+FETCH = ("fetch", "tsk_1", "tsk_2", "tsk_3", "--json", "--quiet",
+         "--api-concurrency", "1", "--download-concurrency", "1")  # fmt: skip
+
+
+def every_kill(
+    killer: Killer, prepare: Callable[[], Path], *arguments: str
+) -> Iterator[tuple[int, Path]]:
+    """Kills the command before its first change, its second, and so on until it gets through."""
+    for number in range(1, 2_000):
+        archive = prepare()
+        ended = killer.run(archive, *arguments, die_before=number)
+        yield number, archive
+        if ended.code != KILLED:
+            return
+        shutil.rmtree(archive, ignore_errors=True)
+    raise AssertionError("the command makes no end of changing things")
+
+
+def test_a_fetch_that_is_killed_anywhere_loses_nothing(
+    killer: Killer, server: LyingServer, tmp_path: Path
+) -> None:
+    points = 0
+    for number, archive in every_kill(killer, lambda: tmp_path / "archive", *FETCH):
+        assert_intact(archive)
+        before = manifests(archive)
+        server.clear_requests()
+        ended = killer.run(archive, *FETCH)
+        assert ended.code == 0, number
+        assert_intact(archive)
+        assert_tidy(archive)
+        after = manifests(archive)
+        assert before.items() <= after.items(), "what was committed was changed"
+        assert sum("tsk_" in path for path in after) == 3
+        committed = sum(json.loads(data)["status"] == "completed" for data in before.values())
+        asked = {r.path for r in server.requests if r.path.startswith("/v1/runs/")}
+        assert len(asked) == 3 - committed, "a committed run was asked for again"
+        points = number
+    assert points > 40
+
+
+def test_a_second_fetch_that_is_killed_anywhere_keeps_the_first(
+    killer: Killer, server: LyingServer, tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+    assert killer.run(made, *FETCH).code == 0
+    first = manifests(made)
+    server.add_run(
+        task_run("tsk_3", recording=server.artifact(webm(2_000, 3), "recording")), run_id="tsk_3"
+    )
+
+    def prepare() -> Path:
+        return Path(shutil.copytree(made, tmp_path / "archive"))
+
+    try:
+        for number, archive in every_kill(killer, prepare, *FETCH):
+            assert_intact(archive)
+            assert killer.run(archive, *FETCH).code == 0, number
+            assert_intact(archive)
+            assert_tidy(archive)
+            assert first.items() <= manifests(archive).items()
+            assert len(manifests(archive)) == len(first) + 1
+    finally:
+        server.add_run(task_run("tsk_3", status="running"), run_id="tsk_3")
+
+
+def test_a_reindex_that_is_killed_anywhere_leaves_whole_tables(
+    killer: Killer, tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+    assert killer.run(made, *FETCH).code == 0
+
+    def prepare() -> Path:
+        return Path(shutil.copytree(made, tmp_path / "archive"))
+
+    for number, archive in every_kill(killer, prepare, "reindex"):
+        assert_intact(archive)
+        assert killer.run(archive, "query", "FROM runs", "--format", "json").code == 0
+        assert len(json.loads(killer.output.read_text())) == 3, number
+        assert killer.run(archive, "reindex").code == 0
+        assert_intact(archive)
+        assert_tidy(archive)
+
+
+def test_a_verify_changes_nothing(killer: Killer, tmp_path: Path) -> None:
+    archive = tmp_path / "archive"
+    assert killer.run(archive, *FETCH).code == 0
+    assert summary(killer.output)["runs"] == {
+        "asked": 3, "fetched": 2, "unchanged": 0, "unfinished": 1, "not_found": 0, "failed": 0,
+    }  # fmt: skip
+    assert killer.run(archive, "verify") == Ended(0, 0)

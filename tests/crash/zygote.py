@@ -1,0 +1,73 @@
+"""Runs the command in forks of one process that has everything imported, and kills them.
+
+Reads one JSON object a line: ``{"arguments", "environment", "die_before", "output"}``. The fork
+ends itself, as by SIGKILL, before its ``die_before``-th change of the file system (0: never). An
+audit hook sees those changes: the product has no seam for it. Answers ``{"code", "changes"}``.
+"""
+
+import json
+import os
+import sys
+
+import duckdb  # noqa: F401 # imported once here, so that the forks start at once
+import httpx  # noqa: F401
+import pyarrow.parquet  # noqa: F401
+
+import archiver.workflows.fetch  # noqa: F401
+from archiver.cli.main import run
+
+KILLED = 137
+_CHANGES = frozenset(
+    {"os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.symlink", "os.truncate"}
+)
+_WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+
+
+def _is_change(event: str, arguments: tuple[object, ...]) -> bool:
+    if event == "open":
+        flags = arguments[2]
+        return isinstance(flags, int) and bool(flags & _WRITING)
+    return event in _CHANGES
+
+
+def _child(order: dict[str, object], report: int) -> None:
+    changes = 0
+
+    def on_event(event: str, arguments: tuple[object, ...]) -> None:
+        nonlocal changes
+        if _is_change(event, arguments):
+            changes += 1
+            if changes == order["die_before"]:
+                os._exit(KILLED)
+
+    os.environ.update(order["environment"])  # type: ignore[call-overload]  # JSON: plain strings
+    output = os.open(str(order["output"]), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(output, 1)
+    sys.addaudithook(on_event)
+    code = run(list(order["arguments"]))  # type: ignore[call-overload]  # JSON: a list of strings
+    sys.stdout.flush()
+    os.write(report, str(changes).encode())
+    os._exit(code)
+
+
+def main() -> None:
+    for line in sys.stdin:
+        readable, writable = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(readable)
+            try:
+                _child(json.loads(line), writable)
+            finally:
+                os._exit(1)
+        os.close(writable)
+        _, status = os.waitpid(child, 0)
+        with open(readable, "rb") as report:
+            changes = int(report.read() or 0)
+        answer = {"code": os.waitstatus_to_exitcode(status), "changes": changes}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

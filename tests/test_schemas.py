@@ -1,0 +1,274 @@
+"""The published schemas and the code say the same."""
+
+import copy
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from archiver.adapters.parquet import arrow_schema
+from archiver.domain.artifact import ArtifactKind, ArtifactState
+from archiver.domain.manifest import (
+    FORMAT,
+    ArtifactEntry,
+    FileEntry,
+    Manifest,
+    decode_manifest,
+    encode_manifest,
+)
+from archiver.domain.rows import Outcome
+from archiver.domain.summary import Problem, Summary
+from archiver.domain.tables import TABLES, Table
+from archiver.errors import ArchiveDamaged, NotAnArchive
+from tests.domain.builders import (
+    SESSION,
+    entry,
+    manifest,
+)
+from tests.domain.strategies import TEXT, manifests
+
+SCHEMAS = Path(__file__).parents[1] / "schemas"
+QUICK = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+
+
+def load(name: str) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads((SCHEMAS / name).read_bytes())
+    return value
+
+
+RUN = load("run.schema.json")
+MANIFEST = load("manifest.schema.json")
+SUMMARY = load("fetch-summary.schema.json")
+TABLE_FILES = {path.stem: load(f"tables/{path.name}") for path in SCHEMAS.glob("tables/*")}
+
+
+def is_valid(schema: dict[str, Any], value: Any) -> bool:
+    return bool(Draft202012Validator(schema).is_valid(value))
+
+
+def validate(schema: dict[str, Any], value: Any) -> None:
+    Draft202012Validator(schema).validate(value)
+
+
+@pytest.mark.parametrize("schema", [RUN, MANIFEST, SUMMARY], ids=lambda schema: schema["title"])
+def test_schemas_are_schemas_and_every_property_is_described(schema: dict[str, Any]) -> None:
+    Draft202012Validator.check_schema(schema)
+    pending: list[Any] = [schema]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, dict):
+            if part.get("type") == "object":
+                for name, of in part.get("properties", {}).items():
+                    assert of["description"], name
+            pending += part.values()
+        elif isinstance(part, list):
+            pending += part
+
+
+# Tables
+
+
+def described(table: Table) -> dict[str, Any]:
+    return {
+        "table": table.name,
+        "row": table.row,
+        "sorted_by": list(table.sorted_by),
+        "columns": [
+            {
+                "name": column.name,
+                "type": column.type.value,
+                "unit": column.unit,
+                "nullable": column.nullable,
+                "meaning": column.meaning,
+            }
+            for column in table.columns
+        ],
+    }
+
+
+def test_every_table_is_described_as_it_is_and_no_other() -> None:
+    assert {table.name: described(table) for table in TABLES} == TABLE_FILES
+
+
+ARROW_TYPES = {
+    "text": pa.string(),
+    "json": pa.string(),
+    "int64": pa.int64(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+    "timestamp[us, UTC]": pa.timestamp("us", tz="UTC"),
+    "list<text>": pa.list_(pa.string()),
+}
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_the_parquet_files_have_the_columns_described(table: Table) -> None:
+    columns = TABLE_FILES[table.name]["columns"]
+    assert arrow_schema(table) == pa.schema(
+        [pa.field(c["name"], ARROW_TYPES[c["type"]], nullable=c["nullable"]) for c in columns]
+    )
+
+
+# The manifest
+
+
+def as_json(of: Manifest) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(encode_manifest(of))
+    return value
+
+
+@pytest.mark.parametrize(
+    ("schema", "struct"),
+    [
+        (MANIFEST, Manifest),
+        (MANIFEST["$defs"]["file"], FileEntry),
+        (MANIFEST["$defs"]["artifact"], ArtifactEntry),
+    ],
+    ids=["manifest", "file", "artifact"],
+)
+def test_the_manifest_has_the_fields_of_its_schema(
+    schema: dict[str, Any], struct: type[msgspec.Struct]
+) -> None:
+    fields = msgspec.structs.fields(struct)
+    assert list(schema["properties"]) == [field.name for field in fields]
+    required = {field.name for field in fields if field.required or field.name == "format"}
+    assert set(schema["required"]) == required
+    assert schema["additionalProperties"] is False
+
+
+def test_the_manifest_has_the_kinds_states_and_format_of_its_schema() -> None:
+    artifact = MANIFEST["$defs"]["artifact"]["properties"]
+    assert artifact["kind"]["enum"] == list(ArtifactKind)
+    assert artifact["state"]["enum"] == list(ArtifactState)
+    assert MANIFEST["properties"]["format"]["const"] == FORMAT
+
+
+@QUICK
+@given(manifests())
+def test_manifests_that_the_code_can_build_are_valid(of: Manifest) -> None:
+    validate(MANIFEST, as_json(of))
+
+
+GONE = "left out"
+ODD_VALUES: list[Any] = [
+    *(GONE, None, True, 0, 1, -1, 1.5, "", "x", [], {}, [1], 2**64),
+    *("r1/a", "r2/b/c.pdf", "r1/../a", "../r1/a", "r1", "r0/a", "r1/a/.", "r1//a"),
+    *("a" * 64, "A" * 64, "a" * 63, "tsk_1", "wr_1", "../x", "tsk_", "failed", "verified"),
+    *("unverified", "mismatch", "gone", "excluded", "recording", "download", "video"),
+    *("2026-11-24T01:02:03Z", "2026-11-24T01:02:03.5+02:00", "2026-11-24T01:02:03", "now"),
+]
+
+
+def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    if at:
+        yield at
+    for key, inner in (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    ):
+        yield from places(inner, (*at, key))
+
+
+def put(value: Any, at: tuple[Any, ...], new: Any) -> None:
+    for step in at[:-1]:
+        value = value[step]
+    if new != GONE:
+        value[at[-1]] = new
+    else:
+        del value[at[-1]]
+
+
+def is_read(value: Any) -> bool:
+    try:
+        decode_manifest(json.dumps(value).encode(), "here")
+    except (ArchiveDamaged, NotAnArchive):
+        return False
+    return True
+
+
+def is_falsely_verified(value: Any) -> bool:
+    """The one rule that a schema cannot say: the digest of a verified artifact is the expected."""
+    return any(
+        a["state"] == "verified" and a["sha256"] != a["expected_sha256"] for a in value["artifacts"]
+    )
+
+
+@settings(QUICK, max_examples=150)
+@given(manifests(), st.data())
+def test_what_the_schema_allows_is_read_and_what_it_forbids_is_not(
+    of: Manifest, data: st.DataObject
+) -> None:
+    value = as_json(of)
+    for _ in range(data.draw(st.integers(1, 2))):
+        at = data.draw(st.sampled_from(list(places(value))))
+        put(value, at, copy.deepcopy(data.draw(st.sampled_from(ODD_VALUES))))
+    valid = is_valid(MANIFEST, value)
+    assert is_read(value) is (valid and not is_falsely_verified(value))
+
+
+def test_every_odd_value_in_every_field_is_judged_alike() -> None:
+    whole = as_json(manifest(entry(filename="a.pdf", reason="why"), entry(ordinal=2)))
+    for at in list(places(whole)):
+        for odd in ODD_VALUES:
+            value = copy.deepcopy(whole)
+            put(value, at, odd)
+            valid = is_valid(MANIFEST, value) and not is_falsely_verified(value)
+            assert is_read(value) is valid, (at, odd)
+
+
+# The summary
+
+
+def test_the_summary_has_the_fields_of_its_schema() -> None:
+    shown: Any = Summary(SESSION, 1, problems=[Problem("tsk_1", None, None, "why")]).to_json()
+    properties = SUMMARY["properties"]
+    assert list(shown) == list(properties) == SUMMARY["required"]
+    for name in ("runs", "artifacts", "bytes"):
+        assert list(shown[name]) == list(properties[name]["properties"])
+        assert properties[name]["required"] == list(properties[name]["properties"])
+    problem = properties["problems"]["items"]
+    assert list(shown["problems"][0]) == list(problem["properties"]) == problem["required"]
+    assert problem["properties"]["kind"]["enum"] == [*ArtifactKind, None]
+
+
+PROBLEMS = st.builds(
+    Problem,
+    st.just("tsk_1"),
+    st.none() | st.sampled_from(ArtifactKind),
+    st.none() | st.integers(1, 9),
+    TEXT,
+)
+
+
+@QUICK
+@given(
+    st.integers(0, 10**7),
+    st.dictionaries(st.sampled_from(Outcome), st.integers(0, 10**7)),
+    st.dictionaries(st.sampled_from(ArtifactState), st.integers(0, 10**7)),
+    st.integers(0, 10**15),
+    st.floats(0, 10**7),
+    st.lists(PROBLEMS, max_size=3),
+)
+def test_any_summary_is_valid(
+    held: int,
+    outcomes: dict[Outcome, int],
+    states: dict[ArtifactState, int],
+    received: int,
+    seconds: float,
+    problems: list[Problem],
+) -> None:
+    summary = Summary(
+        SESSION, held, held, Counter(outcomes), Counter(states), received, seconds, problems
+    )
+    validate(SUMMARY, json.loads(json.dumps(summary.to_json())))
