@@ -1,20 +1,14 @@
 """What tests share: a server that can lie, an archive, and the command that goes between them."""
 
-import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import certifi
 import pytest
 
-from tests.cli.running import Command, Fetch
+from tests.cli.running import Command, Fetch, point_to
 from tests.lying_server import LyingServer
 from tests.workflows.held import Held
-
-_OURS = re.compile(
-    r"ARCHIVER_(?!TEST_).*|SKYVERN_.*|(?:https?|all|no)_proxy|SSL_CERT_(?:FILE|DIR)", re.IGNORECASE
-)
 
 
 @pytest.fixture
@@ -47,11 +41,7 @@ def archiver(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Command:
     """The command, in an environment that says only where server and archive are."""
-    for name in list(os.environ):
-        if _OURS.fullmatch(name):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("SKYVERN_API_KEY", server.key)
-    monkeypatch.setenv("SKYVERN_BASE_URL", server.base_url)
+    point_to(server, monkeypatch)
     monkeypatch.setenv("ARCHIVER_ARCHIVE", str(archive.root))
     monkeypatch.setenv("SSL_CERT_FILE", str(one_certificate))
     here = tmp_path / "here"

@@ -129,7 +129,10 @@ class Downloader:
                         continue
                     self._check_status(response)
                     _agree(response, "Range" in headers, into, progress)
-                    self._take(response, source, into, progress, decode)
+                    encoded = bool(response.headers.get("Content-Encoding"))
+                    self._take(response, source, into, progress, decode and encoded)
+                    if not encoded:
+                        self._compare(source, into, progress)
                 finally:
                     response.close()
                 return
@@ -145,7 +148,7 @@ class Downloader:
     ) -> None:
         content_type = response.headers.get("Content-Type", "")
         progress.served_type = content_type.partition(";")[0].strip().lower() or None
-        if decode and response.headers.get("Content-Encoding"):
+        if decode:
             # Only the length of the encoded body is told, and httpx holds the server to that. What
             # is decoded cannot be continued in the middle.
             progress.whole = None
@@ -173,6 +176,7 @@ class Downloader:
             with path.open("rb") as file:
                 pieces = iter(lambda: file.read(_PIECE), b"")
                 self._write(pieces, source, path.stat().st_size, into, progress)
+            self._compare(source, into, progress)
         except OSError as error:
             raise DownloadFailed(f"the local file cannot be read: {error.strerror}") from None
 
@@ -202,22 +206,20 @@ class Downloader:
                 raise DownloadFailed("storage only trickles", retry=True)
         if length is not None and into.size != length:
             raise DownloadFailed(f"{into.size} of {length} bytes came", retry=True)
-        if source.expected_size not in (None, into.size) and (
-            source.expected_sha256 is None or source.expected_sha256 != into.sha256
-        ):
-            self._differs(source, length, into, progress)
 
-    def _differs(
-        self, source: ArtifactSource, length: int | None, into: StagedFile, progress: Progress
-    ) -> None:
-        """The API gave another size. Without a length from storage the body may have been cut."""
-        if length is not None and source.expected_sha256 is not None:
-            return  # all that storage has came: the digest decides
-        came = into.size
-        progress.start_over(into)
-        raise DownloadFailed(
-            f"{came} bytes came, the API says {source.expected_size}", retry=length is None
-        )
+    def _compare(self, source: ArtifactSource, into: StagedFile, progress: Progress) -> None:
+        """Compare with the size that the API gave; where there is a digest, that decides.
+
+        Without a length from storage the body may have been cut: then it is worth another try.
+        """
+        came, cut = into.size, progress.whole is None
+        if source.expected_size in (None, came):
+            return
+        if source.expected_sha256 is None or (cut and source.expected_sha256 != into.sha256):
+            progress.start_over(into)
+            raise DownloadFailed(
+                f"{came} bytes came, the API says {source.expected_size}", retry=cut
+            )
 
     def _check_size(self, size: int) -> None:
         if self._max_file_size is not None and size > self._max_file_size:

@@ -23,17 +23,19 @@ class LocalArtifacts:
         raw = url[len("file:") :]
         raw = "/" + raw.removeprefix("//localhost/").lstrip("/")
         # Some servers escape the path, some write it as it is, "?" and "#" included.
-        paths = [self._below(text, self._folder) for text in dict.fromkeys((unquote(raw), raw))]
-        for path in paths:
+        paths = [_resolved(text) for text in dict.fromkeys((unquote(raw), raw))]
+        below = [path for path in paths if path and path.is_relative_to(self._folder)]
+        if not below:
+            raise DownloadFailed("its URL leads out of the folder of local artifacts")
+        for path in below:
             if path.is_file():
                 return path
         raise ArtifactGone("the file is not in the folder of local artifacts")
 
-    def _below(self, text: str, folder: Path) -> Path:
-        try:
-            path = Path(text).resolve()
-        except (OSError, ValueError):
-            raise DownloadFailed("its URL names no file") from None
-        if not path.is_relative_to(folder):
-            raise DownloadFailed("its URL leads out of the folder of local artifacts")
-        return path
+
+def _resolved(text: str) -> Path | None:
+    """The path with links and dots resolved, None where it can be none."""
+    try:
+        return Path(text).resolve()
+    except (OSError, ValueError):
+        return None

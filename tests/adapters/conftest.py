@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.running import Command, Fetch
+from tests.cli.running import Command, Fetch, point_to
 from tests.lying_server import LyingServer, png, task_run, webm, workflow_run
 from tests.workflows.held import Held
 
@@ -16,8 +16,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Held:
     folder = tmp_path_factory.mktemp("asked")
     (folder / "secret.csv").write_text("secret\n4711\n")
     with LyingServer() as server, pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SKYVERN_API_KEY", server.key)
-        patch.setenv("SKYVERN_BASE_URL", server.base_url)
+        point_to(server, patch)
         shot = server.artifact(png(), "screenshot")
         server.add_run(task_run("tsk_1", recording=server.artifact(webm()), screenshots=[shot]))
         server.add_run(workflow_run("wr_1", "failed", failure_reason="Page 12 of 'x' did not load"))

@@ -134,7 +134,7 @@ def test_a_file_of_another_size_or_digest_is_not_kept(
     assert not list(archive.run(run_id).rglob("downloads/*"))
 
 
-@pytest.mark.parametrize("lie", [Cut(1000), Reset(2000), HangUp(), Cut(5, "chunked"), EXPIRED])
+@pytest.mark.parametrize("lie", [Cut(1000), HangUp(), Cut(5, "chunked"), EXPIRED])
 def test_what_passes_is_tried_again(
     server: LyingServer, fetch: Fetch, archive: Held, lie: Lie
 ) -> None:

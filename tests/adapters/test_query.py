@@ -1,12 +1,11 @@
 """Queries read the archive's tables through its views, wherever the archive lies."""
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tests.adapters.asking import query, rows
+from tests.adapters.asking import rows
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, task_run
 from tests.workflows.held import Held
@@ -41,14 +40,19 @@ COLUMNS = {
 }
 
 
-@pytest.mark.parametrize("view", COLUMNS)
-def test_views_have_the_columns_that_were_promised(asked: Held, view: str) -> None:
-    filled = [(row["column_name"], row["column_type"]) for row in rows(asked, f"DESCRIBE {view}")]
+def test_views_have_the_columns_that_were_promised(asked: Held) -> None:
+    sql = (
+        "SELECT table_name AS view, list(column_name || ' ' || data_type ORDER BY column_index) "
+        "AS columns FROM duckdb_columns() WHERE schema_name = 'main' GROUP BY ALL ORDER BY view"
+    )
+    filled = rows(asked, sql)
     shutil.rmtree(asked.root / "tables")
-    empty = [(row["column_name"], row["column_type"]) for row in rows(asked, f"DESCRIBE {view}")]
 
-    assert {name for name, _ in filled} >= set(COLUMNS[view].split())
-    assert empty == filled
+    assert rows(asked, sql) == filled
+    found = {row["view"]: {column.split()[0] for column in row["columns"]} for row in filled}
+    assert found.keys() >= {*COLUMNS, "failures", "durations", "daily"}
+    for view, columns in COLUMNS.items():
+        assert set(columns.split()) <= found[view], view
 
 
 @pytest.mark.parametrize(
@@ -100,14 +104,18 @@ def test_the_latest_revision_is_shown_and_all_are_there(
     )
     fetch("tsk_1")
     fetch("tsk_1")
-    for view, table, latest, every in (
-        ("runs", "run_revisions", 1, 2),
-        ("documents", "document_revisions", 1, 2),
-        ("artifacts", "artifact_revisions", 1, 1),
-        ("errors", "error_revisions", 0, 1),
-    ):
-        for name, count in ((view, latest), (table, every)):
-            assert rows(archive, f"SELECT count(*) AS n FROM {name}") == [{"n": count}], name
+    expected = {
+        "runs": 1,
+        "documents": 1,
+        "artifacts": 1,
+        "errors": 0,
+        "run_revisions": 2,
+        "document_revisions": 2,
+        "artifact_revisions": 1,
+        "error_revisions": 1,
+    }
+    counts = ", ".join(f"(SELECT count(*) FROM {view}) AS {view}" for view in expected)
+    assert rows(archive, f"SELECT {counts}") == [expected]
     assert rows(archive, "SELECT status, revision FROM runs") == [
         {"status": "completed", "revision": 2}
     ]
@@ -171,19 +179,8 @@ def test_times_are_utc_whatever_the_machine_says(
 @pytest.mark.parametrize(
     "name",
     [
-        *(
-            "a b",
-            "it's",
-            'quo"te',
-            "[ab]",
-            "a[1]",
-            "star*",
-            "who?",
-            "{a,b}",
-            "für №1 🧾",
-            "back\\slash",
-        ),
-        *("%41", "a;b", "$HOME", "-dash", "new\nline", "tables"),
+        *("a b", "it's", 'quo"te', "[ab]", "a[1]*", "who?{a,b}", "für №1 🧾", "back\\slash"),
+        *("%41;$HOME", "new\nline"),
     ],
 )
 def test_an_archive_may_have_any_name(
@@ -202,7 +199,6 @@ def test_an_archive_may_have_any_name(
     assert len(shown["artifacts"]) == 1
     Command()("reindex", "--archive", archive.root)
     assert rows(archive, "SELECT count(*) AS n FROM artifacts") == [{"n": 1}]
-    query(archive, f"FROM read_text('{json.dumps(str(tmp_path))[1:-1]}/x')", code=2)
 
 
 @pytest.mark.parametrize("tables", ["none", "empty", "fetches only"])
@@ -214,9 +210,7 @@ def test_every_view_is_there_on_an_archive_without_runs(
         shutil.rmtree(archive.root / "tables")
     if tables == "empty":
         (archive.root / "tables/runs").mkdir(parents=True)
-    for view in (
-        *("runs", "documents", "artifacts", "errors", "failures", "durations", "daily"),
-        *("run_revisions", "document_revisions", "artifact_revisions", "error_revisions"),
-    ):
-        assert rows(archive, f"FROM {view}") == []
-    assert len(rows(archive, "FROM fetches")) == (tables == "fetches only")
+    views = [*COLUMNS, "failures", "durations", "daily"]
+    counts = ", ".join(f"(SELECT count(*) FROM {view}) AS {view}" for view in views)
+    fetches = {"fetches": int(tables == "fetches only")}
+    assert rows(archive, f"SELECT {counts}") == [dict.fromkeys(views, 0) | fetches]

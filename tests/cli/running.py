@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -9,11 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
 import archiver
 from archiver.cli.main import run
+from tests.lying_server import LyingServer
 
+_OURS = re.compile(
+    r"ARCHIVER_(?!TEST_).*|SKYVERN_.*|(?:https?|all|no)_proxy|SSL_CERT_(?:FILE|DIR)", re.IGNORECASE
+)
 PACKAGE_HOME = Path(archiver.__file__).parents[1]
 
 
@@ -78,6 +84,15 @@ class Fetch:
         return self.command(
             "fetch", "--json", "--attempts", "1", *arguments, code=code, stdin=stdin
         )
+
+
+def point_to(server: LyingServer, patch: pytest.MonkeyPatch) -> None:
+    """Make an environment that says where the server is, and nothing else that counts."""
+    for name in list(os.environ):
+        if _OURS.fullmatch(name):
+            patch.delenv(name)
+    patch.setenv("SKYVERN_API_KEY", server.key)
+    patch.setenv("SKYVERN_BASE_URL", server.base_url)
 
 
 def child_environment(**changes: str) -> dict[str, str]:

@@ -10,9 +10,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tests.cli.running import Command, Fetch, child_command, child_environment
+from tests.cli.running import Command, Fetch, child_command, child_environment, point_to
 from tests.lying_server import LyingServer, task_run
-from tests.workflows.held import Held
 
 SQL = """
 SELECT 9007199254740993::BIGINT AS big, 'für, "№1"\n|two| 🧾' AS text, NULL AS nothing,
@@ -33,11 +32,21 @@ FIRST: dict[str, Any] = {
 }
 
 
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of two runs; no query changes it."""
+    archive = tmp_path_factory.mktemp("results") / "archive"
+    with LyingServer() as server, pytest.MonkeyPatch.context() as patch:
+        point_to(server, patch)
+        for run_id in ("tsk_1", "tsk_2"):
+            server.add_run(task_run(run_id))
+        Fetch(Command())("tsk_1", "tsk_2", "--archive", archive)
+    return archive
+
+
 @pytest.fixture(autouse=True)
-def filled(server: LyingServer, fetch: Fetch) -> None:
-    for run_id in ("tsk_1", "tsk_2"):
-        server.add_run(task_run(run_id))
-    fetch("tsk_1", "tsk_2")
+def filled(archiver: Command, two_runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARCHIVER_ARCHIVE", str(two_runs))
 
 
 def test_json_is_one_array(archiver: Command) -> None:
@@ -168,18 +177,16 @@ def test_columns_of_the_same_name_are_all_there(archiver: Command) -> None:
         *("'x'::ENUM('x', 'y')", "255::UTINYINT", "'{\"a\": 1}'::JSON", "1::UNION(n INT, t TEXT)"),
     ],
 )
-@pytest.mark.parametrize("output_format", ["csv", "json", "table"])
-def test_values_of_every_type_are_written(
-    archiver: Command, value: str, output_format: str
-) -> None:
-    ran = archiver("query", f"SELECT {value} AS v", "--format", output_format, code=None)
+def test_values_of_every_type_are_written(archiver: Command, value: str) -> None:
+    ran = archiver("query", f"SELECT {value} AS v", "--format", "json", code=None)
     # What DuckDB itself refuses is the user's to mend; nothing may be a crash.
     assert ran.code in (0, 2)
-    if output_format == "json" and ran.code == 0:
+    if ran.code == 0:
         assert ran.json[0].keys() == {"v"}
+        assert archiver("query", f"SELECT {value} AS v", "--format", "csv").out.startswith("v\n")
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(archive: Held) -> None:
+def test_a_reader_that_has_seen_enough_is_no_error(archiver: Command) -> None:
     sql = "SELECT i, repeat('x', 100) AS x FROM range(1000000) r(i)"
     with subprocess.Popen(
         child_command("query", sql, "--format", "csv"),

@@ -32,7 +32,7 @@ def assert_intact(archive: Path) -> None:
     with connect(storage) as connection:
         for table in ("run_revisions", "document_revisions", "artifact_revisions"):
             for path, revision in connection.sql(
-                f"SELECT DISTINCT run_id, revision FROM {table}"  # noqa: S608 # names from above
+                f"SELECT DISTINCT run_id, revision FROM {table}"
             ).fetchall():
                 assert list(archive.glob(f"runs/**/{path}/r{revision}/{MANIFEST}"))
         for (path,) in connection.sql(

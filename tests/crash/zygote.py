@@ -62,7 +62,7 @@ def main() -> None:
                 os._exit(1)
         os.close(writable)
         _, status = os.waitpid(child, 0)
-        with open(readable, "rb") as report:
+        with os.fdopen(readable, "rb") as report:
             changes = int(report.read() or 0)
         answer = {"code": os.waitstatus_to_exitcode(status), "changes": changes}
         sys.stdout.write(json.dumps(answer) + "\n")

@@ -198,9 +198,7 @@ def test_the_ledger_does_not_fork_when_the_clock_goes_back(
     first = fetch(run_id).json["session"]
     ahead = f"{datetime.now(UTC) + timedelta(minutes=5):%Y%m%dT%H%M%SZ}-ffffffff"
     record = archive.root / "ledger" / f"{first}.json"
-    (archive.root / "ledger" / f"{ahead}.json").write_text(
-        record.read_text().replace(first, ahead)
-    )
+    (archive.root / "ledger" / f"{ahead}.json").write_text(record.read_text().replace(first, ahead))
     record.unlink()
 
     second, third = (fetch(run_id).json["session"] for _ in range(2))
