@@ -168,14 +168,14 @@ def _locked(storage: LocalStorage, session: SessionId, now: datetime) -> Iterato
         storage.root.mkdir(parents=True, exist_ok=True)
         storage.make_folder(TEMPORARY_FOLDER)
     lock = FileLock(storage.locate(_LOCK), timeout=0)
-    try:
-        with explained(f"lock {storage}"):
+    with explained(f"lock {storage}"):
+        try:
             lock.acquire()
-    except Timeout:
-        raise ArchiveLocked(
-            f"another writer holds {storage}: {_holder(storage)}",
-            hint="Wait until it has ended, then run the same command again",
-        ) from None
+        except Timeout:  # an OSError too, but nothing is wrong with the disk
+            raise ArchiveLocked(
+                f"another writer holds {storage}: {_holder(storage)}",
+                hint="Wait until it has ended, then run the same command again",
+            ) from None
     try:
         holder = {
             "session": session,

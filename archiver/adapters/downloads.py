@@ -121,7 +121,7 @@ class Downloader:
         with translated(_fail):
             for _ in range(MAX_REDIRECTS + 1):
                 headers = _HEADERS | _range_headers(into, progress)
-                request = self._client.build_request("GET", url, headers=headers)
+                request = self._request(url, headers)
                 response = self._client.send(request, stream=True)
                 try:
                     if response.has_redirect_location:
@@ -130,7 +130,11 @@ class Downloader:
                     self._check_status(response)
                     _agree(response, "Range" in headers, into, progress)
                     encoded = bool(response.headers.get("Content-Encoding"))
-                    self._take(response, source, into, progress, decode and encoded)
+                    if encoded:
+                        # The size that the API gave is that of the file, not of its encoding.
+                        self._take(response, None, into, progress, decode)
+                    else:
+                        self._take(response, source.expected_size, into, progress, False)
                     if not encoded:
                         self._compare(source, into, progress)
                 finally:
@@ -138,10 +142,16 @@ class Downloader:
                 return
         raise DownloadFailed(f"more than {MAX_REDIRECTS} redirects")
 
+    def _request(self, url: str, headers: dict[str, str]) -> httpx.Request:
+        try:
+            return self._client.build_request("GET", url, headers=headers)
+        except (UnicodeError, ValueError):  # names and characters that no URL has
+            raise DownloadFailed("its URL cannot be understood") from None
+
     def _take(
         self,
         response: httpx.Response,
-        source: ArtifactSource,
+        expected_size: int | None,
         into: StagedFile,
         progress: Progress,
         decode: bool,
@@ -152,10 +162,10 @@ class Downloader:
             # Only the length of the encoded body is told, and httpx holds the server to that. What
             # is decoded cannot be continued in the middle.
             progress.whole = None
-            self._write(response.iter_bytes(), source, None, into, progress)
+            self._write(response.iter_bytes(), None, None, into, progress)
         else:
             length = progress.whole.length if progress.whole else None
-            self._write(response.iter_raw(), source, length, into, progress)
+            self._write(response.iter_raw(), expected_size, length, into, progress)
 
     def _check_status(self, response: httpx.Response) -> None:
         status = response.status_code
@@ -175,7 +185,7 @@ class Downloader:
         try:
             with path.open("rb") as file:
                 pieces = iter(lambda: file.read(_PIECE), b"")
-                self._write(pieces, source, path.stat().st_size, into, progress)
+                self._write(pieces, source.expected_size, path.stat().st_size, into, progress)
             self._compare(source, into, progress)
         except OSError as error:
             raise DownloadFailed(f"the local file cannot be read: {error.strerror}") from None
@@ -183,13 +193,13 @@ class Downloader:
     def _write(
         self,
         pieces: Iterable[bytes],
-        source: ArtifactSource,
+        expected_size: int | None,
         length: int | None,
         into: StagedFile,
         progress: Progress,
     ) -> None:
         """Write all pieces. Stops a body that is longer than anybody said, or than is wanted."""
-        announced = length if length is not None else source.expected_size
+        announced = length if length is not None else expected_size
         self._check_size(announced or 0)
         into.check_space((announced or 0) - into.size)
         pace = Pace(self._stall, time.monotonic)

@@ -81,7 +81,10 @@ FROM runs GROUP BY ALL
 
 _READING = {"SELECT", "EXPLAIN", "MULTI"}
 """Statement types that only read; MULTI is how DuckDB parses PIVOT."""
-_EXPLAIN = re.compile(r"\s*EXPLAIN\b\s*(?:\([^)]*\)|ANALYZE\b)?", re.IGNORECASE)
+_LEADING_COMMENTS = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
+_EXPLAIN = re.compile(r"EXPLAIN\b\s*(?:\([^)]*\)|ANALYZE\b)?", re.IGNORECASE)
+_QUERY_BEGINS = re.compile(r"(?:PIVOT|PIVOT_WIDER|SELECT|FROM|WITH|VALUES)\b|\(", re.IGNORECASE)
+"""How a MULTI statement begins that is a query, not one that writes what a PIVOT gives."""
 
 
 def connect(storage: LocalStorage, *, allow_files: bool = False) -> duckdb.DuckDBPyConnection:
@@ -110,16 +113,24 @@ def checked_query(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
             if statements
             else "the SQL is empty"
         )
-    kind = statements[0].type.name
-    if kind == "EXPLAIN":
-        inner = _statements(connection, _EXPLAIN.sub("", _without_comments(sql), count=1))
-        kind = inner[0].type.name if len(inner) == 1 else kind
-    if kind not in _READING or (kind == "EXPLAIN"):
+    kind = _kind(connection, statements[0])
+    if kind not in _READING:
         raise UsageError(
             f"a query can only read, and this is {kind}",
             hint="Use SELECT (or FROM, DESCRIBE, SUMMARIZE, EXPLAIN); --output writes the result",
         )
     return sql
+
+
+def _kind(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> str:
+    """What a statement does: of EXPLAIN, which may run it, what is explained."""
+    kind, text = statement.type.name, _LEADING_COMMENTS.sub("", statement.query, count=1)
+    if kind == "EXPLAIN":
+        inner = _statements(connection, _EXPLAIN.sub("", text, count=1))
+        return _kind(connection, inner[0]) if len(inner) == 1 else kind
+    if kind == "MULTI" and not _QUERY_BEGINS.match(text):
+        return text.split(maxsplit=1)[0].upper()
+    return kind
 
 
 def held_complete(storage: LocalStorage, asked: Sequence[RunId]) -> set[str]:
@@ -182,10 +193,6 @@ def _statements(connection: duckdb.DuckDBPyConnection, sql: str) -> list[duckdb.
         return connection.extract_statements(sql)
     except (duckdb.Error, ValueError) as error:
         raise UsageError(f"the SQL cannot be read: {error}") from None
-
-
-def _without_comments(sql: str) -> str:
-    return re.sub(r"--[^\n]*|/\*.*?\*/", " ", sql, flags=re.DOTALL)
 
 
 def _quoted(text: str) -> str:

@@ -12,6 +12,7 @@ CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhd]?)", re.ASCII)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_LONGEST = 36_500 * 86_400
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", re.ASCII | re.IGNORECASE)
 
 
@@ -28,10 +29,10 @@ class Duration(click.ParamType[timedelta]):
         match = _DURATION.fullmatch(str(value).strip().lower())
         if match is None:
             self.fail(f"{value!r} is no duration: use 30s, 10m, 2h or 1d", param, ctx)
-        try:
-            return timedelta(seconds=float(match[1]) * _SECONDS[match[2]])
-        except OverflowError:
-            self.fail(f"{value!r} is too long", param, ctx)
+        seconds = float(match[1]) * _SECONDS[match[2]]
+        if seconds > _LONGEST:
+            self.fail(f"{value!r} is longer than a hundred years", param, ctx)
+        return timedelta(seconds=seconds)
 
 
 class Size(click.ParamType[int]):

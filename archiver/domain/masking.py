@@ -62,7 +62,7 @@ def mask_document(document: JsonObject, secrets: Iterable[str] = ()) -> JsonObje
     ``secrets`` are texts that must not occur anywhere in it (the API key).
     """
     found: set[str] = set()
-    masked = {name: _mask(value, name, found) for name, value in document.items()}
+    masked = {mask_text(name): _mask(value, name, found) for name, value in document.items()}
     identity = "\n".join(str(masked.get(name)) for name in _IDENTITY_FIELDS)
     again = {secret for secret in found if secret not in identity} | {s for s in secrets if s}
     if again:
@@ -104,7 +104,7 @@ def _mask(value: JsonValue, name: str, found: set[str]) -> JsonValue:
     if isinstance(value, dict):
         if name in _URL_FIELDS:
             return {key: _mask_proxy_field(key, entry, found) for key, entry in value.items()}
-        masked = {key: _mask(entry, key, found) for key, entry in value.items()}
+        masked = {mask_text(key): _mask(entry, key, found) for key, entry in value.items()}
         if name == "downloaded_files" and isinstance(url := value.get("url"), str):
             masked["url"] = without_query(url)
         return masked

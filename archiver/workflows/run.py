@@ -147,7 +147,7 @@ class RunArchiver:
         try:
             answer, received = self._asker.ask(asked, question.tally)
             # A tsk_v2_… run may be asked for under its wr_… id too, at the same time.
-            with self._lock_of(answer.run.run_id).lock:
+            with self._lock_of(answer.run.run_id):
                 return self._archive(question, answer, received.at)
         except RunNotFound as error:
             return question.failed(Outcome.NOT_FOUND, str(error))
@@ -203,7 +203,13 @@ class _RunLock:
     """A lock that is forgotten when nobody uses it."""
 
     def __init__(self) -> None:
-        self.lock = Lock()
+        self._lock = Lock()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
 
 
 @dataclass(slots=True)
