@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 
 from archiver import __version__
 from archiver.adapters.storage import LocalStorage, explained
-from archiver.domain.paths import ARCHIVE_FILE, README_FILE, TEMPORARY_FOLDER
+from archiver.domain.paths import ARCHIVE_FILE, LEDGER_FOLDER, README_FILE, TEMPORARY_FOLDER
 from archiver.domain.session import SessionId
 from archiver.errors import ArchiveLocked, NotAnArchive
 
@@ -104,9 +104,12 @@ class Writer:
         """Note durably that a revision is about to be committed."""
         with self._journal_lock, explained("write the journal"):
             path = self.storage.locate(f"{TEMPORARY_FOLDER}/{self.session}{_JOURNAL_ENDING}")
+            is_new = not path.exists()
             with path.open("ab", buffering=0) as journal:
                 journal.write(f"{revision_folder}\n".encode())
                 os.fsync(journal.fileno())
+            if is_new:
+                self.storage.sync_folder(TEMPORARY_FOLDER)
 
     def announced(self, journal: str) -> list[str]:
         """The revisions that a journal names; a line that was cut off is left out."""
@@ -122,17 +125,20 @@ class Writer:
 
 
 @contextlib.contextmanager
-def hold_archive(root: Path, session: SessionId, now: datetime) -> Iterator[Writer]:
+def hold_archive(root: Path, now: datetime, random: bytes) -> Iterator[Writer]:
     """Hold an archive as its only writer; make one where the folder is empty or not there.
 
-    Sweeps what a killed writer left half-written. Raises ArchiveLocked when another writer holds
-    it, NotAnArchive when the folder holds something else.
+    The session begins ``now`` (UTC) and gets an id of that and 4 ``random`` bytes. Sweeps what a
+    killed writer left half-written. Raises ArchiveLocked when another writer holds it,
+    NotAnArchive when the folder holds something else.
     """
     storage = LocalStorage(root)
     is_new = _is_empty(root)
     if not is_new:
         open_archive(root)
-    with _locked(storage, session, now):
+    with _locked(storage):
+        session = SessionId.at(now, random, after=last_session(storage))
+        _name_holder(storage, session, now)
         _make_archive(storage, now)
         left = [name for name in storage.names(TEMPORARY_FOLDER) if not name.startswith("lock")]
         for name in left:
@@ -140,6 +146,14 @@ def hold_archive(root: Path, session: SessionId, now: datetime) -> Iterator[Writ
                 storage.remove(f"{TEMPORARY_FOLDER}/{name}")
         journals = tuple(name for name in left if name.endswith(_JOURNAL_ENDING))
         yield Writer(storage, session, journals)
+
+
+def last_session(storage: LocalStorage) -> SessionId | None:
+    """The session that wrote the last record of the ledger."""
+    for name in reversed(storage.names(LEDGER_FOLDER)):
+        with contextlib.suppress(ValueError):
+            return SessionId(name.removesuffix(".json"))
+    return None
 
 
 def _is_empty(root: Path) -> bool:
@@ -162,8 +176,19 @@ def _make_archive(storage: LocalStorage, now: datetime) -> None:
         storage.put(README_FILE, README.encode())
 
 
+def _name_holder(storage: LocalStorage, session: SessionId, now: datetime) -> None:
+    """Tell whoever finds the archive locked who holds it."""
+    holder = {
+        "session": session,
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": now.isoformat(timespec="seconds"),
+    }
+    storage.put(_HOLDER, json.dumps(holder).encode())
+
+
 @contextlib.contextmanager
-def _locked(storage: LocalStorage, session: SessionId, now: datetime) -> Iterator[None]:
+def _locked(storage: LocalStorage) -> Iterator[None]:
     with explained(f"create the archive {storage}"):
         storage.root.mkdir(parents=True, exist_ok=True)
         storage.make_folder(TEMPORARY_FOLDER)
@@ -177,13 +202,6 @@ def _locked(storage: LocalStorage, session: SessionId, now: datetime) -> Iterato
                 hint="Wait until it has ended, then run the same command again",
             ) from None
     try:
-        holder = {
-            "session": session,
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "since": now.isoformat(timespec="seconds"),
-        }
-        storage.put(_HOLDER, json.dumps(holder).encode())
         yield
     finally:
         # Only tidying up: the lock itself ends with the process, whatever fails here.

@@ -1,18 +1,19 @@
 """DuckDB over the archive's tables: the views, and a connection that can only read."""
 
 import contextlib
+import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 
 import duckdb
 import pyarrow as pa
 
 from archiver.adapters.storage import LocalStorage
-from archiver.domain.paths import TABLES_FOLDER
+from archiver.domain.paths import TABLES_FOLDER, is_run_folder
 from archiver.domain.run_id import RunId
 from archiver.domain.tables import TABLES, ColumnType, Table
-from archiver.errors import UsageError
+from archiver.errors import ArchiveDamaged, UsageError
 
 _DUCKDB_TYPES = {
     ColumnType.TEXT: "VARCHAR",
@@ -99,7 +100,8 @@ def connect(storage: LocalStorage, *, allow_files: bool = False) -> duckdb.DuckD
         tables = _quoted(f"{storage.locate(TABLES_FOLDER)}/")
         connection.execute(f"SET allowed_directories = [{tables}]")
         connection.execute("SET enable_external_access = false")
-    _create_views(connection, storage)
+    with _damage():
+        _create_views(connection, storage)
     connection.execute("SET lock_configuration = true")
     return connection
 
@@ -129,33 +131,67 @@ def _kind(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) ->
         inner = _statements(connection, _EXPLAIN.sub("", text, count=1))
         return _kind(connection, inner[0]) if len(inner) == 1 else kind
     if kind == "MULTI" and not _QUERY_BEGINS.match(text):
-        return text.split(maxsplit=1)[0].upper()
+        # EXPLAIN ANALYZE runs what it explains, and what that is cannot be seen around a PIVOT.
+        return f"{text.split(maxsplit=1)[0].upper()} with PIVOT"
     return kind
 
 
-def held_complete(storage: LocalStorage, asked: Sequence[RunId]) -> set[str]:
-    """Which of ``asked`` the archive holds complete: one anti-join over the tables."""
+@dataclass(frozen=True, slots=True)
+class HeldRuns:
+    """What the archive holds of the ids that are asked for.
+
+    ``complete`` are ids; ``folders`` has the folders of the other runs that it holds, by run id.
+    """
+
+    complete: Set[str] = frozenset()
+    folders: Mapping[str, str] = field(default_factory=dict)
+
+
+_ASKED_RUNS = """
+WITH other_id AS (SELECT DISTINCT asked_id, run_id FROM fetches WHERE run_id <> asked_id)
+SELECT asked_id, coalesce(other_id.run_id, asked_id) AS run_id
+FROM asked LEFT JOIN other_id USING (asked_id)
+"""
+_COMPLETE = """
+SELECT asked_id FROM asked_runs
+SEMI JOIN (FROM runs SELECT run_id WHERE is_complete AND NOT $refresh) USING (run_id)
+"""
+_NOT_COMPLETE = """
+SELECT DISTINCT run_id, path FROM asked_runs JOIN runs USING (run_id)
+WHERE $refresh OR NOT is_complete
+"""
+
+
+def held_runs(storage: LocalStorage, asked: Sequence[RunId], *, refresh: bool) -> HeldRuns:
+    """Which of ``asked`` the archive holds: one semi-join over the tables.
+
+    With ``refresh`` none counts as complete.
+    """
     if not storage.names(f"{TABLES_FOLDER}/runs"):
-        return set()
-    with connect(storage) as connection:
+        return HeldRuns()
+    with connect(storage) as connection, _damage():
         connection.register("asked", pa.table({"asked_id": pa.array(asked, pa.string())}))
-        rows = connection.sql(
-            """
-            WITH other_id AS (
-                SELECT DISTINCT asked_id, run_id FROM fetches WHERE run_id <> asked_id
-            )
-            SELECT asked_id
-            FROM (FROM asked LEFT JOIN other_id USING (asked_id)) AS ids
-            SEMI JOIN (FROM runs SELECT run_id WHERE is_complete) AS complete
-            ON coalesce(ids.run_id, ids.asked_id) = complete.run_id
-            """
-        )
-        return set(rows.to_arrow_table()["asked_id"].to_pylist())
+        connection.execute(f"CREATE TEMP VIEW asked_runs AS {_ASKED_RUNS}")
+        refreshing = {"refresh": refresh}
+        complete = connection.sql(_COMPLETE, params=refreshing).to_arrow_table()
+        others = connection.sql(_NOT_COMPLETE, params=refreshing).to_arrow_table().to_pylist()
+    folders = {row["run_id"]: row["path"].rpartition("/")[0] for row in others}
+    return HeldRuns(
+        set(complete["asked_id"].to_pylist()),
+        {run: f for run, f in folders.items() if is_run_folder(f, run)},
+    )
+
+
+def revision_paths(storage: LocalStorage) -> Iterator[str]:
+    """The folder of every revision that the table ``runs`` has, in no order."""
+    with connect(storage) as connection, _damage():
+        for batch in connection.sql("SELECT path FROM run_revisions").to_arrow_reader():
+            yield from batch["path"].to_pylist()
 
 
 def revisions_in_tables(storage: LocalStorage, paths: Iterable[str]) -> set[str]:
     """Which of the revisions with these folders the table ``runs`` has."""
-    with connect(storage) as connection:
+    with connect(storage) as connection, _damage():
         connection.register("asked", pa.table({"path": pa.array(list(paths), pa.string())}))
         rows = connection.sql("SELECT path FROM asked SEMI JOIN run_revisions USING (path)")
         return set(rows.to_arrow_table()["path"].to_pylist())
@@ -218,11 +254,37 @@ def run_query(storage: LocalStorage, sql: str, *, allow_files: bool = False) -> 
         relation = connection.sql(statement)
         reader = relation.to_arrow_reader()
 
+    names = _distinct(reader.schema.names)
+
     def batches() -> Iterator[pa.RecordBatch]:
         with connection, _explained():
-            yield from reader
+            for batch in reader:
+                yield batch.rename_columns(names)
 
-    return QueryResult(reader.schema, batches())
+    return QueryResult(pa.schema(map(pa.Field.with_name, reader.schema, names)), batches())
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Names of columns, each once: a row as a JSON object, or in pandas, has no two of a name."""
+    distinct: dict[str, None] = {}
+    for name in names:
+        numbers = itertools.count(1)
+        unique = name
+        while unique in distinct:
+            unique = f"{name}_{next(numbers)}"
+        distinct[unique] = None
+    return list(distinct)
+
+
+@contextlib.contextmanager
+def _damage() -> Iterator[None]:
+    """Turns what DuckDB finds wrong with the tables into ArchiveDamaged."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise ArchiveDamaged(
+            f"the tables cannot be read: {error}", hint="`archiver reindex` rebuilds them"
+        ) from None
 
 
 @contextlib.contextmanager

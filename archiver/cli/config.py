@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from archiver.cli.options import Duration, Size
 from archiver.errors import UsageError
 
 DEFAULT_CONFIG = "archiver.toml"
@@ -66,6 +67,23 @@ def _of_command(
         if option is None or option.name is None:
             strange.append(key)
         else:
-            several = option.multiple and not isinstance(value, list)
-            values[option.name] = [value] if several else value
+            values[option.name] = _checked(key, value, option)
     return values, strange
+
+
+def _checked(key: str, value: Any, option: click.Option) -> Any:
+    """A value as click converts it. Raises UsageError where it is of a type that makes no sense."""
+    entries = value if option.multiple and isinstance(value, list) else [value]
+    for entry in entries:
+        if option.is_flag:
+            fits = isinstance(entry, bool)
+        elif isinstance(option.type, Size | Duration | click.IntRange):
+            fits = isinstance(entry, str | int | float) and not isinstance(entry, bool)
+        else:
+            fits = isinstance(entry, str)
+        if not fits:
+            raise UsageError(f"the option {key} in the config file cannot be {entry!r}")
+    if option.is_flag:
+        return value
+    texts = [str(entry) for entry in entries]
+    return texts if option.multiple else texts[0]

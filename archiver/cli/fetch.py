@@ -1,5 +1,6 @@
 """``archiver fetch``: the main job."""
 
+import contextlib
 import json
 from datetime import timedelta
 from pathlib import Path
@@ -122,10 +123,11 @@ def fetch(**options: Any) -> int:
             report.warn("TLS certificates are not checked (--insecure)")
         summary = run_fetch(ids, chosen, _surroundings(report.take, stop))
         report.close(summary)
-    if options["json"]:
-        click.echo(json.dumps(summary.to_json(), indent=2))
-    elif not options["quiet"]:
-        click.echo(summary_line(summary))
+    with contextlib.suppress(BrokenPipeError):  # whoever reads or not, the exit code is true
+        if options["json"]:
+            click.echo(json.dumps(summary.to_json(), indent=2))
+        elif not options["quiet"]:
+            click.echo(summary_line(summary))
     if summary.stopped_by is not None:
         click.echo(f"Error: {summary.stopped_by}", err=True)
     return summary.exit_code

@@ -1,5 +1,6 @@
 """Run ids from arguments, files and standard input. All are checked before anything starts."""
 
+import codecs
 import csv
 import io
 import json
@@ -137,7 +138,8 @@ def _check_column(name: str, column: str, columns: Sequence[str]) -> None:
 def _open(name: str) -> Iterator[str]:
     if name == STANDARD_INPUT:
         # Whatever the locale says: ids are ASCII, and a byte order mark is no part of one.
-        yield from io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig")
+        for line in codecs.iterdecode(sys.stdin.buffer, "utf-8-sig"):
+            yield from io.StringIO(line, newline=None)
         return
     with Path(name).open(encoding="utf-8-sig", newline="") as file:
         yield from file

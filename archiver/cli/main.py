@@ -1,6 +1,5 @@
 """The command group, and the one place where errors become exit codes."""
 
-import contextlib
 import os
 import sys
 import threading
@@ -62,14 +61,22 @@ for _command in (fetch, query, show, verify, reindex, demo):
 
 def main() -> None:
     """Run the command and end the process with its exit code."""
-    code = run(sys.argv[1:])
+    code = _flushed(run(sys.argv[1:]))
     if threading.active_count() > 1:
         # Threads that still wait for a server have nothing left to do; nobody waits for them.
-        for stream in (sys.stdout, sys.stderr):
-            with contextlib.suppress(OSError, ValueError):
-                stream.flush()
         os._exit(code)
     sys.exit(code)
+
+
+def _flushed(code: int) -> int:
+    """``code``, when all that was printed is out. What nobody reads any more is no error."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            # As Python's documentation of SIGPIPE says: keeps its own flush at exit quiet.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return code
 
 
 def run(arguments: list[str]) -> int:
@@ -87,9 +94,9 @@ def run(arguments: list[str]) -> int:
     except ArchiverError as error:
         click.echo(f"Error: {error}", err=True)
         return error.exit_code
-    except BrokenPipeError:
-        # Whoever read standard output has seen enough (head, less). Nothing more can be said there.
-        sys.stdout = None  # keeps the interpreter from flushing it
+    except SystemExit:
+        # click ends so where a pipe broke: whoever read standard output (head, less) has seen
+        # enough.
         return ExitCode.OK
     except OSError as error:
         click.echo(f"Error: the system refuses: {error}. Check the disk and its limits", err=True)

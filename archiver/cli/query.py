@@ -48,11 +48,11 @@ def query(sql: str, **options: Any) -> None:
 
 
 def _text_of(sql: str) -> str:
-    if sql == "-":
-        return sys.stdin.read()
-    if sql.endswith(".sql"):
-        try:
-            return Path(sql).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read {sql}: {error}") from None
-    return sql
+    if sql != "-" and not sql.endswith(".sql"):
+        return sql
+    try:
+        data = sys.stdin.buffer.read() if sql == "-" else Path(sql).read_bytes()
+        return data.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        name = "standard input" if sql == "-" else sql
+        raise UsageError(f"cannot read {name}: {error}") from None

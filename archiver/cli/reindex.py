@@ -19,13 +19,12 @@ def reindex(archive: Path, **options: Any) -> int:
     from datetime import UTC, datetime
 
     from archiver.adapters.archive import hold_archive, open_archive
-    from archiver.domain.session import SessionId
     from archiver.workflows.tables import reindex as run_reindex
 
     open_archive(archive)
     now = datetime.now(UTC)
     damaged: list[str] = []
-    with hold_archive(archive, SessionId.at(now, secrets.token_bytes(4)), now) as writer:
+    with hold_archive(archive, now, secrets.token_bytes(4)) as writer:
         count = run_reindex(writer, damaged)
     for problem in damaged:
         click.echo(f"left out: {problem}", err=True)

@@ -69,7 +69,13 @@ def write_result(result: QueryResult, output_format: str, output: Path | None) -
 
 def _rows(result: QueryResult) -> Iterator[list[Any]]:
     for batch in result.batches:
-        columns = [column.to_pylist() for column in batch.columns]
+        try:
+            columns = [column.to_pylist() for column in batch.columns]
+        except (OverflowError, ValueError) as error:
+            raise UsageError(
+                f"the result holds a value that cannot be written: {error}",
+                hint="Turn the column into text in the query: column::VARCHAR",
+            ) from None
         yield from map(list, zip(*columns, strict=True)) if columns else ()
 
 

@@ -38,7 +38,9 @@ def encode_json(value: object) -> str:
 
 def _decode_slowly(data: bytes, refused: msgspec.MsgspecError) -> JsonValue:
     try:
-        value: JsonValue = json.loads(data, parse_float=_float, parse_constant=_constant)
+        value: JsonValue = json.loads(
+            data, parse_float=_float, parse_int=_integer, parse_constant=_constant
+        )
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except ValueError:
@@ -50,6 +52,14 @@ def _float(text: str) -> float | str:
     """A number beyond a double stays as its text: better a string than an infinity."""
     value = float(text)
     return value if math.isfinite(value) else text
+
+
+def _integer(text: str) -> int | str:
+    """Python converts integers of some thousand digits only; a longer one stays as its text."""
+    try:
+        return int(text)
+    except ValueError:
+        return text
 
 
 def _constant(text: str) -> None:

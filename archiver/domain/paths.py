@@ -31,6 +31,7 @@ _UNSAFE = frozenset('<>:"/\\|?*\ufffd')
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _NAME_BYTES = 120
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,12}")
+_RUN_FOLDER = re.compile(r"runs/(?:[0-9]{4}/[0-9]{2}/[0-9]{2}|undated)/([^/]+)", re.ASCII)
 _REVISION_PATH = re.compile(r"r[1-9][0-9]*(?:/[^/\x00]+)+")
 
 
@@ -81,30 +82,45 @@ def safe_name(name: str | None) -> str:
     dash, no trailing dot or space, none of this archive's own names, at most 120 bytes.
     """
     text = unicodedata.normalize("NFC", name or "")
-    text = "".join("_" if _is_unsafe(c) else c for c in text).strip().rstrip(". ")
+    text = _trimmed("".join("_" if _is_unsafe(c) else c for c in text).lstrip())
     if text[:1] in (".", "-", "~"):
         text = "_" + text[1:]
     text = _shorten(text, _NAME_BYTES)
     if not text.strip("_. "):
         return "unnamed"
     if _RESERVED.fullmatch(text) or text.casefold() in _OWN_NAMES:
-        return f"_{text}"
+        return _shorten(f"_{text}", _NAME_BYTES)
     return text
+
+
+def _trimmed(text: str) -> str:
+    """Without dots and white space of any kind at the end."""
+    end = len(text)
+    while end and (text[end - 1] == "." or text[end - 1].isspace()):
+        end -= 1
+    return text[:end]
 
 
 def distinct_names(names: Iterable[str]) -> list[str]:
     """``names`` in order, with a number before the ending where one is taken already."""
     taken: set[str] = set()
+    numbers: dict[str, int] = {}
     distinct = []
     for name in names:
         stem, extension = _split(name)
-        candidate, number = name, 1
+        candidate, base = name, _folded(name)
         while (key := _folded(candidate)) in taken:
-            number += 1
-            candidate = f"{stem}-{number}{extension}"
+            numbers[base] = numbers.get(base, 1) + 1
+            candidate = f"{stem}-{numbers[base]}{extension}"
         taken.add(key)
         distinct.append(candidate)
     return distinct
+
+
+def is_run_folder(path: str, run_id: str) -> bool:
+    """Whether ``path`` is a folder that :func:`run_folder` gives for this run on some day."""
+    match = _RUN_FOLDER.fullmatch(path)
+    return match is not None and match[1] == run_id
 
 
 def is_revision_path(path: str) -> bool:
@@ -132,4 +148,4 @@ def _shorten(name: str, limit: int) -> str:
         return name
     stem, extension = _split(name)
     room = limit - len(extension.encode())
-    return stem.encode()[:room].decode(errors="ignore").rstrip(". ") + extension
+    return _trimmed(stem.encode()[:room].decode(errors="ignore")) + extension

@@ -81,9 +81,16 @@ def _decide(
     entry = earlier.match(source)
     if entry is not None and _still_good(source, entry, settled and not earlier.settled):
         return Keep(renumbered(entry, source))
+    record = _not_to_be_had(source, selection, take)
+    if record is None:
+        return Fetch(source, entry if source.expected_sha256 is None else None)
+    # What was kept stays kept, also where it would not be taken today.
+    return Keep(msgspec.structs.replace(entry, ordinal=source.ordinal)) if entry else record
+
+
+def _not_to_be_had(source: ArtifactSource, selection: Selection, take: bool) -> Record | None:
+    """Why an artifact is not to be downloaded, None if it is."""
     if source.archived:
-        if entry is not None:
-            return Keep(renumbered(entry, source))
         return Record(source, ArtifactState.GONE, ARCHIVED)
     if source.kind not in selection.kinds:
         return Record(source, ArtifactState.EXCLUDED, f"left out: {source.kind}s")
@@ -95,7 +102,7 @@ def _decide(
         return Record(source, ArtifactState.EXCLUDED, NOT_SETTLED)
     if source.url is None:
         return Record(source, ArtifactState.FAILED, NO_URL)
-    return Fetch(source, entry if source.expected_sha256 is None else None)
+    return None
 
 
 def _still_good(source: ArtifactSource, entry: ArtifactEntry, newly_settled: bool) -> bool:
@@ -120,15 +127,18 @@ def _no_longer_offered(sources: Sequence[ArtifactSource], earlier: "_Held") -> l
     Screenshots are the exception: the API lists the last few, so that new ones push old ones out.
     """
     offered = {source.kind for source in sources}
-    count = {kind: sum(s.kind is kind for s in sources) for kind in ArtifactKind}
+    last = {
+        kind: max((source.ordinal for source in sources if source.kind is kind), default=0)
+        for kind in ArtifactKind
+    }
     decisions: list[Decision] = []
     for entry in earlier.unmatched():
         if entry.kind is ArtifactKind.SCREENSHOT and entry.kind in offered:
             continue
         if entry.kind is ArtifactKind.RECORDING and entry.kind in offered:
             continue
-        count[entry.kind] += 1
-        carried = msgspec.structs.replace(entry, ordinal=count[entry.kind], reason=NOT_OFFERED)
+        last[entry.kind] += 1
+        carried = msgspec.structs.replace(entry, ordinal=last[entry.kind], reason=NOT_OFFERED)
         decisions.append(Keep(carried))
     return decisions
 

@@ -159,7 +159,7 @@ def read_answer(
         raise AnswerInvalid(f"the API's answer for {asked} is not JSON: {error}") from None
     if not answers_for(asked, run.run_id):
         raise AnswerInvalid(f"the API answered with run {run.run_id} when asked for {asked}")
-    return Answer(run, read_sources(Reader(value, [])), text, received_sha256)
+    return Answer(run, read_sources(Reader(value, [], secrets=secrets)), text, received_sha256)
 
 
 def read_run(document: JsonObject) -> Run:

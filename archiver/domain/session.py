@@ -1,7 +1,7 @@
 """Sessions: their ids, and the record that each leaves in the ledger."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import msgspec
@@ -10,11 +10,15 @@ from archiver.domain.digest import Sha256, sha256_of
 from archiver.errors import ArchiveDamaged
 
 FORMAT = 1
-_SESSION_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}", re.ASCII)
+_SESSION_ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z-[0-9a-f]{8}", re.ASCII)
+_TICK = timedelta(milliseconds=1)
 
 
 class SessionId(str):
-    """The id of one execution of fetch: time in UTC, then chance; sorts by time."""
+    """The id of one execution of fetch: time in UTC, then chance; sorts by time.
+
+    ISO 8601's basic form with milliseconds: ``20261124T010203.456Z-0011aabb``.
+    """
 
     __slots__ = ()
 
@@ -24,9 +28,19 @@ class SessionId(str):
         return super().__new__(cls, text)
 
     @classmethod
-    def at(cls, now: datetime, random: bytes) -> "SessionId":
-        """The id of a session that starts ``now`` (UTC); ``random`` are 4 bytes."""
-        return cls(f"{now:%Y%m%dT%H%M%SZ}-{random.hex()}")
+    def at(cls, now: datetime, random: bytes, after: "SessionId | None" = None) -> "SessionId":
+        """The id of a session that starts ``now`` (UTC); ``random`` are 4 bytes.
+
+        It sorts behind the id ``after``, also where the clock was set back since.
+        """
+        if after is not None:
+            now = max(now, after._time + _TICK)
+        moment = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}"
+        return cls(f"{moment}Z-{random.hex()}")
+
+    @property
+    def _time(self) -> datetime:
+        return datetime.strptime(self[:19], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
 
 
 class LedgerRecord(msgspec.Struct, frozen=True, kw_only=True):

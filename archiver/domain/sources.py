@@ -23,18 +23,20 @@ def read_sources(read: Reader) -> tuple[ArtifactSource, ...]:
                 archived=archived,
             )
         )
-    for ordinal, url in enumerate(read.entries("screenshot_urls"), start=1):
-        if isinstance(url, str):
+    for ordinal, entry in enumerate(read.entries("screenshot_urls"), start=1):
+        at = f"screenshot_urls[{ordinal - 1}]"
+        if (url := Reader({at: entry}, read.problems, secrets=read.secrets).text(at)) is not None:
             artifact_id = artifact_id_of(url)
             sources.append(
                 ArtifactSource(ArtifactKind.SCREENSHOT, ordinal, url, artifact_id=artifact_id)
             )
-        else:
-            read.note(f"screenshot_urls[{ordinal - 1}]", "expected a string")
+        elif entry is None:
+            read.note(at, "expected a string, found null")
     for ordinal, value in enumerate(read.entries("downloaded_files"), start=1):
         if isinstance(value, dict):
             at = f"downloaded_files[{ordinal - 1}]"
-            sources.append(_read_download(Reader(value, read.problems, at), ordinal))
+            entry_reader = Reader(value, read.problems, at, read.secrets)
+            sources.append(_read_download(entry_reader, ordinal))
         else:
             read.note(f"downloaded_files[{ordinal - 1}]", "expected an object")
     return tuple(sources)

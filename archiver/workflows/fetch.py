@@ -3,18 +3,16 @@
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from typing import TypeVar
 
 from archiver.adapters.archive import Writer, hold_archive
 from archiver.adapters.parquet import RowBuffer, flush_name
-from archiver.adapters.storage import LocalStorage
 from archiver.domain.digest import sha256_of
 from archiver.domain.manifest import encode_manifest
 from archiver.domain.rows import fetch_row
 from archiver.domain.run_id import RunId
-from archiver.domain.session import SessionId
 from archiver.domain.summary import Summary
 from archiver.domain.tables import FETCHES
 from archiver.errors import ArchiveDamaged, ArchiverError, ArchiveUnwritable, Interrupted
@@ -48,12 +46,14 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
     ArchiveLocked and ArchiveUnwritable where the session cannot even begin.
     """
     started_at, started = world.now(), time.monotonic()
-    session = SessionId.at(started_at, world.random.randbytes(4))
-    with hold_archive(options.archive, session, started_at) as writer:
+    from archiver.adapters.query import held_runs
+
+    with hold_archive(options.archive, started_at, world.random.randbytes(4)) as writer:
         recovered = recover(writer)
-        wanted = wanted_ids(writer.storage, ids, refresh=options.refresh)
-        summary = Summary(session, asked=len(ids), held=len(ids) - len(wanted))
-        world.report(SessionStarted(session, len(ids), summary.held, recovered))
+        held = held_runs(writer.storage, ids, refresh=options.refresh)
+        wanted = [run_id for run_id in ids if run_id not in held.complete]
+        summary = Summary(writer.session, asked=len(ids), held=len(ids) - len(wanted))
+        world.report(SessionStarted(writer.session, len(ids), summary.held, recovered))
         collector = _Collector(writer, summary, world)
 
         def close() -> None:
@@ -71,7 +71,7 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
             )
 
         try:
-            _archive_all(wanted, options, world, writer, collector)
+            _archive_all(wanted, held.folders, options, world, writer, collector)
         except Interrupted:
             close()
         except ArchiverError as error:
@@ -84,16 +84,6 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
             # Only now: while the journal stands, the next writer looks for what the tables lack.
             writer.forget_own()
     return summary
-
-
-def wanted_ids(storage: LocalStorage, ids: Sequence[RunId], *, refresh: bool) -> Sequence[RunId]:
-    """The ids that the API is to be asked for: all but those whose runs are held complete."""
-    if refresh:
-        return ids
-    from archiver.adapters.query import held_complete
-
-    held = held_complete(storage, ids)
-    return [run_id for run_id in ids if run_id not in held]
 
 
 def in_flight(
@@ -137,6 +127,7 @@ def in_flight(
 
 def _archive_all(
     ids: Iterable[RunId],
+    folders: Mapping[str, str],
     options: FetchOptions,
     world: Surroundings,
     writer: Writer,
@@ -149,7 +140,7 @@ def _archive_all(
         asker = stack.enter_context(run_asker(options, world))
         downloader = stack.enter_context(artifact_downloader(options, world))
         fetcher = ArtifactFetcher(downloader, writer.storage, writer.session, downloads, world.now)
-        archiver = RunArchiver(asker, fetcher, writer)
+        archiver = RunArchiver(asker, fetcher, writer, folders)
         for result in in_flight(runs, archiver.archive, ids, under_way, world.stop):
             collector.take(result)
 
@@ -198,7 +189,7 @@ class _Collector:
         if self._buffer.bytes:
             self._flushes += 1
             self._buffer.write(
-                self._writer.storage, flush_name(SessionId(self._writer.session), self._flushes)
+                self._writer.storage, flush_name(self._writer.session, self._flushes)
             )
             self._world.report(TablesWritten(self._runs))
         self._runs = 0

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from archiver.adapters.archive import TOOL, Writer
+from archiver.adapters.archive import TOOL, Writer, last_session
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.digest import sha256_of
 from archiver.domain.paths import LEDGER_FOLDER
@@ -52,8 +52,9 @@ def append_record(
 
 def _head(storage: LocalStorage) -> tuple[str | None, str | None]:
     """Session and digest of the last record; None where the ledger is empty."""
-    names = [name for name in storage.names(LEDGER_FOLDER) if name.endswith(".json")]
-    if not names:
+    last = last_session(storage)
+    if last is None:
         return None, None
-    data = storage.read(f"{LEDGER_FOLDER}/{names[-1]}")
-    return decode_ledger_record(data, f"{LEDGER_FOLDER}/{names[-1]}").session, sha256_of(data)
+    path = f"{LEDGER_FOLDER}/{last}.json"
+    data = storage.read(path)
+    return decode_ledger_record(data, path).session, sha256_of(data)

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 from archiver.adapters.api import Tally
 from archiver.adapters.archive import open_archive
+from archiver.adapters.query import held_runs
 from archiver.adapters.revisions import latest_revision
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.plan import Decision
 from archiver.domain.run_id import RunId
 from archiver.errors import ArchiveDamaged, NotAnArchive, RunError
 from archiver.workflows.connect import FetchOptions, Surroundings, run_asker, worker_threads
-from archiver.workflows.fetch import in_flight, wanted_ids
+from archiver.workflows.fetch import in_flight
 from archiver.workflows.run import folder_of
 
 
@@ -30,7 +31,8 @@ def preview(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) ->
     Asks the API, downloads nothing, writes nothing. Raises KeyRefused and NotAnArchive.
     """
     storage = _existing_or_none(options)
-    wanted = wanted_ids(storage, ids, refresh=options.refresh)
+    held = held_runs(storage, ids, refresh=options.refresh)
+    wanted = [run_id for run_id in ids if run_id not in held.complete]
     with (
         run_asker(options, world) as asker,
         worker_threads(options.api_concurrency, world.stop) as executor,
@@ -39,10 +41,10 @@ def preview(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) ->
         def one(asked: RunId) -> Preview:
             try:
                 answer, received = asker.ask(asked, Tally())
-                held = latest_revision(storage, folder_of(answer))
+                latest = latest_revision(storage, folder_of(answer, held.folders))
             except (RunError, ArchiveDamaged) as error:
                 return Preview(asked, reason=str(error))
-            return Preview(asked, tuple(asker.plan(answer, held, received.at)))
+            return Preview(asked, tuple(asker.plan(answer, latest, received.at)))
 
         yield from in_flight(executor, one, wanted, options.api_concurrency, world.stop)
 

@@ -2,7 +2,7 @@
 
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock, Semaphore
@@ -129,12 +129,22 @@ class _Breaker:
 
 
 class RunArchiver:
-    """Archives single runs, for one session. Safe to use from several threads."""
+    """Archives single runs, for one session. Safe to use from several threads.
 
-    def __init__(self, asker: RunAsker, fetcher: ArtifactFetcher, writer: Writer) -> None:
+    ``folders`` are those of the runs that the archive holds already, by run id.
+    """
+
+    def __init__(
+        self,
+        asker: RunAsker,
+        fetcher: ArtifactFetcher,
+        writer: Writer,
+        folders: Mapping[str, str],
+    ) -> None:
         self._asker = asker
         self._fetcher = fetcher
         self._writer = writer
+        self._folders = folders
         self._guard = Lock()
         self._locks: weakref.WeakValueDictionary[str, _RunLock] = weakref.WeakValueDictionary()
 
@@ -156,7 +166,7 @@ class RunArchiver:
 
     def _archive(self, question: "_Question", answer: Answer, at: datetime) -> RunResult:
         run, storage = answer.run, self._writer.storage
-        folder = folder_of(answer)
+        folder = folder_of(answer, self._folders)
         held = latest_revision(storage, folder)
         links = FreshLinks(answer.sources, lambda: self._ask_again(question, run.run_id))
         decisions = self._asker.plan(answer, held, at)
@@ -244,8 +254,10 @@ class _Question:
         return RunResult(self.answered(outcome, None, reason), problems=(problem,))
 
 
-def folder_of(answer: Answer) -> str:
-    return run_folder(answer.run.run_id, answer.run.created_at)
+def folder_of(answer: Answer, folders: Mapping[str, str]) -> str:
+    """A run's folder: the one it has, whatever the API says of its creation today."""
+    run = answer.run
+    return folders.get(run.run_id) or run_folder(run.run_id, run.created_at)
 
 
 def _problems(

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from archiver.adapters.revisions import read_manifest, revision_folders
 from archiver.adapters.storage import LocalStorage
-from archiver.domain.manifest import sha256sums
-from archiver.domain.paths import SHA256SUMS
+from archiver.domain.manifest import Manifest, is_complete, sha256sums
+from archiver.domain.paths import MANIFEST, SHA256SUMS, TABLES_FOLDER
+from archiver.domain.run import read_document
 from archiver.errors import ArchiveDamaged
 
 
@@ -29,9 +30,21 @@ class Checked:
 
 
 def verify(storage: LocalStorage) -> Iterator[Checked]:
-    """Check every file of every revision against its manifest: size and SHA-256."""
+    """Check every file of every revision against its manifest: size and SHA-256.
+
+    A manifest must say of the run what its document says, and be there if the tables know it.
+    """
     for folder in revision_folders(storage):
         yield _verify_revision(storage, folder)
+    from archiver.adapters.query import revision_paths
+
+    try:
+        for folder in revision_paths(storage):
+            if not storage.exists(f"{folder}/{MANIFEST}"):
+                problem = "the tables know this revision, but its manifest is not there"
+                yield Checked(folder, 0, 0, (Finding(folder, problem),))
+    except ArchiveDamaged as error:
+        yield Checked(TABLES_FOLDER, 0, 0, (Finding(TABLES_FOLDER, str(error)),))
 
 
 def _verify_revision(storage: LocalStorage, revision_folder: str) -> Checked:
@@ -54,9 +67,29 @@ def _verify_revision(storage: LocalStorage, revision_folder: str) -> Checked:
             findings.append(Finding(path, f"{size} bytes instead of {file.size}"))
         elif sha256 != file.sha256:
             findings.append(Finding(path, "the bytes are not those that were stored"))
+    if not findings:
+        findings += _verify_manifest(storage, revision_folder, manifest)
     sums = f"{revision_folder}/{SHA256SUMS}"
     findings += _verify_sums(storage, sums, sha256sums(manifest).encode())
     return Checked(revision_folder, len(manifest.files), checked, tuple(findings))
+
+
+def _verify_manifest(
+    storage: LocalStorage, revision_folder: str, manifest: Manifest
+) -> Iterable[Finding]:
+    """What the manifest says of the run, against its document; that is known to be intact."""
+    path = f"{revision_folder}/{MANIFEST}"
+    document = f"{revision_folder.rpartition('/')[0]}/{manifest.document.path}"
+    try:
+        run = read_document(storage.read(document).decode(), document)
+    except (ArchiveDamaged, UnicodeDecodeError) as error:
+        yield Finding(document, str(error))
+        return
+    said = (manifest.run_id, manifest.status, manifest.is_final)
+    if said != (run.run_id, run.status, run.is_final):
+        yield Finding(path, f"it says {manifest.status}, the document says {run.status}")
+    elif manifest.is_complete != is_complete(manifest.is_settled, manifest.artifacts):
+        yield Finding(path, "it is not complete where it says so, or the other way round")
 
 
 def _verify_sums(storage: LocalStorage, path: str, expected: bytes) -> Iterable[Finding]:

@@ -21,7 +21,7 @@ API_ANSWERS = Path(__file__).parents[1] / "data" / "api"
 SAMPLE_NAMES = tuple(sorted(path.stem for path in API_ANSWERS.glob("*.json")))
 
 AT = datetime(2026, 11, 24, 1, 2, 3, 456789, UTC)
-SESSION = SessionId("20261124T010203Z-0011aabb")
+SESSION = SessionId("20261124T010203.000Z-0011aabb")
 RUN_ID = RunId("tsk_123")
 KEY = "sk-ant0n-0123456789abcdef"
 DIGEST = sha256_of(b"bytes")

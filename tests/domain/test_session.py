@@ -30,7 +30,7 @@ RECORD = LedgerRecord(
     manifests=2,
     manifests_sha256=DIGEST,
     bytes_downloaded=123,
-    previous_session="20261123T010203Z-0011aabb",
+    previous_session="20261123T010203.000Z-0011aabb",
     previous_sha256=DIGEST,
 )
 
@@ -38,20 +38,38 @@ MOMENTS = st.datetimes(datetime(2020, 1, 1), datetime(2099, 1, 1), timezones=st.
 
 
 def test_a_session_id_is_the_time_and_chance() -> None:
-    assert SessionId.at(AT, bytes.fromhex("0011aabb")) == "20261124T010203Z-0011aabb"
+    assert SessionId.at(AT, bytes.fromhex("0011aabb")) == "20261124T010203.456Z-0011aabb"
 
 
 @given(MOMENTS, MOMENTS, st.binary(min_size=4, max_size=4))
 def test_session_ids_sort_by_time(one: datetime, other: datetime, random: bytes) -> None:
-    if abs(one - other) >= timedelta(seconds=1):
+    if abs(one - other) >= timedelta(milliseconds=2):
         assert (SessionId.at(one, random) < SessionId.at(other, random)) is (one < other)
+
+
+@given(MOMENTS, MOMENTS, st.binary(min_size=4, max_size=4))
+def test_a_session_id_sorts_behind_the_one_before(
+    one: datetime, other: datetime, random: bytes
+) -> None:
+    before = SessionId.at(one, random)
+    assert SessionId.at(other, b"\0\0\0\0", after=before) > before
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "20261124T010203Z", "20261124T010203Z-0011AABB", "20261124T010203Z-0011aabb\n"),
-        *("../20261124T010203Z-0011aabb", "2026-11-24T01:02:03Z-0011aabb", "٢0261124T010203Z-0"),
+        *(
+            "",
+            "20261124T010203.000Z",
+            "20261124T010203.000Z-0011AABB",
+            "20261124T010203.000Z-0011aabb\n",
+        ),
+        *(
+            "../20261124T010203.000Z-0011aabb",
+            "2026-11-24T01:02:03.000Z-0011aabb",
+            "20261124T010203Z-0011aabb",
+            "٢0261124T010203Z-0",
+        ),
     ],
 )
 def test_other_texts_are_no_session_ids(text: str) -> None:

@@ -107,7 +107,7 @@ def test_entries_that_make_no_sense_cost_themselves_and_keep_the_numbers_of_the_
     found, problems = offered(screenshot_urls=[5, URL], downloaded_files=[None, "x", {"url": URL}])
     assert [(s.kind, s.ordinal) for s in found] == [(SCREENSHOT, 2), (DOWNLOAD, 3)]
     assert problems == [
-        "screenshot_urls[0]: expected a string",
+        "screenshot_urls[0]: expected a string, found an integer",
         "downloaded_files[0]: expected an object",
         "downloaded_files[1]: expected an object",
     ]

@@ -196,7 +196,7 @@ def test_the_ledger_does_not_fork_when_the_clock_goes_back(
     fetch: Fetch, archive: Held, run_id: str
 ) -> None:
     first = fetch(run_id).json["session"]
-    ahead = f"{datetime.now(UTC) + timedelta(minutes=5):%Y%m%dT%H%M%SZ}-ffffffff"
+    ahead = f"{datetime.now(UTC) + timedelta(minutes=5):%Y%m%dT%H%M%S}.000Z-ffffffff"
     record = archive.root / "ledger" / f"{first}.json"
     (archive.root / "ledger" / f"{ahead}.json").write_text(record.read_text().replace(first, ahead))
     record.unlink()

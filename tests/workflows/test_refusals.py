@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from archiver.adapters.archive import hold_archive
-from archiver.domain.session import SessionId
 from tests.cli.running import Command, Fetch
 from tests.lying_server import (
     EMPTY,
@@ -81,9 +80,14 @@ def test_an_answer_that_is_no_run_has_failed_and_the_rest_goes_on(
     row = archive.row("fetches", asked_id="tsk_2")
     assert (row["outcome"], row["run_id"], row["reason"]) == ("failed", None, problem["reason"])
     assert {row["run_id"] for row in archive.rows("runs")} == {"tsk_1", "tsk_3"}
-    # It is not taken for done.
-    server.stop_lying()
-    assert fetch("tsk_1", "tsk_2", "tsk_3").runs == {"asked": 3, "fetched": 1, "unchanged": 2}
+
+
+def test_a_run_that_failed_is_asked_for_again(server: LyingServer, fetch: Fetch) -> None:
+    for run_id in ("tsk_1", "tsk_2"):
+        server.add_run(task_run(run_id))
+    server.lie("tsk_2", HTML_PAGE)
+    fetch("tsk_1", "tsk_2", code=3)
+    assert fetch("tsk_1", "tsk_2").runs == {"asked": 2, "fetched": 1, "unchanged": 1}
 
 
 def test_a_workflow_run_that_another_workflow_run_answers_for_has_failed(
@@ -252,10 +256,9 @@ def test_a_second_writer_is_told_who_holds_the_archive(
     server.add_run(task_run("tsk_1"))
     fetch("tsk_1")
     server.clear_requests()
-    session = SessionId.at(NOW, b"abcd")
-    with hold_archive(archive.root, session, NOW):
+    with hold_archive(archive.root, NOW, b"abcd") as writer:
         ran = archiver(command, *(["tsk_2"] if command == "fetch" else []), code=11)
-        assert session in ran.err
+        assert writer.session in ran.err
         assert str(os.getpid()) in ran.err
         assert server.requests == []
         # Readers need no lock.
