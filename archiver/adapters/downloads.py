@@ -5,6 +5,7 @@ What was cut off goes on where it stopped, if the server's length and validator 
 is never part of a message: its query is a credential.
 """
 
+import os
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -136,7 +137,9 @@ class Downloader:
                     else:
                         self._take(response, source.expected_size, into, progress, False)
                     if not encoded:
-                        self._compare(source, into, progress)
+                        chunked = "chunked" in response.headers.get("Transfer-Encoding", "")
+                        may_be_cut = progress.whole is None and not chunked
+                        self._compare(source, into, progress, may_be_cut=may_be_cut)
                 finally:
                     response.close()
                 return
@@ -185,8 +188,9 @@ class Downloader:
         try:
             with path.open("rb") as file:
                 pieces = iter(lambda: file.read(_PIECE), b"")
-                self._write(pieces, source.expected_size, path.stat().st_size, into, progress)
-            self._compare(source, into, progress)
+                length = os.fstat(file.fileno()).st_size
+                self._write(pieces, source.expected_size, length, into, progress)
+            self._compare(source, into, progress, may_be_cut=False)
         except OSError as error:
             raise DownloadFailed(f"the local file cannot be read: {error.strerror}") from None
 
@@ -217,18 +221,20 @@ class Downloader:
         if length is not None and into.size != length:
             raise DownloadFailed(f"{into.size} of {length} bytes came", retry=True)
 
-    def _compare(self, source: ArtifactSource, into: StagedFile, progress: Progress) -> None:
+    def _compare(
+        self, source: ArtifactSource, into: StagedFile, progress: Progress, *, may_be_cut: bool
+    ) -> None:
         """Compare with the size that the API gave; where there is a digest, that decides.
 
-        Without a length from storage the body may have been cut: then it is worth another try.
+        A body that only the connection's end ended may have been cut: it is worth another try.
         """
-        came, cut = into.size, progress.whole is None
+        came, expected = into.size, source.expected_sha256
         if source.expected_size in (None, came):
             return
-        if source.expected_sha256 is None or (cut and source.expected_sha256 != into.sha256):
+        if expected is None or (may_be_cut and expected != into.sha256):
             progress.start_over(into)
             raise DownloadFailed(
-                f"{came} bytes came, the API says {source.expected_size}", retry=cut
+                f"{came} bytes came, the API says {source.expected_size}", retry=may_be_cut
             )
 
     def _check_size(self, size: int) -> None:

@@ -46,7 +46,7 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
     ArchiveLocked and ArchiveUnwritable where the session cannot even begin.
     """
     started_at, started = world.now(), time.monotonic()
-    from archiver.adapters.query import held_runs
+    from archiver.adapters.held import held_runs
 
     with hold_archive(options.archive, started_at, world.random.randbytes(4)) as writer:
         recovered = recover(writer)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from archiver.adapters.api import Tally
 from archiver.adapters.archive import open_archive
-from archiver.adapters.query import held_runs
+from archiver.adapters.held import held_runs
 from archiver.adapters.revisions import latest_revision
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.plan import Decision

@@ -4,8 +4,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from archiver.adapters.query import connect
 from archiver.adapters.storage import LocalStorage
+from archiver.adapters.views import connect
 from archiver.domain.run_id import RunId
 
 

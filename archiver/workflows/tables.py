@@ -42,7 +42,7 @@ def recover(writer: Writer) -> tuple[str, ...]:
     """
     if not writer.unfinished:
         return ()
-    from archiver.adapters.query import revisions_in_tables
+    from archiver.adapters.held import revisions_in_tables
 
     storage = writer.storage
     _remove_half_flushes(storage)

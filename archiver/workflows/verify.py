@@ -36,7 +36,7 @@ def verify(storage: LocalStorage) -> Iterator[Checked]:
     """
     for folder in revision_folders(storage):
         yield _verify_revision(storage, folder)
-    from archiver.adapters.query import revision_paths
+    from archiver.adapters.held import revision_paths
 
     try:
         for folder in revision_paths(storage):

@@ -134,6 +134,15 @@ def test_a_file_of_another_size_or_digest_is_not_kept(
     assert not list(archive.run(run_id).rglob("downloads/*"))
 
 
+def test_a_whole_body_that_is_another_file_is_a_mismatch_after_two_looks(
+    server: LyingServer, fetch: Fetch
+) -> None:
+    file = server.artifact(DATA, "download")
+    server.lie(file, Body(DATA[:50]), Framed("chunked"), times=FOREVER)
+    assert fetch(add(server, file), "--attempts", "3", code=3).states == {"mismatch": 1}
+    assert server.count("/v1/artifacts/") == 2
+
+
 @pytest.mark.parametrize("lie", [Cut(1000), HangUp(), Cut(5, "chunked"), EXPIRED])
 def test_what_passes_is_tried_again(
     server: LyingServer, fetch: Fetch, archive: Held, lie: Lie

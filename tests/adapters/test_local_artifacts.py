@@ -45,6 +45,17 @@ def test_local_files_are_read_below_the_folder_named(
     assert archive.read("tsk_1", "download 1") == DATA
 
 
+def test_a_local_file_of_another_size_and_digest_is_a_mismatch(
+    server: LyingServer, fetch: Fetch, folder: Path
+) -> None:
+    path = folder / "a.txt"
+    path.write_bytes(DATA[:100])
+    digest = hashlib.sha256(DATA).hexdigest()
+    entry = {"url": f"file://{path}", "checksum": digest, "file_size": len(DATA)}
+    server.add_run(task_run("tsk_1", downloads=[entry]))
+    assert fetch("tsk_1", "--local-artifacts", folder, code=3).states == {"mismatch": 1}
+
+
 def test_without_a_folder_local_files_have_failed_with_a_hint(
     server: LyingServer, fetch: Fetch, folder: Path
 ) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from archiver.adapters.archive import open_archive
-from archiver.adapters.query import connect
+from archiver.adapters.views import connect
 from archiver.domain.paths import MANIFEST
 from archiver.workflows.verify import verify
 

@@ -1,0 +1,72 @@
+"""What the archive holds, asked of its tables: no second store of state is needed."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from archiver.adapters.storage import LocalStorage
+from archiver.adapters.views import connect, damage_found
+from archiver.domain.paths import TABLES_FOLDER, is_run_folder
+from archiver.domain.run_id import RunId
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRuns:
+    """What the archive holds of the ids that are asked for.
+
+    ``complete`` are ids; ``folders`` has the folders of the other runs that it holds, by run id.
+    """
+
+    complete: Set[str] = frozenset()
+    folders: Mapping[str, str] = field(default_factory=dict)
+
+
+_ASKED_RUNS = """
+WITH other_id AS (SELECT DISTINCT asked_id, run_id FROM fetches WHERE run_id <> asked_id)
+SELECT asked_id, coalesce(other_id.run_id, asked_id) AS run_id
+FROM asked LEFT JOIN other_id USING (asked_id)
+"""
+_COMPLETE = """
+SELECT asked_id FROM asked_runs
+SEMI JOIN (FROM runs SELECT run_id WHERE is_complete AND NOT $refresh) USING (run_id)
+"""
+_NOT_COMPLETE = """
+SELECT DISTINCT run_id, path FROM asked_runs JOIN runs USING (run_id)
+WHERE $refresh OR NOT is_complete
+"""
+
+
+def held_runs(storage: LocalStorage, asked: Sequence[RunId], *, refresh: bool) -> HeldRuns:
+    """Which of ``asked`` the archive holds: one semi-join over the tables.
+
+    With ``refresh`` none counts as complete.
+    """
+    if not storage.names(f"{TABLES_FOLDER}/runs"):
+        return HeldRuns()
+    with connect(storage) as connection, damage_found():
+        connection.register("asked", pa.table({"asked_id": pa.array(asked, pa.string())}))
+        connection.execute(f"CREATE TEMP VIEW asked_runs AS {_ASKED_RUNS}")
+        refreshing = {"refresh": refresh}
+        complete = connection.sql(_COMPLETE, params=refreshing).to_arrow_table()
+        others = connection.sql(_NOT_COMPLETE, params=refreshing).to_arrow_table().to_pylist()
+    folders = {row["run_id"]: row["path"].rpartition("/")[0] for row in others}
+    return HeldRuns(
+        set(complete["asked_id"].to_pylist()),
+        {run: f for run, f in folders.items() if is_run_folder(f, run)},
+    )
+
+
+def revision_paths(storage: LocalStorage) -> Iterator[str]:
+    """The folder of every revision that the table ``runs`` has, in no order."""
+    with connect(storage) as connection, damage_found():
+        for batch in connection.sql("SELECT path FROM run_revisions").to_arrow_reader():
+            yield from batch["path"].to_pylist()
+
+
+def revisions_in_tables(storage: LocalStorage, paths: Iterable[str]) -> set[str]:
+    """Which of the revisions with these folders the table ``runs`` has."""
+    with connect(storage) as connection, damage_found():
+        connection.register("asked", pa.table({"path": pa.array(list(paths), pa.string())}))
+        rows = connection.sql("SELECT path FROM asked SEMI JOIN run_revisions USING (path)")
+        return set(rows.to_arrow_table()["path"].to_pylist())
