@@ -1,7 +1,4 @@
-"""The process ends before its n-th change of the file system: nothing is lost.
-
-``CRASH_STEP=1`` takes every n.
-"""
+"""The process ends before its n-th change of the file system, for every n: nothing is lost."""
 
 import json
 import os
@@ -68,8 +65,14 @@ def server() -> Iterator[LyingServer]:
 
 
 @pytest.fixture(scope="module")
-def killer(server: LyingServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killer]:
-    environment = {"SKYVERN_API_KEY": server.key, "SKYVERN_BASE_URL": server.base_url}
+def killer(
+    server: LyingServer, tmp_path_factory: pytest.TempPathFactory, one_certificate: Path
+) -> Iterator[Killer]:
+    environment = {
+        "SKYVERN_API_KEY": server.key,
+        "SKYVERN_BASE_URL": server.base_url,
+        "SSL_CERT_FILE": str(one_certificate),
+    }
     with subprocess.Popen(
         [sys.executable, "-m", "tests.crash.zygote"],
         stdin=subprocess.PIPE,
@@ -84,18 +87,18 @@ def killer(server: LyingServer, tmp_path_factory: pytest.TempPathFactory) -> Ite
         process.stdin.close()
 
 
-STEP = int(os.environ.get("CRASH_STEP", "5"))
-"""1 kills before every change; the ordinary suite takes every fifth, to stay fast."""
+SHARES = 4
+"""Every change is somebody's: the kills are shared out, so that they can run side by side."""
 
 FETCH = ("fetch", "tsk_1", "tsk_2", "tsk_3", "--json", "--quiet",
          "--api-concurrency", "1", "--download-concurrency", "1")  # fmt: skip
 
 
 def every_kill(
-    killer: Killer, prepare: Callable[[], Path], *arguments: str
+    killer: Killer, share: int, prepare: Callable[[], Path], *arguments: str
 ) -> Iterator[tuple[int, Path]]:
-    """Kills the command before its first change, its second, and so on until it gets through."""
-    for number in range(1, 2_000, STEP):
+    """Kills the command before every change that is in this share, until it gets through."""
+    for number in range(share, 2_000, SHARES):
         archive = prepare()
         ended = killer.run(archive, *arguments, die_before=number)
         yield number, archive
@@ -105,11 +108,12 @@ def every_kill(
     raise AssertionError("the command makes no end of changing things")
 
 
+@pytest.mark.parametrize("share", range(1, SHARES + 1))
 def test_a_fetch_that_is_killed_anywhere_loses_nothing(
-    killer: Killer, server: LyingServer, tmp_path: Path
+    share: int, killer: Killer, server: LyingServer, tmp_path: Path
 ) -> None:
     points = 0
-    for number, archive in every_kill(killer, lambda: tmp_path / "archive", *FETCH):
+    for number, archive in every_kill(killer, share, lambda: tmp_path / "archive", *FETCH):
         assert_intact(archive)
         before = manifests(archive)
         server.clear_requests()
@@ -127,8 +131,9 @@ def test_a_fetch_that_is_killed_anywhere_loses_nothing(
     assert points > 40
 
 
+@pytest.mark.parametrize("share", range(1, SHARES + 1))
 def test_a_second_fetch_that_is_killed_anywhere_keeps_the_first(
-    killer: Killer, server: LyingServer, tmp_path: Path
+    share: int, killer: Killer, server: LyingServer, tmp_path: Path
 ) -> None:
     made = tmp_path / "made"
     assert killer.run(made, *FETCH).code == 0
@@ -141,7 +146,7 @@ def test_a_second_fetch_that_is_killed_anywhere_keeps_the_first(
         return Path(shutil.copytree(made, tmp_path / "archive"))
 
     try:
-        for number, archive in every_kill(killer, prepare, *FETCH):
+        for number, archive in every_kill(killer, share, prepare, *FETCH):
             assert_intact(archive)
             assert killer.run(archive, *FETCH).code == 0, number
             assert_intact(archive)
@@ -152,8 +157,9 @@ def test_a_second_fetch_that_is_killed_anywhere_keeps_the_first(
         server.add_run(task_run("tsk_3", status="running"), run_id="tsk_3")
 
 
+@pytest.mark.parametrize("share", range(1, SHARES + 1))
 def test_a_reindex_that_is_killed_anywhere_leaves_whole_tables(
-    killer: Killer, tmp_path: Path
+    share: int, killer: Killer, tmp_path: Path
 ) -> None:
     made = tmp_path / "made"
     assert killer.run(made, *FETCH).code == 0
@@ -161,7 +167,7 @@ def test_a_reindex_that_is_killed_anywhere_leaves_whole_tables(
     def prepare() -> Path:
         return Path(shutil.copytree(made, tmp_path / "archive"))
 
-    for number, archive in every_kill(killer, prepare, "reindex"):
+    for number, archive in every_kill(killer, share, prepare, "reindex"):
         assert_intact(archive)
         assert killer.run(archive, "query", "FROM runs", "--format", "json").code == 0
         assert len(json.loads(killer.output.read_text())) == 3, number

@@ -10,11 +10,16 @@ import os
 import sys
 
 import duckdb  # noqa: F401 # imported once here, so that the forks start at once
-import httpx  # noqa: F401
+import httpcore  # noqa: F401
+import pyarrow.dataset
 import pyarrow.parquet  # noqa: F401
 
+import archiver.adapters.held
+import archiver.cli.progress
+import archiver.cli.results
+import archiver.cli.signals
 import archiver.workflows.fetch  # noqa: F401
-from archiver.cli.main import run
+from archiver.cli.main import WithoutPandas, run
 
 KILLED = 137
 _CHANGES = frozenset(
@@ -51,6 +56,7 @@ def _child(order: dict[str, object], report: int) -> None:
 
 
 def main() -> None:
+    sys.meta_path.insert(0, WithoutPandas())
     for line in sys.stdin:
         readable, writable = os.pipe()
         child = os.fork()
