@@ -189,8 +189,8 @@ def _name_holder(storage: LocalStorage, session: SessionId, now: datetime) -> No
 
 @contextlib.contextmanager
 def _locked(storage: LocalStorage) -> Iterator[None]:
+    storage.make_root()
     with explained(f"create the archive {storage}"):
-        storage.root.mkdir(parents=True, exist_ok=True)
         storage.make_folder(TEMPORARY_FOLDER)
     lock = FileLock(storage.locate(_LOCK), timeout=0)
     with explained(f"lock {storage}"):

@@ -204,17 +204,15 @@ class LocalStorage:
             raise
         self.sync_folder(path.rpartition("/")[0])
 
+    def make_root(self) -> None:
+        """Create the archive's folder, and those above it, durably."""
+        with explained(f"create the archive {self.root}"):
+            _make_folder(self.root)
+
     def make_folder(self, folder: str) -> None:
         """Create a folder and those above it up to the root, durably."""
         self._check_root()
-        target = self.locate(folder)
-        missing = []
-        while not target.is_dir():
-            missing.append(target)
-            target = target.parent
-        for path in reversed(missing):
-            path.mkdir(exist_ok=True)
-            _sync_folder(path.parent)
+        _make_folder(self.locate(folder))
 
     def _check_root(self) -> None:
         if not self.root.is_dir():
@@ -260,6 +258,16 @@ def _move_new(source: Path, target: Path) -> None:
         source.replace(target)
     else:
         source.unlink()
+
+
+def _make_folder(folder: Path) -> None:
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        _sync_folder(path.parent)
 
 
 def _sync_folder(path: Path) -> None:

@@ -3,95 +3,20 @@
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from tests.crash.invariants import assert_intact, assert_tidy, manifests, summary
+from tests.crash.killer import FETCH, Ended, Killer
 from tests.crash.zygote import KILLED
-from tests.lying_server import Blob, LyingServer, png, task_run, webm
+from tests.lying_server import LyingServer, task_run, webm
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are POSIX")
 
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    code: int
-    changes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Killer:
-    """Runs commands against one server, and kills them where it is told to."""
-
-    process: subprocess.Popen[str]
-    environment: dict[str, str]
-    output: Path
-
-    def run(self, archive: Path, *arguments: str, die_before: int = 0) -> Ended:
-        order = {
-            "arguments": [arguments[0], "--archive", str(archive), *arguments[1:]],
-            "environment": self.environment,
-            "die_before": die_before,
-            "output": str(self.output),
-        }
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(json.dumps(order) + "\n")
-        self.process.stdin.flush()
-        return Ended(**json.loads(self.process.stdout.readline()))
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[LyingServer]:
-    with LyingServer() as running:
-        running.add_run(
-            task_run(
-                "tsk_1",
-                recording=running.artifact(webm(3_000), "recording"),
-                screenshots=[running.artifact(png(1), "screenshot")],
-                downloads=[running.artifact(Blob(5_000, 1), "download", "a.bin")],
-            )
-        )
-        running.add_run(
-            task_run("tsk_2", downloads=[running.artifact(Blob(50, 2), "download", "b.bin")])
-        )
-        running.add_run(task_run("tsk_3", status="running"))
-        yield running
-
-
-@pytest.fixture(scope="module")
-def killer(
-    server: LyingServer, tmp_path_factory: pytest.TempPathFactory, one_certificate: Path
-) -> Iterator[Killer]:
-    environment = {
-        "SKYVERN_API_KEY": server.key,
-        "SKYVERN_BASE_URL": server.base_url,
-        "SSL_CERT_FILE": str(one_certificate),
-    }
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.crash.zygote"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    ) as process:
-        output = tmp_path_factory.mktemp("killer") / "output"
-        yield Killer(process, environment, output)
-        assert process.stdin is not None
-        process.stdin.close()
-
-
 SHARES = 4
 """Every change is somebody's: the kills are shared out, so that they can run side by side."""
-
-FETCH = ("fetch", "tsk_1", "tsk_2", "tsk_3", "--json", "--quiet",
-         "--api-concurrency", "1", "--download-concurrency", "1")  # fmt: skip
 
 
 def every_kill(

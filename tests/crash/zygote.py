@@ -1,13 +1,16 @@
 """Runs the command in forks of one process that has everything imported, and kills them.
 
-Reads one JSON object a line: ``{"arguments", "environment", "die_before", "output"}``. The fork
-ends itself, as by SIGKILL, before its ``die_before``-th change of the file system (0: never). An
-audit hook sees those changes: the product has no seam for it. Answers ``{"code", "changes"}``.
+Reads one JSON object a line: ``{"arguments", "environment", "die_before", "output", "record"}``.
+The fork ends itself, as by SIGKILL, before its ``die_before``-th change of the file system (0:
+never). An audit hook sees those changes: the product has no seam for it. Answers ``{"code",
+"changes"}``. The file ``record``, if one is named, gets the changes and the fsyncs in order, as a
+JSON list of lists: what was done, and the paths.
 """
 
 import json
 import os
 import sys
+from pathlib import Path
 
 import duckdb  # noqa: F401 # imported once here, so that the forks start at once
 import httpcore  # noqa: F401
@@ -37,6 +40,17 @@ def _is_change(event: str, arguments: tuple[object, ...]) -> bool:
 
 def _child(order: dict[str, object], report: int) -> None:
     changes = 0
+    recorded: list[tuple[str, ...]] = []
+    record = order.get("record")
+    fsync = os.fsync
+
+    def recording_fsync(descriptor: int) -> None:
+        fsync(descriptor)
+        recorded.append(("fsync", str(Path(f"/proc/self/fd/{descriptor}").readlink())))
+
+    if record:
+        # Of this the audit hooks hear nothing.
+        os.fsync = recording_fsync  # type: ignore[assignment]  # only called with descriptors
 
     def on_event(event: str, arguments: tuple[object, ...]) -> None:
         nonlocal changes
@@ -44,6 +58,9 @@ def _child(order: dict[str, object], report: int) -> None:
             changes += 1
             if changes == order["die_before"]:
                 os._exit(KILLED)
+            if record:
+                paths = [os.fspath(a) for a in arguments if isinstance(a, str | os.PathLike)]
+                recorded.append((event, *(str(path) for path in paths)))
 
     os.environ.update(order["environment"])  # type: ignore[call-overload]  # JSON: plain strings
     output = os.open(str(order["output"]), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -52,6 +69,9 @@ def _child(order: dict[str, object], report: int) -> None:
     code = run(list(order["arguments"]))  # type: ignore[call-overload]  # JSON: a list of strings
     sys.stdout.flush()
     os.write(report, str(changes).encode())
+    if record:
+        done = list(recorded)  # writing it down is a change of its own
+        Path(str(record)).write_text(json.dumps(done))
     os._exit(code)
 
 
