@@ -13,8 +13,8 @@ import httpx
 
 from archiver.adapters.http import Fault, Pace, Patience, RetryPolicy, retry_after, translated
 from archiver.domain.digest import Sha256
-from archiver.domain.masking import mask_text, without_query
 from archiver.domain.run_id import RunId
+from archiver.domain.url_masking import mask_text, without_query
 from archiver.errors import (
     AnswerInvalid,
     ApiUnavailable,

@@ -18,7 +18,7 @@ import httpx
 import tenacity
 
 from archiver import __version__
-from archiver.domain.masking import mask_text
+from archiver.domain.url_masking import mask_text
 from archiver.errors import ArchiverError, SystemLimit
 
 USER_AGENT = f"skyvern-archiver/{__version__}"

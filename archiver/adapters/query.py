@@ -13,16 +13,26 @@ from archiver.adapters.storage import LocalStorage
 from archiver.adapters.views import connect
 from archiver.errors import UsageError
 
-_READING = {"SELECT", "EXPLAIN", "MULTI"}
-"""Statement types that only read; MULTI is how DuckDB parses PIVOT."""
-_LEADING_COMMENTS = re.compile(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
-_EXPLAIN = re.compile(r"EXPLAIN\b\s*(?:\([^)]*\)|ANALYZE\b)?", re.IGNORECASE)
-_QUERY_BEGINS = re.compile(r"(?:PIVOT|PIVOT_WIDER|SELECT|FROM|WITH|VALUES)\b|\(", re.IGNORECASE)
-"""How a MULTI statement begins that is a query, not one that writes what a PIVOT gives."""
+_EXPLAIN = re.compile(
+    r"(?:\s|--[^\n]*\n)*EXPLAIN\b\s*(\([\w\s,]*\)|ANALYZE\b)?(.*)", re.DOTALL | re.IGNORECASE
+)
+_END = re.compile(r"(?:\s|;|--[^\n]*$)+\Z", re.MULTILINE)
 
 
 def checked_query(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
-    """``sql`` if it is one statement that only reads. Raises UsageError when it is not."""
+    """The statement to run for ``sql``, which must be one that only reads.
+
+    Raises UsageError when it is not. EXPLAIN ANALYZE runs what it explains, so that what is run is
+    put together anew from the explanation's options and a query that was found to be one.
+    """
+    explained = _EXPLAIN.fullmatch(sql)
+    if explained is None:
+        return _checked_select(connection, sql)
+    options, query = explained.groups()
+    return f"EXPLAIN {options or ''}\n{_checked_select(connection, query)}"
+
+
+def _checked_select(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     statements = _statements(connection, sql)
     if len(statements) != 1:
         raise UsageError(
@@ -30,31 +40,25 @@ def checked_query(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
             if statements
             else "the SQL is empty"
         )
-    kind = _kind(connection, statements[0])
-    if kind not in _READING:
-        raise UsageError(
-            f"a query can only read, and this is {kind}",
-            hint="Use SELECT (or FROM, DESCRIBE, SUMMARIZE, EXPLAIN); --output writes the result",
-        )
-    return sql
-
-
-def _kind(connection: duckdb.DuckDBPyConnection, statement: duckdb.Statement) -> str:
-    """What a statement does: of EXPLAIN, which may run it, what is explained."""
-    kind, text = statement.type.name, _LEADING_COMMENTS.sub("", statement.query, count=1)
-    if kind == "EXPLAIN":
-        inner = _statements(connection, _EXPLAIN.sub("", text, count=1))
-        return _kind(connection, inner[0]) if len(inner) == 1 else kind
-    if kind == "MULTI" and not _QUERY_BEGINS.match(text):
-        # EXPLAIN ANALYZE runs what it explains, and what that is cannot be seen around a PIVOT.
-        return f"{text.split(maxsplit=1)[0].upper()} with PIVOT"
-    return kind
+    kind = statements[0].type.name
+    if kind == "SELECT":
+        return sql
+    if kind == "MULTI":
+        # So DuckDB takes whatever has a PIVOT in it, COPY too. Only a query can be in parentheses.
+        query = _END.sub("", sql)
+        with contextlib.suppress(UsageError):
+            _statements(connection, f"FROM (\n{query}\n)")
+            return query
+    raise UsageError(
+        f"a query can only read, and this is {kind}",
+        hint="Use SELECT (or FROM, DESCRIBE, SUMMARIZE, EXPLAIN); --output writes the result",
+    )
 
 
 def _statements(connection: duckdb.DuckDBPyConnection, sql: str) -> list[duckdb.Statement]:
     try:
         return connection.extract_statements(sql)
-    except (duckdb.Error, ValueError) as error:
+    except (duckdb.Error, ValueError, TypeError) as error:
         raise UsageError(f"the SQL cannot be read: {error}") from None
 
 

@@ -1,5 +1,6 @@
 """The command group, and the one place where errors become exit codes."""
 
+import io
 import os
 import sys
 import threading
@@ -74,6 +75,10 @@ class WithoutPandas:
 def main() -> None:
     """Run the command and end the process with its exit code."""
     sys.meta_path.insert(0, WithoutPandas())
+    for stream in (sys.stdout, sys.stderr):
+        # What a terminal without UTF-8 cannot show is no reason to show nothing.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     code = _flushed(run(sys.argv[1:]))
     if threading.active_count() > 1:
         # Threads that still wait for a server have nothing left to do; nobody waits for them.

@@ -43,6 +43,8 @@ def query(sql: str, **options: Any) -> None:
     output = options["output"]
     chosen = options["format"] or ending_format(output) or "table"
     storage = open_archive(options["archive"])
+    if output is not None and output.resolve().is_relative_to(storage.root.resolve()):
+        raise UsageError(f"{output} is inside the archive", hint="Name a file elsewhere")
     result = run_query(storage, _text_of(sql), allow_files=options["allow_files"])
     write_result(result, chosen, output)
 

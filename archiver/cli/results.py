@@ -109,9 +109,46 @@ def _json_lines(result: QueryResult) -> Iterator[str]:
 def _write_parquet(result: QueryResult, out: Any) -> None:
     import pyarrow.parquet as pq
 
-    with pq.ParquetWriter(out, result.schema, compression="zstd") as writer:
-        for batch in result.batches:
-            writer.write_batch(batch)
+    # Parquet has no intervals: they are written as text, as in the other formats.
+    schema = pa.schema(
+        pa.field(field.name, pa.string()) if _is_interval(field.type) else field
+        for field in result.schema
+    )
+    try:
+        with pq.ParquetWriter(out, schema, compression="zstd") as writer:
+            for batch in result.batches:
+                columns = [_without_intervals(column) for column in batch.columns]
+                writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+    except pa.ArrowException as error:
+        raise UsageError(
+            f"the result cannot be written as Parquet: {error}",
+            hint="Turn the column into text in the query: column::VARCHAR",
+        ) from None
+
+
+def _is_interval(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_interval(kind))
+
+
+def _without_intervals(column: pa.Array) -> pa.Array:
+    if not _is_interval(column.type):
+        return column
+    texts = (value if value is None else _interval(value) for value in column.to_pylist())
+    return pa.array(texts, pa.string())
+
+
+def _interval(value: pa.MonthDayNano) -> str:
+    """An interval as DuckDB writes it: ``1 month 2 days 03:04:05.678``, in seconds of a day."""
+    sign = "-" if value.nanoseconds < 0 else ""
+    seconds, nanoseconds = divmod(abs(value.nanoseconds), 1_000_000_000)
+    clock = f"{sign}{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    fraction = f".{nanoseconds // 1000:06d}".rstrip("0").rstrip(".")
+    parts = [
+        f"{count} {name}{'' if abs(count) == 1 else 's'}"
+        for count, name in ((value.months, "month"), (value.days, "day"))
+        if count
+    ]
+    return " ".join([*parts, clock + fraction] if value.nanoseconds or not parts else parts)
 
 
 def _write_markdown(result: QueryResult, out: Any) -> None:
@@ -168,6 +205,8 @@ def _text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, datetime):
         return value.isoformat(sep=" ")
+    if isinstance(value, pa.MonthDayNano):
+        return _interval(value)
     if isinstance(value, (list, dict)):
         return json.dumps(_json_value(value), ensure_ascii=False)
     if isinstance(value, bytes):
@@ -179,6 +218,8 @@ def _json_value(value: Any) -> Any:
     match value:
         case list():
             return [_json_value(entry) for entry in value]
+        case pa.MonthDayNano():
+            return _interval(value)
         case tuple():
             return [_json_value(entry) for entry in value]
         case dict():

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from archiver.domain.digest import Sha256
+from archiver.domain.url_masking import without_query
 
 
 class ArtifactKind(StrEnum):
@@ -40,9 +41,10 @@ class ArtifactState(StrEnum):
 class ArtifactSource:
     """One artifact as the API's answer offers it.
 
-    ``url`` is a credential as long as it carries a signature: it is never written anywhere.
-    It is None where the API names an artifact without saying where it is. ``expected_size`` is in
-    bytes, ``modified_at`` in UTC. Identity inside a run: kind and ordinal (from 1).
+    ``url`` is a credential as long as it carries a signature: it is never written anywhere, but
+    ``address``, the same without what is secret, is. Both are None where the API names an artifact
+    without saying where it is. ``expected_size`` is in bytes, ``modified_at`` in UTC. Identity
+    inside a run: kind and ordinal (from 1).
     """
 
     kind: ArtifactKind
@@ -54,6 +56,11 @@ class ArtifactSource:
     modified_at: datetime | None = None
     artifact_id: str | None = None
     archived: bool = False
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.address is None and self.url is not None:
+            object.__setattr__(self, "address", without_query(self.url))
 
     def __repr__(self) -> str:
         return f"ArtifactSource({self.kind} {self.ordinal})"

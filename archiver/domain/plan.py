@@ -12,7 +12,6 @@ import msgspec
 
 from archiver.domain.artifact import ArtifactKind, ArtifactSource, ArtifactState
 from archiver.domain.manifest import ArtifactEntry, Manifest
-from archiver.domain.masking import without_query
 
 NOT_SETTLED = "the run is not settled yet"
 ARCHIVED = "the service moved the recording to cold storage (recording_archived)"
@@ -173,8 +172,8 @@ def _keys_of_source(source: ArtifactSource) -> Iterator[tuple[object, ...]]:
     kind = source.kind
     if source.artifact_id is not None:
         yield kind, "id", source.artifact_id
-    if source.url is not None:
-        yield kind, "url", without_query(source.url)
+    if source.address is not None:
+        yield kind, "url", source.address
     if kind is ArtifactKind.DOWNLOAD and source.expected_sha256 is not None:
         yield kind, "bytes", source.filename, source.expected_sha256
     if source.archived:
@@ -208,7 +207,7 @@ def renumbered(
         expected_sha256=source.expected_sha256,
         expected_size=source.expected_size,
         modified_at=source.modified_at,
-        url=without_query(source.url) if source.url is not None else None,
+        url=source.address,
         artifact_id=source.artifact_id,
         reason=reason,
     )

@@ -6,7 +6,6 @@ from typing import TypeVar
 
 from archiver.domain.digest import Sha256, parse_checksum
 from archiver.domain.json_text import JsonValue, encode_json
-from archiver.domain.masking import hide
 from archiver.domain.timestamps import parse_timestamp
 
 _INT64 = range(-(2**63), 2**63)
@@ -26,23 +25,15 @@ class Reader:
     """Reads fields of one JSON object and notes what could not be read, and where.
 
     Every method returns None for a field that is missing or null, and None with a line in
-    ``problems`` for one of a wrong type. ``at`` is the object's place in the answer; ``secrets``
-    are masked in every text.
+    ``problems`` for one of a wrong type. ``at`` is the object's place in the answer.
     """
 
-    __slots__ = ("_at", "_fields", "problems", "secrets")
+    __slots__ = ("_at", "_fields", "problems")
 
-    def __init__(
-        self,
-        fields: Mapping[str, JsonValue],
-        problems: list[str],
-        at: str = "",
-        secrets: tuple[str, ...] = (),
-    ) -> None:
+    def __init__(self, fields: Mapping[str, JsonValue], problems: list[str], at: str = "") -> None:
         self._fields = fields
         self._at = f"{at}." if at else ""
         self.problems = problems
-        self.secrets = secrets
 
     def note(self, name: str, problem: str) -> None:
         self.problems.append(f"{self._at}{name}: {problem}")
@@ -55,7 +46,7 @@ class Reader:
             except UnicodeEncodeError:
                 self.note(name, "half a surrogate pair, replaced")
                 value = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return hide(value, self.secrets) if value and self.secrets else value
+        return value
 
     def boolean(self, name: str) -> bool | None:
         return self._get(name, bool)
@@ -113,7 +104,7 @@ class Reader:
     def object(self, name: str) -> "Reader":
         """A reader of the object in field ``name``; of an empty one where there is none."""
         value = self._get(name, dict)
-        return Reader(value or {}, self.problems, f"{self._at}{name}", self.secrets)
+        return Reader(value or {}, self.problems, f"{self._at}{name}")
 
     def entries(self, name: str) -> list[JsonValue]:
         return self._get(name, list) or []

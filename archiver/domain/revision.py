@@ -10,7 +10,6 @@ import msgspec
 from archiver.domain.artifact import ArtifactSource, ArtifactState
 from archiver.domain.digest import Sha256, sha256_of
 from archiver.domain.manifest import ArtifactEntry, FileEntry, Manifest, is_complete
-from archiver.domain.masking import without_query
 from archiver.domain.media_type import MediaType
 from archiver.domain.paths import DOCUMENT, artifact_paths, revision_name
 from archiver.domain.run import Answer
@@ -90,7 +89,7 @@ def entry_for(
         expected_sha256=source.expected_sha256,
         expected_size=source.expected_size,
         modified_at=source.modified_at,
-        url=without_query(source.url) if source.url is not None else None,
+        url=source.address,
         artifact_id=source.artifact_id,
         session=session,
         **details,

@@ -14,7 +14,7 @@ from archiver.domain.json_text import JsonObject, decode_json, encode_json
 from archiver.domain.masking import mask_document
 from archiver.domain.reading import Reader
 from archiver.domain.run_id import RunId, answers_for
-from archiver.domain.sources import read_sources
+from archiver.domain.sources import read_sources, read_url, signed_sources
 from archiver.domain.timestamps import seconds_between
 from archiver.errors import AnswerInvalid, ArchiveDamaged
 
@@ -159,7 +159,8 @@ def read_answer(
         raise AnswerInvalid(f"the API's answer for {asked} is not JSON: {error}") from None
     if not answers_for(asked, run.run_id):
         raise AnswerInvalid(f"the API answered with run {run.run_id} when asked for {asked}")
-    return Answer(run, read_sources(Reader(value, [], secrets=secrets)), text, received_sha256)
+    sources = signed_sources(Reader(value, []), Reader(document, []))
+    return Answer(run, sources, text, received_sha256)
 
 
 def read_run(document: JsonObject) -> Run:
@@ -199,7 +200,7 @@ def read_run(document: JsonObject) -> Run:
         recording_archived=read.boolean("recording_archived"),
         downloaded_file_count=len(read.entries("downloaded_files")),
         screenshot_count=len(read.entries("screenshot_urls")),
-        has_recording=read.text("recording_url") is not None,
+        has_recording=read_url(read, "recording_url") is not None,
         output=read.json("output"),
         request=request,
         problems=tuple(dict.fromkeys(problems)),

@@ -1,9 +1,11 @@
 """The artifacts that an answer of the API offers."""
 
 import re
+from dataclasses import replace
 
 from archiver.domain.artifact import ArtifactKind, ArtifactSource
 from archiver.domain.reading import Reader
+from archiver.domain.url_masking import without_query
 
 _CONTENT_PATH = re.compile(r"/artifacts/([A-Za-z0-9_-]{1,128})/content(?:[?#]|$)", re.ASCII)
 
@@ -11,7 +13,7 @@ _CONTENT_PATH = re.compile(r"/artifacts/([A-Za-z0-9_-]{1,128})/content(?:[?#]|$)
 def read_sources(read: Reader) -> tuple[ArtifactSource, ...]:
     """The artifacts that an answer offers: recording, screenshots, downloads, in this order."""
     sources = []
-    recording_url = read.text("recording_url")
+    recording_url = read_url(read, "recording_url")
     archived = recording_url is None and read.boolean("recording_archived") is True
     if recording_url is not None or archived:
         sources.append(
@@ -25,7 +27,7 @@ def read_sources(read: Reader) -> tuple[ArtifactSource, ...]:
         )
     for ordinal, entry in enumerate(read.entries("screenshot_urls"), start=1):
         at = f"screenshot_urls[{ordinal - 1}]"
-        if (url := Reader({at: entry}, read.problems, secrets=read.secrets).text(at)) is not None:
+        if (url := read_url(Reader({at: entry}, read.problems), at)) is not None:
             artifact_id = artifact_id_of(url)
             sources.append(
                 ArtifactSource(ArtifactKind.SCREENSHOT, ordinal, url, artifact_id=artifact_id)
@@ -35,15 +37,29 @@ def read_sources(read: Reader) -> tuple[ArtifactSource, ...]:
     for ordinal, value in enumerate(read.entries("downloaded_files"), start=1):
         if isinstance(value, dict):
             at = f"downloaded_files[{ordinal - 1}]"
-            entry_reader = Reader(value, read.problems, at, read.secrets)
-            sources.append(_read_download(entry_reader, ordinal))
+            sources.append(_read_download(Reader(value, read.problems, at), ordinal))
         else:
             read.note(f"downloaded_files[{ordinal - 1}]", "expected an object")
     return tuple(sources)
 
 
+def signed_sources(signed: Reader, masked: Reader) -> tuple[ArtifactSource, ...]:
+    """The artifacts as a masked answer offers them, with the URLs of the answer as it came."""
+    pairs = zip(read_sources(signed), read_sources(masked), strict=True)
+    return tuple(replace(source, url=original.url) for original, source in pairs)
+
+
+def read_url(read: Reader, name: str) -> str | None:
+    """The URL of an artifact. One that leads nowhere is none: it would lead to the API's root."""
+    url = read.text(name)
+    if url is not None and not without_query(url).strip():
+        read.note(name, "an empty URL")
+        return None
+    return url
+
+
 def _read_download(read: Reader, ordinal: int) -> ArtifactSource:
-    url = read.text("url")
+    url = read_url(read, "url")
     return ArtifactSource(
         ArtifactKind.DOWNLOAD,
         ordinal,

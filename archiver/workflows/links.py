@@ -5,7 +5,6 @@ from dataclasses import replace
 from threading import Lock
 
 from archiver.domain.artifact import ArtifactSource
-from archiver.domain.masking import without_query
 from archiver.errors import ArtifactGone, DownloadFailed, RunError
 
 
@@ -47,10 +46,6 @@ class FreshLinks:
         if source.artifact_id is not None:
             found = [o for o in same_kind if o.artifact_id == source.artifact_id]
         else:
-            found = [o for o in same_kind if _place(o) == _place(source)]
+            found = [o for o in same_kind if o.address == source.address]
             found = found or [o for o in same_kind if o.ordinal == source.ordinal]
         return found[0] if found else None
-
-
-def _place(source: ArtifactSource) -> str | None:
-    return without_query(source.url) if source.url is not None else None

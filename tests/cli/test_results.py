@@ -10,8 +10,16 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from tests.cli.running import Command, Fetch, child_command, child_environment, point_to
+from tests.cli.running import (
+    Command,
+    Fetch,
+    child_command,
+    child_environment,
+    point_to,
+    run_child,
+)
 from tests.lying_server import LyingServer, task_run
+from tests.workflows.held import Held
 
 SQL = """
 SELECT 9007199254740993::BIGINT AS big, 'für, "№1"\n|two| 🧾' AS text, NULL AS nothing,
@@ -184,6 +192,49 @@ def test_values_of_every_type_are_written(archiver: Command, value: str) -> None
     if ran.code == 0:
         assert ran.json[0].keys() == {"v"}
         assert archiver("query", f"SELECT {value} AS v", "--format", "csv").out.startswith("v\n")
+
+
+def test_how_long_something_took_is_readable_in_every_format(
+    archiver: Command, tmp_path: Path
+) -> None:
+    sql = (
+        "SELECT TIMESTAMP '2026-01-01 10:00:01.5' - TIMESTAMP '2026-01-01 09:59:00' AS took, "
+        "INTERVAL 1 MONTH + INTERVAL 2 DAY AS span, -INTERVAL 90 SECOND AS back, "
+        "INTERVAL 0 SECOND AS none, NULL::INTERVAL AS missing"
+    )
+    shown: dict[str, str | None] = {
+        "took": "00:01:01.5",
+        "span": "1 month 2 days",
+        "back": "-00:01:30",
+    }
+    shown |= {"none": "00:00:00", "missing": None}
+    assert archiver("query", sql, "--format", "json").json == [shown]
+    assert archiver("query", sql, "--format", "csv").out.splitlines()[1] == ",".join(
+        value or "" for value in shown.values()
+    )
+    archiver("query", sql, "--output", tmp_path / "a.parquet")
+    assert pq.read_table(tmp_path / "a.parquet").to_pylist() == [shown]
+
+
+def test_what_parquet_has_no_type_for_is_wrong_usage(archiver: Command, tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    assert (
+        "VARCHAR" in archiver("query", "SELECT 1::UNION(n INT) AS v", "--output", path, code=2).err
+    )
+    assert not path.exists()
+
+
+def test_a_result_never_replaces_a_file_of_the_archive(archiver: Command, two_runs: Path) -> None:
+    before = Held(two_runs).files()
+    archiver("query", "FROM runs", "--output", two_runs / "archive.json", code=2)
+    assert Held(two_runs).files() == before
+
+
+def test_a_terminal_without_utf_8_is_told_what_it_can_show(archiver: Command) -> None:
+    for form in ("csv", "table", "json"):
+        environment = child_environment(PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+        ran = run_child("query", "SELECT 'é' AS a", "--format", form, environment=environment)
+        assert (ran.code, ran.err) == (0, "")
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(archiver: Command) -> None:

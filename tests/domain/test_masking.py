@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archiver.domain.json_text import encode_json
-from archiver.domain.masking import MASK, mask_document, mask_text, without_query
+from archiver.domain.masking import mask_document
+from archiver.domain.url_masking import MASK, mask_text, without_query
 from tests.domain.builders import KEY, SAMPLE_NAMES, document, sample
 from tests.domain.masked import HEADER_FIELDS, SECRET, URL_FIELDS, USERINFO, deep, masked, request
 from tests.domain.strategies import JSON, JSON_OBJECTS
@@ -219,3 +220,63 @@ def test_names_of_fields_stay(value: dict[str, Any], field: str, odd: Any) -> No
 def test_a_url_without_its_query(url: str, shown: str) -> None:
     assert without_query(url) == shown
     assert without_query(shown) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://shop.example/search?q=shoes&sv=en&page=2",
+        "https://shop.example/rules?policy=refund&page=2,code=E42",
+        "https://shop.example/login?token_type=bearer&auth=basic#se=1",
+    ],
+)
+def test_queries_of_ordinary_sites_stay(text: str) -> None:
+    assert mask_text(text) == text
+    assert mask_document(request(url=text)) == request(url=text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a,https://h.example/a?sig=abc,42\n", "a,https://h.example/a,42\n"),
+        ("[it](https://h.example/a?sig=abc&x=1) and", "[it](https://h.example/a) and"),
+        ("https://h.example/a?list=1,2&sig=abc&x=1", "https://h.example/a"),
+        ("|https://h.example/a?expiry=1&sig=abc|42|", "|https://h.example/a|42|"),
+    ],
+)
+def test_what_stands_behind_a_signed_url_stays(text: str, shown: str) -> None:
+    assert mask_text(text) == shown
+
+
+def test_names_that_become_the_same_are_told_apart() -> None:
+    output = {f"http://h.example/a?sig=zQ7{n}": n for n in (1, 2, 3)}
+    result: Any = mask_document(document(output=output))
+    assert result["output"] == {
+        "http://h.example/a": 1,
+        "http://h.example/a (2)": 2,
+        "http://h.example/a (3)": 3,
+    }
+
+
+def test_what_a_request_names_of_the_services_own_stays_elsewhere() -> None:
+    own = {
+        "browser_session_id": "pbs_600323869411000000",
+        "queued_at": "2026-11-23T01:02:03.456789",
+        "output": {"order": "ORD-2026-0042"},
+    }
+    query = "session=pbs_600323869411000000&order=ORD-2026-0042&workflow=wpid_600323869411000001"
+    value = document(**own)
+    value["run_request"] = {
+        "workflow_id": "wpid_600323869411000001",
+        "webhook_url": f"https://hooks.example/?{query}",
+        "extra_http_headers": {"X-Queued": own["queued_at"]},
+    }
+    result: Any = mask_document(value)
+    assert {name: result[name] for name in own} == own
+    assert result["run_request"]["workflow_id"] == "wpid_600323869411000001"
+    assert "ORD-2026" not in result["run_request"]["webhook_url"]
+
+
+def test_every_cookie_of_a_header_goes_elsewhere_too() -> None:
+    value = request(extra_http_headers={"Cookie": "lang=de; sid=zQ7secret0123; theme=dark"})
+    assert "zQ7secret0123" not in masked(value | {"output": "your sid is zQ7secret0123"})

@@ -9,10 +9,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from archiver.domain.artifact import ArtifactState
-from archiver.domain.masking import MASK
 from archiver.domain.revision import entry_for
 from archiver.domain.tables import RUNS, TABLES, ColumnType
 from archiver.domain.timestamps import parse_timestamp
+from archiver.domain.url_masking import MASK
 from tests.domain.builders import (
     SAMPLE_NAMES,
     SESSION,

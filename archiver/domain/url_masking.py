@@ -1,0 +1,80 @@
+"""URLs and texts that hold some, without credentials and signatures.
+
+An artifact's URL loses its query. In any other text a query is cut off where it carries a
+signature, as S3, Google, Azure, CloudFront and Skyvern itself write them; what an ordinary site
+puts into a query stays.
+"""
+
+import re
+from collections.abc import Callable
+
+MASK = "***"
+
+_USERINFO = re.compile(r"(?<=://)[^/\s?#@]+(?:@[^/\s?#@]+)*@")
+_QUERY = re.compile(r"(?:[?#]|%3[Ff])[^\s\"'<>]*")
+_SIGNATURE = re.compile(
+    r"(?:[?&#;]|%3f|%26|\\u0026)(?:amp;)?"
+    r"(?:sig|signature|hmac|x-amz-(?:signature|credential|security-token)"
+    r"|x-goog-(?:signature|credential)|awsaccesskeyid|googleaccessid|access_token)"
+    r"(?:=|%3d)[^&#;,)\]}|\s\"'<>]*",
+    re.IGNORECASE,
+)
+_BEHIND_QUERY = re.compile(r"[,)\]}|].*", re.DOTALL)
+"""What may follow a URL without a space: the rest of a list, of Markdown, of a table."""
+
+
+def mask_text(text: str) -> str:
+    """``text`` without signatures and credentials of the URLs in it."""
+    if "?" in text or "#" in text or "%3" in text:
+        text = _QUERY.sub(_cut_if_signed, text)
+    if "@" in text and "://" in text:
+        text = _USERINFO.sub(MASK + "@", text)
+    return text
+
+
+def without_query(url: str) -> str:
+    """A URL without query, fragment and credentials, fit for tables and messages.
+
+    ``file`` URLs carry no signature, and a raw ``?`` or ``#`` in one belongs to the file's name.
+    """
+    if url[:5].lower() == "file:":
+        return url
+    return _USERINFO.sub(MASK + "@", re.split(r"[?#]", url, maxsplit=1)[0])
+
+
+def mask_request_url(url: str, secret: Callable[[str, str], None]) -> str:
+    """A URL of the request: credentials and the query's values masked, names kept.
+
+    ``secret`` is told of each name and value that was masked.
+    """
+    scheme, separator, rest = url.partition("//")
+    if scheme and not scheme.endswith(":"):
+        scheme, separator, rest = "", "", url
+    authority, slash, path = rest.partition("/")
+    # A password may hold "?" and "#", raw: whatever stands before the last "@" is no host.
+    userinfo, at, host = authority.rpartition("@")
+    if at:
+        secret("password", userinfo)
+        secret("password", userinfo.partition(":")[2])
+    head, *parts = re.split(r"([?#&;])", f"{host if at else authority}{slash}{path}")
+    first = next((n for n, part in enumerate(parts) if part in ("?", "#")), len(parts))
+    head += "".join(parts[:first])
+    query = "".join(_mask_pair(part, secret) for part in parts[first:])
+    return f"{scheme}{separator}{MASK + '@' if at else ''}{head}{query}"
+
+
+def _mask_pair(part: str, secret: Callable[[str, str], None]) -> str:
+    if part in ("", "?", "#", "&", ";"):
+        return part
+    name, equals, value = part.partition("=")
+    secret(name, value if equals else name)
+    return f"{name}={MASK}" if equals else MASK
+
+
+def _cut_if_signed(match: re.Match[str]) -> str:
+    text = match[0]
+    end = max((found.end() for found in _SIGNATURE.finditer(text)), default=0)
+    if not end:
+        return text
+    behind = _BEHIND_QUERY.search(text, end)
+    return behind[0] if behind else ""
