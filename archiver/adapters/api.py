@@ -14,7 +14,7 @@ import httpx
 from archiver.adapters.http import Fault, Pace, Patience, RetryPolicy, retry_after, translated
 from archiver.domain.digest import Sha256
 from archiver.domain.run_id import RunId
-from archiver.domain.url_masking import mask_text, without_query
+from archiver.domain.url_masking import MASK, mask_text, without_query
 from archiver.errors import (
     AnswerInvalid,
     ApiUnavailable,
@@ -83,12 +83,14 @@ class RunsApi:
     def base_url(self) -> str:
         return self._base_url
 
-    def get_run(self, run_id: RunId, tally: Tally) -> ApiAnswer:
-        """The API's answer for a run.
+    def get_run(self, run_id: RunId, tally: Tally, *, once: bool = False) -> ApiAnswer:
+        """The API's answer for a run. ``once`` makes no second attempt.
 
         Raises RunNotFound (404), KeyRefused (401, 403), ApiUnavailable (no answer, 429, 5xx, after
         the retries) and AnswerInvalid (any other status, a redirect, a document too large).
         """
+        if once:
+            return self._ask(run_id, tally)
         for attempt in self._retry.retrying(lambda: tally.add(retries=1), tally.patience):
             with attempt:
                 return self._ask(run_id, tally)
@@ -96,8 +98,11 @@ class RunsApi:
 
     def _ask(self, run_id: RunId, tally: Tally) -> ApiAnswer:
         def fail(fault: Fault) -> NoReturn:
+            what = self._clean(fault.what)
+            if fault.garbled:
+                raise AnswerInvalid(f"the API's answer for {run_id} cannot be read: {what}")
             raise ApiUnavailable(
-                f"the API did not answer for {run_id}: {fault.what}",
+                f"the API did not answer for {run_id}: {what}",
                 retry=fault.may_pass,
                 at_once=fault.at_once,
             )
@@ -128,7 +133,7 @@ class RunsApi:
     def _refusal(self, run_id: RunId, response: httpx.Response) -> Exception:
         status = response.status_code
         if response.is_redirect:
-            target = without_query(response.headers.get("Location", ""))
+            target = self._clean(without_query(response.headers.get("Location", "")))
             return AnswerInvalid(
                 f"the API redirects {run_id} to {target}, which is not followed: the key stays "
                 "with the API",
@@ -160,7 +165,11 @@ class RunsApi:
         text = " ".join(body.decode(errors="replace").split())
         if not text or text.startswith("<"):
             return ""
-        return f": {mask_text(text.replace(self._key, '***'))[:200]}"
+        return f": {self._clean(text)[:200]}"
+
+    def _clean(self, text: str) -> str:
+        """What a server said, without the key that it may have echoed and without signatures."""
+        return mask_text(text.replace(self._key, MASK))
 
 
 def checked_base_url(text: str) -> str:

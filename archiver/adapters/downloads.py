@@ -9,7 +9,6 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +16,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from archiver.adapters.continuation import Progress, agree, range_headers
 from archiver.adapters.http import Fault, Pace, Patience, RetryPolicy, retry_after, translated
 from archiver.adapters.local_files import LocalArtifacts
 from archiver.adapters.storage import StagedFile
@@ -26,32 +26,11 @@ from archiver.errors import ArtifactGone, ArtifactTooLarge, DownloadFailed, Link
 MAX_REDIRECTS = 5
 _PIECE = 1 << 18
 _ERROR_BYTES = 4_096
+_SLACK = 1 << 20
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}
+_ENCODINGS = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd"})
+"""What is undone where it can be; anything else (identity, aws-chunked) is no encoding."""
 _EXPIRY = re.compile(rb"expired|invalid or expired|ExpiredToken|signature", re.IGNORECASE)
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class _Whole:
-    """What the server said of the whole file: its length in bytes and its validator."""
-
-    length: int
-    etag: str | None
-
-
-@dataclass(slots=True)
-class Progress:
-    """What a download did so far, whatever its end: tries, and bytes received over all of them."""
-
-    attempts: int = 0
-    received: int = 0
-    served_type: str | None = None
-    whole: _Whole | None = None
-
-    def start_over(self, into: StagedFile) -> None:
-        """Forget what came so far: the next try begins at the beginning."""
-        self.whole = None
-        into.restart()
 
 
 class Downloader:
@@ -121,7 +100,7 @@ class Downloader:
     ) -> None:
         with translated(_fail):
             for _ in range(MAX_REDIRECTS + 1):
-                headers = _HEADERS | _range_headers(into, progress)
+                headers = _HEADERS | range_headers(into, progress)
                 request = self._request(url, headers)
                 response = self._client.send(request, stream=True)
                 try:
@@ -129,13 +108,13 @@ class Downloader:
                         url = _redirected(url, response.headers["Location"])
                         continue
                     self._check_status(response)
-                    _agree(response, "Range" in headers, into, progress)
-                    encoded = bool(response.headers.get("Content-Encoding"))
+                    agree(response, "Range" in headers, into, progress)
+                    encoded = response.headers.get("Content-Encoding", "").lower() in _ENCODINGS
                     if encoded:
                         # The size that the API gave is that of the file, not of its encoding.
                         self._take(response, None, into, progress, decode)
                     else:
-                        self._take(response, source.expected_size, into, progress, False)
+                        self._take(response, source, into, progress, False)
                     if not encoded:
                         chunked = "chunked" in response.headers.get("Transfer-Encoding", "")
                         may_be_cut = progress.whole is None and not chunked
@@ -154,7 +133,7 @@ class Downloader:
     def _take(
         self,
         response: httpx.Response,
-        expected_size: int | None,
+        source: ArtifactSource | None,
         into: StagedFile,
         progress: Progress,
         decode: bool,
@@ -168,7 +147,7 @@ class Downloader:
             self._write(response.iter_bytes(), None, None, into, progress)
         else:
             length = progress.whole.length if progress.whole else None
-            self._write(response.iter_raw(), expected_size, length, into, progress)
+            self._write(response.iter_raw(), source, length, into, progress)
 
     def _check_status(self, response: httpx.Response) -> None:
         status = response.status_code
@@ -189,7 +168,7 @@ class Downloader:
             with path.open("rb") as file:
                 pieces = iter(lambda: file.read(_PIECE), b"")
                 length = os.fstat(file.fileno()).st_size
-                self._write(pieces, source.expected_size, length, into, progress)
+                self._write(pieces, source, length, into, progress)
             self._compare(source, into, progress, may_be_cut=False)
         except OSError as error:
             raise DownloadFailed(f"the local file cannot be read: {error.strerror}") from None
@@ -197,15 +176,18 @@ class Downloader:
     def _write(
         self,
         pieces: Iterable[bytes],
-        expected_size: int | None,
+        source: ArtifactSource | None,
         length: int | None,
         into: StagedFile,
         progress: Progress,
     ) -> None:
-        """Write all pieces. Stops a body that is longer than anybody said, or than is wanted."""
-        announced = length if length is not None else expected_size
+        """Write all pieces. Stops a body that is longer than anybody said, or than is wanted.
+
+        ``length`` is the body's, ``source`` says how long the file should be; None where unknown.
+        """
+        announced = length if length is not None else _most(source)
         self._check_size(announced or 0)
-        into.check_space((announced or 0) - into.size)
+        into.check_space((length or 0) - into.size)
         pace = Pace(self._stall, time.monotonic)
         for piece in pieces:
             self._check_stop()
@@ -242,34 +224,14 @@ class Downloader:
             raise ArtifactTooLarge(f"larger than --max-file-size: {self._max_file_size} bytes")
 
 
-def _range_headers(into: StagedFile, progress: Progress) -> dict[str, str]:
-    """What asks for the rest of what is there already; nothing where that cannot be continued."""
-    whole = progress.whole
-    if whole is None or not 0 < into.size < whole.length:
-        return {}
-    headers = {"Range": f"bytes={into.size}-"}
-    return headers | {"If-Range": whole.etag} if whole.etag else headers
+def _most(source: ArtifactSource | None) -> int | None:
+    """How many bytes of a body without a length are taken, None if any number.
 
-
-def _agree(
-    response: httpx.Response, asked_rest: bool, into: StagedFile, progress: Progress
-) -> None:
-    """Make ``into`` fit the answer: go on if it is the rest of the same file, else begin again."""
-    etag = response.headers.get("ETag", "")
-    etag = etag if etag.startswith('"') else None  # a weak one does not tell bytes apart
-    if response.status_code == 200:
-        progress.start_over(into)
-        length = response.headers.get("Content-Length", "")
-        progress.whole = _Whole(int(length), etag) if length.isdecimal() else None
-        return
-    whole = progress.whole
-    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
-    if response.status_code == 206 and asked_rest and whole is not None and match is not None:
-        rest = (into.size, whole.length - 1, whole.length)
-        if tuple(map(int, match.groups())) == rest and etag == whole.etag:
-            return
-    progress.start_over(into)
-    raise DownloadFailed("storage no longer has the same file to go on with", retry=True)
+    Where there is a digest, a size that is a little off is not what decides.
+    """
+    if source is None or source.expected_size is None:
+        return None
+    return source.expected_size + (_SLACK if source.expected_sha256 is not None else 0)
 
 
 def _says_expired(response: httpx.Response) -> bool:

@@ -15,11 +15,22 @@ from archiver.domain.run_id import RunId
 class HeldRuns:
     """What the archive holds of the ids that are asked for.
 
-    ``complete`` are ids; ``folders`` has the folders of the other runs that it holds, by run id.
+    ``complete`` are ids, and ``failed`` those that could not be had the last time; ``folders`` has
+    the folders of the runs that it holds but not complete, by run id.
     """
 
     complete: Set[str] = frozenset()
+    failed: Set[str] = frozenset()
     folders: Mapping[str, str] = field(default_factory=dict)
+
+    def to_ask(self, ids: Iterable[RunId]) -> list[RunId]:
+        """Those of ``ids`` that the API is to be asked for.
+
+        Those that failed the last time come last: however many there are, the others get their turn
+        before the API is taken to be down.
+        """
+        wanted = [run_id for run_id in ids if run_id not in self.complete]
+        return sorted(wanted, key=self.failed.__contains__) if self.failed else wanted
 
 
 _ASKED_RUNS = """
@@ -36,23 +47,30 @@ SELECT DISTINCT run_id, path FROM asked_runs JOIN runs USING (run_id)
 WHERE $refresh OR NOT is_complete
 """
 
+_FAILED = """
+SELECT asked_id FROM fetches SEMI JOIN asked USING (asked_id)
+GROUP BY asked_id HAVING arg_max(outcome, "at") = 'failed'
+"""
+
 
 def held_runs(storage: LocalStorage, asked: Sequence[RunId], *, refresh: bool) -> HeldRuns:
     """Which of ``asked`` the archive holds: one semi-join over the tables.
 
     With ``refresh`` none counts as complete.
     """
-    if not storage.names(f"{TABLES_FOLDER}/runs"):
+    if not any(storage.names(f"{TABLES_FOLDER}/{table}") for table in ("runs", "fetches")):
         return HeldRuns()
     with connect(storage) as connection, damage_found():
         connection.register("asked", pa.table({"asked_id": pa.array(asked, pa.string())}))
         connection.execute(f"CREATE TEMP VIEW asked_runs AS {_ASKED_RUNS}")
         refreshing = {"refresh": refresh}
         complete = connection.sql(_COMPLETE, params=refreshing).to_arrow_table()
+        failed = connection.sql(_FAILED).to_arrow_table()
         others = connection.sql(_NOT_COMPLETE, params=refreshing).to_arrow_table().to_pylist()
     folders = {row["run_id"]: row["path"].rpartition("/")[0] for row in others}
     return HeldRuns(
         set(complete["asked_id"].to_pylist()),
+        set(failed["asked_id"].to_pylist()),
         {run: f for run, f in folders.items() if is_run_folder(f, run)},
     )
 

@@ -138,11 +138,16 @@ def new_client(timeouts: Timeouts, connections: int, *, verify: bool = True) -> 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What went wrong on the wire. ``may_pass``: a moment later it may work; ``at_once``: now."""
+    """What went wrong on the wire.
+
+    ``may_pass``: a moment later it may work; ``at_once``: now. ``garbled``: an answer came, but it
+    makes no sense.
+    """
 
     what: str
     may_pass: bool
     at_once: bool = False
+    garbled: bool = False
 
 
 @contextlib.contextmanager
@@ -174,9 +179,15 @@ def _fault(error: Exception) -> Fault:
             return Fault(f"the proxy refuses: {text}", may_pass=True)
         case httpx.UnsupportedProtocol():
             return Fault("its URL is neither http nor https", may_pass=False)
+        case httpx.InvalidURL():
+            return Fault("its URL cannot be understood", may_pass=False)
+        case httpx.DecodingError():
+            return Fault("its Content-Encoding is not what it says", may_pass=False, garbled=True)
         case httpx.RemoteProtocolError():
             # An idle connection that the server closed shows only when it is used again.
             idle = "without sending a response" in text
+            if not idle and not text.startswith("peer closed connection"):
+                text = "what came is not HTTP"  # the library's message quotes it
             return Fault(f"the connection broke: {text}", may_pass=True, at_once=idle)
         case httpx.TransportError():
             return Fault(f"the connection broke: {text}", may_pass=True)

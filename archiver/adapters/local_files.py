@@ -5,6 +5,8 @@ from urllib.parse import unquote
 
 from archiver.errors import ArtifactGone, DownloadFailed
 
+_HINT = "Name the folder that holds such files with --local-artifacts"
+
 
 class LocalArtifacts:
     """Finds the files that ``file`` URLs name. ``folder`` is None where the user named none."""
@@ -16,20 +18,20 @@ class LocalArtifacts:
         """The file of a ``file`` URL. Raises DownloadFailed outside the folder, ArtifactGone
         where there is none."""
         if self._folder is None:
-            raise DownloadFailed(
-                "its URL is a file on the server's machine",
-                hint="Name the folder that holds such files with --local-artifacts",
-            )
+            raise DownloadFailed("its URL is a file on the server's machine", hint=_HINT)
         raw = url[len("file:") :]
         raw = "/" + raw.removeprefix("//localhost/").lstrip("/")
         # Some servers escape the path, some write it as it is, "?" and "#" included.
         paths = [_resolved(text) for text in dict.fromkeys((unquote(raw), raw))]
         below = [path for path in paths if path and path.is_relative_to(self._folder)]
-        if not below:
-            raise DownloadFailed("its URL leads out of the folder of local artifacts")
         for path in below:
             if path.is_file():
                 return path
+        if len(below) < len(paths):
+            raise DownloadFailed("its URL leads out of the folder of local artifacts", hint=_HINT)
+        if not any(path.parent.is_dir() for path in below):
+            # Rather the wrong folder, or one that is not mounted, than a file that was removed.
+            raise DownloadFailed("not even its folder is there", hint=_HINT)
         raise ArtifactGone("the file is not in the folder of local artifacts")
 
 

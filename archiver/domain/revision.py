@@ -15,7 +15,7 @@ from archiver.domain.paths import DOCUMENT, artifact_paths, revision_name
 from archiver.domain.run import Answer
 from archiver.domain.run_id import RunId
 
-BEFORE_SETTLED = "taken before the run settled; the service does not have it any more"
+EARLIER_COPY = "an earlier copy: the service does not have it any more"
 
 
 class Arrived(Protocol):

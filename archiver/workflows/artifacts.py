@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from archiver.adapters.api import Tally
-from archiver.adapters.downloads import Downloader, Progress
+from archiver.adapters.continuation import Progress
+from archiver.adapters.downloads import Downloader
 from archiver.adapters.http import Patience
 from archiver.adapters.storage import LocalStorage, StagedFile
 from archiver.domain.artifact import ArtifactSource, ArtifactState
 from archiver.domain.links import is_expiring
 from archiver.domain.plan import Decision, Fetch, Keep, Record, renumbered
-from archiver.domain.revision import BEFORE_SETTLED, Arrival, Entered, Settlement, entry_for
+from archiver.domain.revision import EARLIER_COPY, Arrival, Entered, Settlement, entry_for
 from archiver.errors import (
     ArtifactError,
     ArtifactGone,
@@ -138,7 +139,7 @@ class ArtifactFetcher:
             case _:
                 state = ArtifactState.FAILED
         if fetch.fallback is not None and state is ArtifactState.GONE:
-            return Entered(renumbered(fetch.fallback, fetch.source, reason=BEFORE_SETTLED))
+            return Entered(renumbered(fetch.fallback, fetch.source, reason=EARLIER_COPY))
         if fetch.fallback is not None and state is ArtifactState.FAILED:
             return Entered(renumbered(fetch.fallback, fetch.source), failure=str(error))
         return Entered(

@@ -51,7 +51,7 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
     with hold_archive(options.archive, started_at, world.random.randbytes(4)) as writer:
         recovered = recover(writer)
         held = held_runs(writer.storage, ids, refresh=options.refresh)
-        wanted = [run_id for run_id in ids if run_id not in held.complete]
+        wanted = held.to_ask(ids)
         summary = Summary(writer.session, asked=len(ids), held=len(ids) - len(wanted))
         world.report(SessionStarted(writer.session, len(ids), summary.held, recovered))
         collector = _Collector(writer, summary, world)

@@ -32,7 +32,7 @@ def preview(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) ->
     """
     storage = _existing_or_none(options)
     held = held_runs(storage, ids, refresh=options.refresh)
-    wanted = [run_id for run_id in ids if run_id not in held.complete]
+    wanted = held.to_ask(ids)
     with (
         run_asker(options, world) as asker,
         worker_threads(options.api_concurrency, world.stop) as executor,

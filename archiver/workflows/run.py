@@ -81,7 +81,7 @@ class RunAsker:
         with self._slots:
             self.check_stop()
             try:
-                received = self._api.get_run(asked, tally)
+                received = self._api.get_run(asked, tally, once=self._breaker.is_open)
             except ApiUnavailable as error:
                 self._breaker.failed(error)
                 raise
@@ -102,15 +102,23 @@ class RunAsker:
 
 
 class _Breaker:
-    """Ends the batch when the API answers nobody any more. Used from several threads."""
+    """Ends the batch when the API answers nobody any more. Used from several threads.
 
-    _MOST = 20
-    """Runs in a row, each after all its retries."""
+    Some runs in a row without an answer, each after all its attempts, open it: then every run gets
+    one attempt, until one has an answer or too many had none.
+    """
+
+    _DOUBT = 20
+    _MOST = 100
 
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
         self._failed = 0
         self._lock = Lock()
+
+    @property
+    def is_open(self) -> bool:
+        return self._failed >= self._DOUBT
 
     def answered(self) -> None:
         with self._lock:
