@@ -18,7 +18,9 @@ from rich.progress import (
 )
 
 from archiver.cli.progress import problem_line
+from archiver.cli.text import printable
 from archiver.domain.summary import Summary
+from archiver.errors import ArchiverError
 from archiver.workflows.events import BytesReceived, Event, RunFinished, SessionStarted
 
 
@@ -74,6 +76,12 @@ class Bars:
 
     def warn(self, message: str) -> None:
         self._console.print(f"[yellow]warning:[/] {escape(message)}", highlight=False)
+
+    def fail(self, error: ArchiverError) -> None:
+        self._console.print(f"Error: {escape(printable(str(error)))}", highlight=False)
+
+    def notice(self, message: str) -> str:
+        return f"\n{message}\n"
 
     def close(self, summary: Summary) -> None:
         """Nothing more to show: the summary is the command's result."""

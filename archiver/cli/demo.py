@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from archiver.cli.options import readable_bytes
+from archiver.cli.text import readable_bytes
 from archiver.errors import ExitCode
 
 _KEY = "demo-key"

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from archiver.cli.ids import read_ids
 from archiver.cli.options import Duration, Size, archive_option, json_option
-from archiver.errors import UsageError
+from archiver.errors import ArchiverError, UsageError
 
 if TYPE_CHECKING:
     from archiver.workflows.connect import FetchOptions, Surroundings
@@ -117,19 +118,23 @@ def fetch(**options: Any) -> int:
 
     with (
         reporter(options["log_format"], quiet=options["quiet"]) as report,
-        interruptible() as stop,
+        interruptible(report.notice) as stop,
     ):
         if options["insecure"]:
             report.warn("TLS certificates are not checked (--insecure)")
-        summary = run_fetch(ids, chosen, _surroundings(report.take, stop))
+        try:
+            summary = run_fetch(ids, chosen, _surroundings(report.take, stop))
+        except ArchiverError as error:  # it could not even begin
+            report.fail(error)
+            return error.exit_code
         report.close(summary)
+        if summary.stopped_by is not None:
+            report.fail(summary.stopped_by)
     with contextlib.suppress(BrokenPipeError):  # whoever reads or not, the exit code is true
         if options["json"]:
             click.echo(json.dumps(summary.to_json(), indent=2))
         elif not options["quiet"]:
             click.echo(summary_line(summary))
-    if summary.stopped_by is not None:
-        click.echo(f"Error: {summary.stopped_by}", err=True)
     return summary.exit_code
 
 
@@ -143,13 +148,9 @@ def _fetch_options(options: dict[str, Any]) -> "FetchOptions":
     from archiver.workflows.connect import FetchOptions
     from archiver.workflows.run import RunOptions
 
-    if options["only"] and options["without"]:
-        raise UsageError("--only and --without exclude each other")
-    only = [kind for kind in options["only"] if kind != "none"]
+    only, without = _chosen_kinds(options)
     kinds = frozenset(
-        kind
-        for kind in ArtifactKind
-        if (kind in only if options["only"] else kind not in options["without"])
+        kind for kind in ArtifactKind if (kind in only if only else kind not in without)
     )
     key = checked_key(os.environ.get("SKYVERN_API_KEY", ""))
     return FetchOptions(
@@ -169,6 +170,19 @@ def _fetch_options(options: dict[str, Any]) -> "FetchOptions":
         max_document_size=options["max_document_size"],
         verify_tls=not options["insecure"],
     )
+
+
+def _chosen_kinds(options: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """``--only`` and ``--without``: one of them; the command line overrides the environment's or
+    the config file's."""
+    only, without = options["only"], options["without"]
+    if only and without:
+        source = click.get_current_context().get_parameter_source
+        given = {name: source(name) is ParameterSource.COMMANDLINE for name in ("only", "without")}
+        if given["only"] == given["without"]:
+            raise UsageError("--only and --without exclude each other")
+        return (only, ()) if given["only"] else ((), without)
+    return only, without
 
 
 def _seconds(duration: timedelta, name: str) -> float:

@@ -13,6 +13,7 @@ from archiver.errors import InvalidRunId, UsageError
 
 STANDARD_INPUT = "-"
 _MOST_ERRORS = 10
+_LONGEST_FIELD = 1 << 30
 
 
 def read_ids(arguments: Sequence[str], files: Sequence[str], column: str) -> list[RunId]:
@@ -83,6 +84,7 @@ def _of_text(name: str) -> Iterator[tuple[str, str]]:
 
 
 def _of_csv(name: str, column: str, delimiter: str) -> Iterator[tuple[str, str]]:
+    csv.field_size_limit(_LONGEST_FIELD)  # exports have whole outputs in their cells
     reader = csv.DictReader(_open(name), delimiter=delimiter)
     try:
         _check_column(name, column, list(reader.fieldnames or ()))

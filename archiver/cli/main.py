@@ -15,8 +15,11 @@ from archiver.cli.fetch import fetch
 from archiver.cli.query import query
 from archiver.cli.reindex import reindex
 from archiver.cli.show import show
+from archiver.cli.text import printable
 from archiver.cli.verify import verify
 from archiver.errors import ArchiverError, ExitCode
+
+_NEWLINE = "\n"
 
 EPILOG = """
 \b
@@ -110,7 +113,7 @@ def run(arguments: list[str]) -> int:
         error.show()
         return error.exit_code
     except ArchiverError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {printable(str(error), keep=_NEWLINE)}", err=True)
         return error.exit_code
     except SystemExit:
         # click ends so where a pipe broke: whoever read standard output (head, less) has seen

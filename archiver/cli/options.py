@@ -67,12 +67,3 @@ def json_option(command: CommandT) -> CommandT:
     return click.option("--json", is_flag=True, help="Print one JSON document on standard output.")(
         command
     )
-
-
-def readable_bytes(count: float) -> str:
-    """A number of bytes as people read it, in powers of 1000."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"

@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, Protocol
 
-from archiver.cli.options import readable_bytes
+from archiver.cli.text import printable, readable_bytes
 from archiver.domain.rows import Outcome
 from archiver.domain.summary import Problem, Summary
+from archiver.errors import ArchiverError
 from archiver.workflows.events import (
     BytesReceived,
     Event,
@@ -26,10 +27,15 @@ _LINE_EVERY = 10.0
 
 
 class Reporter(Protocol):
-    """Shows what happens during a session. ``take`` is called from several threads."""
+    """Shows what happens during a session. ``take`` is called from several threads.
+
+    ``notice`` renders a message for a signal handler, which must wait for no lock.
+    """
 
     def take(self, event: Event) -> None: ...
     def warn(self, message: str) -> None: ...
+    def fail(self, error: ArchiverError) -> None: ...
+    def notice(self, message: str) -> str: ...
     def close(self, summary: Summary) -> None: ...
 
 
@@ -40,7 +46,7 @@ def reporter(log_format: str, *, quiet: bool) -> Iterator[Reporter]:
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
     if log_format == "json":
-        yield JsonLines()
+        yield JsonLines(quiet=quiet)
     elif log_format == "auto" and not quiet and sys.stderr.isatty():
         from archiver.cli.bars import Bars
 
@@ -54,7 +60,7 @@ def problem_line(problem: Problem) -> str:
     what = f"{problem.run_id}"
     if problem.kind is not None:
         what += f" {problem.kind} {problem.ordinal}"
-    return f"{what}: {problem.reason}"
+    return printable(f"{what}: {problem.reason}")
 
 
 def summary_line(summary: Summary) -> str:
@@ -111,6 +117,12 @@ class Lines:
     def warn(self, message: str) -> None:
         print(f"warning: {message}", file=sys.stderr)  # noqa: T201 # this is what prints
 
+    def fail(self, error: ArchiverError) -> None:
+        print(f"Error: {printable(str(error))}", file=sys.stderr)  # noqa: T201 # as above
+
+    def notice(self, message: str) -> str:
+        return f"\n{message}\n"
+
     def close(self, summary: Summary) -> None:
         """Nothing more to say: the summary is the command's result."""
 
@@ -131,10 +143,13 @@ class Lines:
 class JsonLines:
     """One JSON object a line, for machines that read logs."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
         self._lock = Lock()
 
     def take(self, event: Event) -> None:
+        if self._quiet and not (isinstance(event, RunFinished) and event.problems):
+            return
         match event:
             case SessionStarted(session, asked, held, recovered):
                 self._log(
@@ -166,11 +181,22 @@ class JsonLines:
     def warn(self, message: str) -> None:
         self._log("warning", message=message)
 
+    def fail(self, error: ArchiverError) -> None:
+        self._log("error", message=str(error), exit_code=error.exit_code)
+
+    def notice(self, message: str) -> str:
+        return self._line("warning", message=message)
+
     def close(self, summary: Summary) -> None:
-        self._log("session_finished", **summary.to_json(), interrupted=summary.interrupted)
+        if not self._quiet:
+            self._log("session_finished", **summary.to_json(), interrupted=summary.interrupted)
 
     def _log(self, event: str, **fields: Any) -> None:
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = json.dumps({"at": at, "event": event, **fields}, ensure_ascii=False)
+        line = self._line(event, **fields)
         with self._lock:
-            print(line, file=sys.stderr, flush=True)  # noqa: T201 # this is what prints
+            print(line, end="", file=sys.stderr, flush=True)  # noqa: T201 # this is what prints
+
+    @staticmethod
+    def _line(event: str, **fields: Any) -> str:
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        return json.dumps({"at": at, "event": event, **fields}) + "\n"

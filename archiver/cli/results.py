@@ -15,6 +15,7 @@ from uuid import UUID
 import pyarrow as pa
 
 from archiver.adapters.query import QueryResult
+from archiver.cli.text import printable
 from archiver.errors import UsageError
 
 _ENDINGS = {
@@ -181,7 +182,7 @@ def _write_table(result: QueryResult, out: Any) -> None:
         justify: Literal["left", "right"] = "right" if _is_number(field.type) else "left"
         table.add_column(Text(field.name), justify=justify, overflow="fold")
     for row in _rows(result):
-        cells = ("" if value is None else _printable(_text(value)) for value in row)
+        cells = ("" if value is None else printable(_text(value)) for value in row)
         table.add_row(*(Text(cell) for cell in cells))
     terminal = out.isatty()
     # Off a terminal nothing limits the width: what is cut off cannot be searched.
@@ -191,11 +192,6 @@ def _write_table(result: QueryResult, out: Any) -> None:
 
 def _is_unicode(out: Any) -> bool:
     return "utf" in (getattr(out, "encoding", None) or "utf-8").lower()
-
-
-def _printable(text: str) -> str:
-    """Control characters would move the cursor of whoever looks."""
-    return "".join(c if c.isprintable() else ("⏎" if c == "\n" else "\ufffd") for c in text)
 
 
 def _text(value: Any) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from archiver.cli.options import archive_option, json_option, readable_bytes
+from archiver.cli.options import archive_option, json_option
+from archiver.cli.text import printable, readable_bytes
 from archiver.domain.run_id import RunId
 from archiver.errors import ExitCode
 
@@ -39,20 +40,19 @@ def show(run_id: str, archive: Path, **options: Any) -> int:
 def _print(shown: dict[str, Any]) -> None:
     run = shown["run"]
     state = "complete" if run["is_complete"] else "settled" if run["is_settled"] else "not settled"
-    click.echo(f"{run['run_id']}  {run['status']}  revision {run['revision']}, {state}")
+    click.echo(f"{run['run_id']}  {_short(run['status'])}  revision {run['revision']}, {state}")
     for name, value in run.items():
         if value not in (None, [], "") and name not in ("run_id", "status", "revision"):
             click.echo(f"  {name:<24} {_short(value)}")
     for error in shown["errors"]:
-        click.echo(
-            f"  error {error['ordinal']}: {error['error_code']} {_short(error['reasoning'])}"
-        )
+        code = _short(error["error_code"])
+        click.echo(f"  error {error['ordinal']}: {code} {_short(error['reasoning'])}")
     click.echo("artifacts")
     for artifact in shown["artifacts"] or ():
         name = f"{artifact['kind']} {artifact['ordinal']}"
         size = readable_bytes(artifact["size"]) if artifact["size"] is not None else ""
         place = shown["location"][artifact["path"]] if artifact["path"] else artifact["reason"]
-        click.echo(f"  {name:<14} {artifact['state']:<11} {size:>9}  {place}")
+        click.echo(f"  {name:<14} {artifact['state']:<11} {size:>9}  {printable(place)}")
         if artifact["filename"]:
             click.echo(f"  {'':<14} named {artifact['filename']!r}")
     if not shown["artifacts"]:
@@ -60,5 +60,5 @@ def _print(shown: dict[str, Any]) -> None:
 
 
 def _short(value: Any) -> str:
-    text = str(value).replace("\n", " ")
+    text = printable(str(value).replace("\n", " "))
     return text if len(text) <= 200 else text[:199] + "…"

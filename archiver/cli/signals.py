@@ -3,18 +3,21 @@
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 from archiver.errors import ExitCode
 from archiver.workflows.connect import StopSwitch
 
+_STOPPING = "stopping: what is being written is finished; again to end at once"
+
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[StopSwitch]:
+def interruptible(notice: Callable[[str], str] = "\n{}\n".format) -> Iterator[StopSwitch]:
     """A switch that SIGINT and SIGTERM set while the block runs.
 
     A second signal ends the process where it stands: every write is atomic, so that is safe.
+    ``notice`` makes of a message what is written to standard error; it must take no lock.
     """
     switch = StopSwitch()
 
@@ -22,7 +25,7 @@ def interruptible() -> Iterator[StopSwitch]:
         if switch.interrupted:
             os._exit(ExitCode.INTERRUPTED)
         switch.interrupt()
-        os.write(2, b"\nstopping: what is being written is finished; again to end at once\n")
+        os.write(2, notice(_STOPPING).encode())
 
     signals = (signal.SIGINT, signal.SIGTERM)
     previous = [signal.signal(number, on_signal) for number in signals]

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archiver.cli.options import archive_option, json_option, readable_bytes
+from archiver.cli.options import archive_option, json_option
+from archiver.cli.text import printable, readable_bytes
 from archiver.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def verify(archive: Path, **options: Any) -> int:
         read += checked.bytes
         findings += checked.findings
         for finding in checked.findings:
-            click.echo(f"damaged: {finding.path}: {finding.problem}", err=True)
+            click.echo(printable(f"damaged: {finding.path}: {finding.problem}"), err=True)
     if options["json"]:
         document = {
             "revisions": revisions,

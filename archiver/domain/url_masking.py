@@ -35,10 +35,10 @@ def mask_text(text: str) -> str:
 def without_query(url: str) -> str:
     """A URL without query, fragment and credentials, fit for tables and messages.
 
-    ``file`` URLs carry no signature, and a raw ``?`` or ``#`` in one belongs to the file's name.
+    In a ``file`` URL a raw ``?`` or ``#`` belongs to the file's name, unless a signature follows.
     """
     if url[:5].lower() == "file:":
-        return url
+        return mask_text(url)
     return _USERINFO.sub(MASK + "@", re.split(r"[?#]", url, maxsplit=1)[0])
 
 

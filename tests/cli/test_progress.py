@@ -14,7 +14,17 @@ from datetime import datetime
 import pytest
 
 from tests.cli.running import Command, child_command, child_environment
-from tests.lying_server import FOREVER, SERVER_ERROR, LyingServer, Trickle, task_run, webm
+from tests.lying_server import (
+    FORBIDDEN,
+    FOREVER,
+    SERVER_ERROR,
+    LyingServer,
+    Status,
+    Trickle,
+    task_run,
+    webm,
+)
+from tests.workflows.held import Held
 
 
 @pytest.fixture
@@ -69,6 +79,38 @@ def test_quiet_says_nothing_but_what_could_not_be_had(
     ran = archiver("fetch", *ids, "--quiet", "--attempts", "1", "--refresh", code=3)
     assert ran.out == ""
     assert len(ran.err.splitlines()) == 2
+
+
+def test_quiet_json_lines_are_what_could_not_be_had(archiver: Command, ids: list[str]) -> None:
+    options = ("--attempts", "1", "--log-format", "json", "--quiet")
+    events = [
+        json.loads(line) for line in archiver("fetch", *ids, *options, code=3).err.splitlines()
+    ]
+    assert sorted(event["asked_id"] for event in events) == ["tsk_broken", "tsk_unknown"]
+
+
+def test_what_ends_a_session_is_a_json_line_too(
+    server: LyingServer, archiver: Command, archive: Held, ids: list[str]
+) -> None:
+    server.lie("tsk_0", FORBIDDEN, times=FOREVER)
+    *_, last = archiver("fetch", "tsk_0", "--log-format", "json", code=12).err.splitlines()
+    assert json.loads(last)["event"] == "error"
+    assert json.loads(last)["exit_code"] == 12
+    (archive.root / "archive.json").write_text("{}")
+    (line,) = archiver("fetch", "tsk_0", "--log-format", "json", code=10).err.splitlines()
+    assert json.loads(line)["exit_code"] == 10
+
+
+def test_what_a_server_says_moves_no_cursor(
+    server: LyingServer, archiver: Command, ids: list[str]
+) -> None:
+    server.add_run(task_run("tsk_odd", title="\x1b]0;evil\x07", failure_reason="\x1b[2J"))
+    server.lie("tsk_1", Status(418, b"\x1b]0;evil\x07"), times=FOREVER)
+    ran = archiver("fetch", "tsk_odd", "tsk_1", code=3)
+    shown = archiver("show", "tsk_odd")
+    assert "evil" in ran.err
+    assert "evil" in shown.out
+    assert "\x1b" not in ran.err + ran.out + shown.out
 
 
 def test_json_alone_on_standard_output(archiver: Command, ids: list[str]) -> None:
