@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
+import duckdb
 import pyarrow as pa
 
 from archiver.adapters.storage import LocalStorage
-from archiver.adapters.views import connect, damage_found
+from archiver.adapters.views import ask, damage_found
 from archiver.domain.paths import TABLES_FOLDER, is_run_folder
 from archiver.domain.run_id import RunId
 
@@ -60,31 +61,51 @@ def held_runs(storage: LocalStorage, asked: Sequence[RunId], *, refresh: bool) -
     """
     if not any(storage.names(f"{TABLES_FOLDER}/{table}") for table in ("runs", "fetches")):
         return HeldRuns()
-    with connect(storage) as connection, damage_found():
-        connection.register("asked", pa.table({"asked_id": pa.array(asked, pa.string())}))
-        connection.execute(f"CREATE TEMP VIEW asked_runs AS {_ASKED_RUNS}")
-        refreshing = {"refresh": refresh}
-        complete = connection.sql(_COMPLETE, params=refreshing).to_arrow_table()
-        failed = connection.sql(_FAILED).to_arrow_table()
-        others = connection.sql(_NOT_COMPLETE, params=refreshing).to_arrow_table().to_pylist()
-    folders = {row["run_id"]: row["path"].rpartition("/")[0] for row in others}
+    asked_ids = pa.table({"asked_id": pa.array(asked, pa.string())})
+
+    def work(connection: duckdb.DuckDBPyConnection) -> tuple[pa.Table, pa.Table, pa.Table]:
+        with connection:
+            connection.register("asked", asked_ids)
+            connection.execute(f"CREATE TEMP VIEW asked_runs AS {_ASKED_RUNS}")
+            refreshing = {"refresh": refresh}
+            return (
+                connection.sql(_COMPLETE, params=refreshing).to_arrow_table(),
+                connection.sql(_FAILED).to_arrow_table(),
+                connection.sql(_NOT_COMPLETE, params=refreshing).to_arrow_table(),
+            )
+
+    with damage_found():
+        complete, failed, others = ask(storage, work)
+    folders = {row["run_id"]: row["path"].rpartition("/")[0] for row in others.to_pylist()}
     return HeldRuns(
         set(complete["asked_id"].to_pylist()),
         set(failed["asked_id"].to_pylist()),
-        {run: f for run, f in folders.items() if is_run_folder(f, run)},
+        {run: folder for run, folder in folders.items() if is_run_folder(folder, run)},
     )
 
 
 def revision_paths(storage: LocalStorage) -> Iterator[str]:
     """The folder of every revision that the table ``runs`` has, in no order."""
-    with connect(storage) as connection, damage_found():
-        for batch in connection.sql("SELECT path FROM run_revisions").to_arrow_reader():
-            yield from batch["path"].to_pylist()
+
+    def work(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+        with connection:
+            return connection.sql("SELECT path FROM run_revisions").to_arrow_table()
+
+    with damage_found():
+        paths = ask(storage, work)["path"]
+    for chunk in paths.chunks:
+        yield from chunk.to_pylist()
 
 
 def revisions_in_tables(storage: LocalStorage, paths: Iterable[str]) -> set[str]:
     """Which of the revisions with these folders the table ``runs`` has."""
-    with connect(storage) as connection, damage_found():
-        connection.register("asked", pa.table({"path": pa.array(list(paths), pa.string())}))
-        rows = connection.sql("SELECT path FROM asked SEMI JOIN run_revisions USING (path)")
-        return set(rows.to_arrow_table()["path"].to_pylist())
+    asked = pa.table({"path": pa.array(list(paths), pa.string())})
+
+    def work(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+        with connection:
+            connection.register("asked", asked)
+            known = "SELECT path FROM asked SEMI JOIN run_revisions USING (path)"
+            return connection.sql(known).to_arrow_table()
+
+    with damage_found():
+        return set(ask(storage, work)["path"].to_pylist())

@@ -64,18 +64,27 @@ def _encode(table: Table, rows: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
-def compact(storage: LocalStorage, table: Table, target: str, name: str) -> None:
-    """Copy a table's rows to the folder ``target``, one file per month, all rows in order."""
+def compact(storage: LocalStorage, table: Table, target: str, name: str) -> list[str]:
+    """Copy a table's rows to the folder ``target``, one file per month, all rows in order.
+
+    Returns what is wrong with the files that cannot be read, and are left out.
+    """
     source = f"{TABLES_FOLDER}/{table.name}"
+    damaged = []
     for month in storage.names(source):
-        files = [
-            storage.locate(f"{source}/{month}/{n}") for n in storage.names(f"{source}/{month}")
-        ]
-        if files:
-            parts = [pq.read_table(file, partitioning=None) for file in files]
+        parts = []
+        for file in storage.names(f"{source}/{month}"):
+            path = f"{source}/{month}/{file}"
+            try:
+                if file.endswith(".parquet"):
+                    parts.append(pq.read_table(storage.locate(path), partitioning=None))
+            except (pa.ArrowException, OSError) as error:
+                damaged.append(f"{path} cannot be read: {error}")
+        if parts:
             rows = pa.concat_tables(parts, promote_options="default")
             keys = [(key, "ascending") for key in ("session", *table.sorted_by)]
             storage.put(f"{target}/{month}/{name}.parquet", _encode(table, rows.sort_by(keys)))
+    return damaged
 
 
 class RowBuffer:

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from archiver.adapters.storage import LocalStorage
-from archiver.adapters.views import connect
+from archiver.adapters.views import ask
 from archiver.errors import UsageError
 
 _EXPLAIN = re.compile(
@@ -75,20 +75,21 @@ class QueryResult:
 
 def run_query(storage: LocalStorage, sql: str, *, allow_files: bool = False) -> QueryResult:
     """The result of one query that only reads. Raises UsageError when it cannot be run."""
-    connection = connect(storage, allow_files=allow_files)
-    statement = checked_query(connection, sql)
+
+    def work(connection: duckdb.DuckDBPyConnection) -> QueryResult:
+        reader = connection.sql(checked_query(connection, sql)).to_arrow_reader()
+        names = _distinct(reader.schema.names)
+        first = next(reader, None)  # only now is it known that all files are there
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            with connection, _explained():
+                for batch in itertools.chain([first] if first else [], reader):
+                    yield batch.rename_columns(names)
+
+        return QueryResult(pa.schema(map(pa.Field.with_name, reader.schema, names)), batches())
+
     with _explained():
-        relation = connection.sql(statement)
-        reader = relation.to_arrow_reader()
-
-    names = _distinct(reader.schema.names)
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        with connection, _explained():
-            for batch in reader:
-                yield batch.rename_columns(names)
-
-    return QueryResult(pa.schema(map(pa.Field.with_name, reader.schema, names)), batches())
+        return ask(storage, work, allow_files=allow_files)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from archiver.adapters.archive import Writer
 from archiver.adapters.storage import LocalStorage, StagedFile
 from archiver.domain.manifest import Manifest, decode_manifest, encode_manifest, sha256sums
-from archiver.domain.paths import MANIFEST, RUNS_FOLDER, SHA256SUMS, revision_name
+from archiver.domain.paths import MANIFEST, RUNS_FOLDER, SHA256SUMS, is_run_folder, revision_name
 
 
 def read_manifest(storage: LocalStorage, revision_folder: str) -> Manifest:
@@ -41,11 +41,13 @@ def commit_revision(
 ) -> None:
     """Commit a revision: its files first, then, when they are durable, its manifest.
 
+    It is announced before anything else, so that whoever finds it half done can clear it away.
     ``document`` is its run.json, None where an earlier revision's is listed. ``staged`` are
     finished files with their paths in the run's folder.
     """
     storage = writer.storage
     revision_folder = f"{folder}/{revision_name(manifest.revision)}"
+    writer.announce(revision_folder)
     # What a killed session left here was never committed.
     storage.remove(revision_folder)
     folders = {revision_folder}
@@ -58,13 +60,24 @@ def commit_revision(
             storage.publish(storage.stage_bytes(content.encode()), path)
     for path in folders:
         storage.sync_folder(path)
-    writer.announce(revision_folder)
     storage.put(f"{revision_folder}/{MANIFEST}", encode_manifest(manifest), new=True)
+
+
+def remove_uncommitted(storage: LocalStorage, revision_folder: str) -> None:
+    """Remove a revision that has no manifest, and the run's folder if there is no other."""
+    folder, _, name = revision_folder.rpartition("/")
+    if is_run_folder(folder, folder.rpartition("/")[2]) and _is_revision(name):
+        storage.remove(revision_folder)
+        storage.remove_empty(folder)
+
+
+def _is_revision(name: str) -> bool:
+    return name[:1] == "r" and name[1:].isdecimal()
 
 
 def _revisions(storage: LocalStorage, folder: str) -> list[int]:
     names = storage.names(folder)
-    return [int(name[1:]) for name in names if name[:1] == "r" and name[1:].isdecimal()]
+    return [int(name[1:]) for name in names if _is_revision(name)]
 
 
 def _run_folders(storage: LocalStorage) -> Iterator[str]:

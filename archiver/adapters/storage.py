@@ -19,7 +19,7 @@ from archiver.adapters.exchange import exchange_folders
 from archiver.domain.digest import Sha256
 from archiver.domain.media_type import HEAD_SIZE, MediaType, media_type_of
 from archiver.domain.paths import TEMPORARY_FOLDER
-from archiver.errors import ArchiveDamaged, ArchiveUnwritable
+from archiver.errors import ArchiveDamaged, ArchiverError, ArchiveUnwritable, SystemLimit
 
 _READ_SIZE = 1 << 20
 _HINTS = {
@@ -116,6 +116,7 @@ class LocalStorage:
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
         self._aside = itertools.count(1)
+        self._identity: tuple[int, int] | None = None
 
     def __str__(self) -> str:
         return str(self.root)
@@ -139,7 +140,7 @@ class LocalStorage:
         try:
             return self.locate(path).read_bytes()
         except OSError as error:
-            raise ArchiveDamaged(f"cannot read {path}: {error.strerror}") from error
+            raise _unreadable(path, error) from error
 
     def digest(self, path: str) -> tuple[int, Sha256]:
         """Size and SHA-256 of a file. Raises ArchiveDamaged when it cannot be read."""
@@ -148,7 +149,7 @@ class LocalStorage:
                 digest = hashlib.file_digest(file, "sha256")
                 return file.tell(), Sha256(digest.hexdigest())
         except OSError as error:
-            raise ArchiveDamaged(f"cannot read {path}: {error.strerror}") from error
+            raise _unreadable(path, error) from error
 
     def names(self, folder: str) -> list[str]:
         """Names in a folder, sorted; empty where there is none."""
@@ -157,7 +158,7 @@ class LocalStorage:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise ArchiveDamaged(f"cannot read {folder}: {error.strerror}") from error
+            raise _unreadable(folder, error) from error
 
     def is_folder(self, path: str) -> bool:
         return self.locate(path).is_dir()
@@ -208,6 +209,7 @@ class LocalStorage:
         """Create the archive's folder, and those above it, durably."""
         with explained(f"create the archive {self.root}"):
             _make_folder(self.root)
+            self._identity = _identity(self.root)
 
     def make_folder(self, folder: str) -> None:
         """Create a folder and those above it up to the root, durably."""
@@ -215,7 +217,8 @@ class LocalStorage:
         _make_folder(self.locate(folder))
 
     def _check_root(self) -> None:
-        if not self.root.is_dir():
+        """Raises ArchiveUnwritable where the root is gone, or another folder is in its place."""
+        if self._identity != _identity(self.root):
             raise ArchiveUnwritable(
                 f"the archive {self.root} is not there any more",
                 hint="Was it moved, removed or unmounted? Put it back, then run the command again",
@@ -225,6 +228,11 @@ class LocalStorage:
         """Make the names in a folder durable."""
         with explained(f"sync {folder or self.root}"):
             _sync_folder(self.locate(folder))
+
+    def remove_empty(self, folder: str) -> None:
+        """Remove a folder if nothing is in it."""
+        with contextlib.suppress(OSError):
+            self.locate(folder).rmdir()
 
     def remove(self, path: str) -> None:
         """Remove a file or a folder with all that is in it; fine if there is none."""
@@ -242,7 +250,14 @@ class LocalStorage:
             self.make_folder(old)
             exchange_folders(self.locate(new), self.locate(old))
             _sync_folder(self.locate(old).parent)
+            _sync_folder(self.locate(new).parent)
         self.remove(new)
+
+
+def _unreadable(path: str, error: OSError) -> ArchiverError:
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return SystemLimit(f"cannot read {path}: {error.strerror}", hint=_HINTS[error.errno])
+    return ArchiveDamaged(f"cannot read {path}: {error.strerror}")
 
 
 def _move_new(source: Path, target: Path) -> None:
@@ -258,6 +273,15 @@ def _move_new(source: Path, target: Path) -> None:
         source.replace(target)
     else:
         source.unlink()
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """What tells a folder from another of the same name; None where there is none."""
+    try:
+        status = folder.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _make_folder(folder: Path) -> None:

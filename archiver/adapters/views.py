@@ -1,7 +1,8 @@
 """DuckDB over the archive's tables: the views, and a connection that has them."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeAlias, TypeVar
 
 import duckdb
 
@@ -76,22 +77,61 @@ FROM runs GROUP BY ALL
 """
 
 
-def connect(storage: LocalStorage, *, allow_files: bool = False) -> duckdb.DuckDBPyConnection:
-    """A DuckDB connection with the archive's views; times are UTC.
+ResultT = TypeVar("ResultT")
+_Files: TypeAlias = dict[str, list[str]]
+"""The paths of each table's files."""
+
+
+def ask(
+    storage: LocalStorage,
+    work: Callable[[duckdb.DuckDBPyConnection], ResultT],
+    *,
+    allow_files: bool = False,
+) -> ResultT:
+    """What ``work`` gets out of a connection with the archive's views; times are UTC.
 
     Reads nothing outside the archive's tables unless ``allow_files``. That it writes nothing
-    either is what :mod:`archiver.adapters.query` sees to.
+    either is what :mod:`archiver.adapters.query` sees to. The connection is closed when ``work``
+    fails, else it is for ``work`` to close. Where the tables were rebuilt on the way, so that
+    files are gone, it is done again with the new ones. Raises duckdb.Error.
     """
-    connection = duckdb.connect(":memory:")
+    while True:
+        files = _table_files(storage)
+        connection = duckdb.connect(":memory:")
+        try:
+            _prepare(connection, storage, files, allow_files=allow_files)
+            return work(connection)
+        except duckdb.IOException:
+            connection.close()
+            if _table_files(storage) == files:
+                raise
+        except BaseException:
+            connection.close()
+            raise
+
+
+def _prepare(
+    connection: duckdb.DuckDBPyConnection,
+    storage: LocalStorage,
+    files: _Files,
+    *,
+    allow_files: bool,
+) -> None:
     connection.execute("SET TimeZone = 'UTC'")
     if not allow_files:
         tables = _quoted(f"{storage.locate(TABLES_FOLDER)}/")
         connection.execute(f"SET allowed_directories = [{tables}]")
         connection.execute("SET enable_external_access = false")
-    with damage_found():
-        _create_views(connection, storage)
+    for table in TABLES:
+        view = _REVISION_VIEWS[table.name]
+        connection.execute(f"CREATE VIEW {view} AS {_select(table, files[table.name])}")
+    connection.execute(_SUPERSEDED)
+    for view, of in _REVISION_VIEWS.items():
+        if view != of:
+            connection.execute(_LATEST.format(view=view, of=of))
+    for statement in (_FAILURES, _DURATIONS, _DAILY):
+        connection.execute(statement)
     connection.execute("SET lock_configuration = true")
-    return connection
 
 
 @contextlib.contextmanager
@@ -105,29 +145,22 @@ def damage_found() -> Iterator[None]:
         ) from None
 
 
-def _create_views(connection: duckdb.DuckDBPyConnection, storage: LocalStorage) -> None:
-    for table in TABLES:
-        connection.execute(
-            f"CREATE VIEW {_REVISION_VIEWS[table.name]} AS {_select(table, storage)}"
-        )
-    connection.execute(_SUPERSEDED)
-    for view, of in _REVISION_VIEWS.items():
-        if view != of:
-            connection.execute(_LATEST.format(view=view, of=of))
-    for statement in (_FAILURES, _DURATIONS, _DAILY):
-        connection.execute(statement)
+def _table_files(storage: LocalStorage) -> _Files:
+    return {
+        table.name: [
+            str(storage.locate(f"{TABLES_FOLDER}/{table.name}/{month}/{name}"))
+            for month in storage.names(f"{TABLES_FOLDER}/{table.name}")
+            for name in storage.names(f"{TABLES_FOLDER}/{table.name}/{month}")
+            if name.endswith(".parquet")
+        ]
+        for table in TABLES
+    }
 
 
-def _select(table: Table, storage: LocalStorage) -> str:
-    folder = f"{TABLES_FOLDER}/{table.name}"
-    files = [
-        _quoted(str(storage.locate(f"{folder}/{month}/{name}")))
-        for month in storage.names(folder)
-        for name in storage.names(f"{folder}/{month}")
-        if name.endswith(".parquet")
-    ]
+def _select(table: Table, files: Sequence[str]) -> str:
     if files:
-        return f"FROM read_parquet([{', '.join(files)}], hive_partitioning = false)"
+        listed = ", ".join(map(_quoted, files))
+        return f"FROM read_parquet([{listed}], hive_partitioning = false)"
     columns = ", ".join(f'NULL::{_DUCKDB_TYPES[c.type]} AS "{c.name}"' for c in table.columns)
     return f"SELECT {columns} WHERE false"
 

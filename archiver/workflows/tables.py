@@ -50,6 +50,8 @@ def recover(writer: Writer) -> tuple[str, ...]:
         folder for journal in writer.unfinished for folder in writer.announced(journal)
     )
     committed = [folder for folder in announced if storage.exists(f"{folder}/{MANIFEST}")]
+    for folder in announced.keys() - set(committed):
+        revisions.remove_uncommitted(storage, folder)
     known = revisions_in_tables(storage, committed)
     buffer = RowBuffer()
     sessions = set()
@@ -67,9 +69,9 @@ def recover(writer: Writer) -> tuple[str, ...]:
 def reindex(writer: Writer, damaged: list[str]) -> int:
     """Rebuild the tables from the manifests alone; ``fetches``, their own log, is compacted.
 
-    The new tables take the old ones' place when they are whole; until then readers see the old.
-    Revisions whose files cannot be read are left out and named in ``damaged``. Returns the number
-    of revisions.
+    The new tables take the old ones' place all at once when they are whole; until then readers see
+    the old. Files that cannot be read are left out and named in ``damaged``. Returns the number of
+    revisions.
     """
     storage = writer.storage
     aside = f"{TEMPORARY_FOLDER}/{writer.session}-{TABLES_FOLDER}"
@@ -86,10 +88,9 @@ def reindex(writer: Writer, damaged: list[str]) -> int:
             number += 1
             buffer.write(storage, flush_name(writer.session, number))
     buffer.write(storage, flush_name(writer.session, number + 1))
-    compact(storage, FETCHES, f"{aside}/{FETCHES.name}", flush_name(writer.session, 1))
-    for table in WRITE_ORDER:
-        storage.replace_folder(f"{aside}/{table.name}", f"{TABLES_FOLDER}/{table.name}")
-    storage.remove(aside)
+    name = flush_name(writer.session, 1)
+    damaged += compact(storage, FETCHES, f"{aside}/{FETCHES.name}", name)
+    storage.replace_folder(aside, TABLES_FOLDER)
     for journal in writer.unfinished:
         writer.forget(journal)
     return count

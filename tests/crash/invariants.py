@@ -51,8 +51,20 @@ def assert_tidy(archive: Path) -> None:
     assert left == []
     for folder in archive.glob("runs/**/r[0-9]*"):
         assert (folder / MANIFEST).exists(), f"{folder} was never committed and is still there"
+    stray = [
+        path for path in archive.glob("runs/**/*") if path.is_dir() and not any(path.iterdir())
+    ]
+    assert not stray
     found = Counter(row["path"] for row in rows(archive, "runs", "path"))
     assert found == Counter(str(Path(path).parent) for path in manifests(archive))
+    committed = [json.loads(data) for data in manifests(archive).values()]
+    expected = Counter((m["run_id"], m["revision"]) for m in committed)
+    documents = rows(archive, "documents", "run_id", "revision")
+    assert Counter(tuple(row.values()) for row in documents) == expected
+    artifacts = rows(archive, "artifacts", "run_id", "revision")
+    assert Counter(tuple(row.values()) for row in artifacts) == Counter(
+        (m["run_id"], m["revision"]) for m in committed for _ in m["artifacts"]
+    )
 
 
 def summary(output: Path) -> dict[str, object]:

@@ -144,8 +144,8 @@ def test_whatever_the_api_answers_every_run_is_held_or_has_failed_with_a_reason(
         everything += [ran.stdout, ran.err.encode()]
         for secret in (SIGNATURE, PASSWORD, hostile.key):
             for text in everything:
-                before, found, behind = text.partition(secret.encode())
-                assert not found, before[-200:] + found + behind[:100]
+                ahead, found, behind = text.partition(secret.encode())
+                assert not found, ahead[-200:] + found + behind[:100]
         assert archiver("verify", "--archive", archive.root).code == 0
         before = {table: archive.rows(table) for table in ("runs", "artifacts", "errors")}
         archiver("reindex", "--archive", archive.root)

@@ -6,11 +6,16 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from archiver.adapters.archive import hold_archive, open_archive
+from archiver.adapters.query import run_query
+from archiver.workflows.tables import reindex
 from tests.cli.running import Command, Fetch, child_command, child_environment
 from tests.lying_server import FOREVER, Artifact, LyingServer, Stall, png, task_run, webm
 from tests.workflows.held import TABLES, Held
@@ -258,3 +263,42 @@ def check_the_rest_is_fetched(server: LyingServer, fetch: Fetch, archive: Held) 
     assert server.count("/v1/runs/tsk_1") == 0
     assert [row["run_id"] for row in archive.rows("runs")] == ["tsk_1", "tsk_2"]
     assert Path(archive.run("tsk_2") / "r1/recording.webm").stat().st_size == 100_000
+
+
+def test_readers_see_whole_tables_while_they_are_rebuilt(
+    server: LyingServer, fetch: Fetch, archive: Held
+) -> None:
+    for number in range(3):
+        fetch(server.add_run(task_run(f"tsk_{number}")))
+    storage = open_archive(archive.root)
+
+    def rebuild() -> None:
+        for _ in range(8):
+            with hold_archive(archive.root, datetime.now(UTC), b"read") as writer:
+                reindex(writer, [])
+
+    counts = []
+    with ThreadPoolExecutor(1) as executor:
+        rebuilding = executor.submit(rebuild)
+        while not rebuilding.done():
+            batches = run_query(storage, "FROM runs JOIN documents USING (run_id)").batches
+            counts.append(sum(batch.num_rows for batch in batches))
+        rebuilding.result()
+    assert set(counts) == {3}
+
+
+@pytest.mark.parametrize("harm", ["cut", "other"])
+def test_a_log_of_fetches_that_is_damaged_is_left_out_and_said(
+    server: LyingServer, fetch: Fetch, archiver: Command, archive: Held, harm: str
+) -> None:
+    for number in range(2):
+        fetch(server.add_run(task_run(f"tsk_{number}")))
+    path = archive.table_files("fetches")[0]
+    if harm == "cut":
+        path.write_bytes(path.read_bytes()[:50])
+    else:
+        (path.parent / ".DS_Store").write_bytes(b"x")
+    ran = archiver("reindex", code=4 if harm == "cut" else 0)
+    assert (path.name in ran.err) is (harm == "cut")
+    assert len(archive.rows("fetches")) == (1 if harm == "cut" else 2)
+    assert fetch("tsk_0", "tsk_1").runs == {"asked": 2, "unchanged": 2}
