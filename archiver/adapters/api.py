@@ -1,8 +1,7 @@
 """Skyvern's API: ``GET /v1/runs/{run_id}`` with the header ``x-api-key``."""
 
 import hashlib
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
@@ -11,7 +10,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from archiver.adapters.http import Fault, Pace, Patience, RetryPolicy, retry_after, translated
+from archiver.adapters.encodings import ACCEPTED, decoded, is_encoded
+from archiver.adapters.http import Fault, Patience, RetryPolicy, retry_after, translated
 from archiver.domain.digest import Sha256
 from archiver.domain.run_id import RunId
 from archiver.domain.url_masking import MASK, mask_text, without_query
@@ -69,10 +69,8 @@ class RunsApi:
         retry: RetryPolicy,
         now: Callable[[], datetime],
         max_document_size: int,
-        stall: float,
     ) -> None:
         self._client = client
-        self._stall = stall
         self._base_url = checked_base_url(base_url)
         self._key = checked_key(key)
         self._retry = retry
@@ -108,27 +106,34 @@ class RunsApi:
             )
 
         url = f"{self._base_url}/v1/runs/{run_id}"
-        headers = {"x-api-key": self._key, "Accept": "application/json"}
+        headers = {
+            "x-api-key": self._key,
+            "Accept": "application/json",
+            "Accept-Encoding": ACCEPTED,
+        }
         tally.add(requests=1)
         with translated(fail), self._client.stream("GET", url, headers=headers) as response:
             tally.http_status = response.status_code
             at = self._now()
             if response.status_code != 200:
                 raise self._refusal(run_id, response)
+            self._check_size(run_id, int(response.headers.get("Content-Length", "0")))
             digest = hashlib.sha256()
             body = bytearray()
-            pace = Pace(self._stall, time.monotonic)
-            for piece in response.iter_bytes():
+            for piece in _pieces(response):
                 digest.update(piece)
                 body += piece
-                if not pace.keeps_up(len(piece)):
-                    fail(Fault("it only trickles", may_pass=True))
-                if len(body) > self._max_document_size:
-                    raise AnswerInvalid(
-                        f"the API's answer for {run_id} is larger than --max-document-size "
-                        f"({self._max_document_size} bytes)"
-                    )
+                self._check_size(run_id, len(body))
+            if not _is_framed(response) and not body.rstrip().endswith(b"}"):
+                fail(Fault("it ended too early", may_pass=True))
         return ApiAnswer(bytes(body), Sha256(digest.hexdigest()), at)
+
+    def _check_size(self, run_id: RunId, size: int) -> None:
+        if size > self._max_document_size:
+            raise AnswerInvalid(
+                f"the API's answer for {run_id} is larger than --max-document-size "
+                f"({self._max_document_size} bytes)"
+            )
 
     def _refusal(self, run_id: RunId, response: httpx.Response) -> Exception:
         status = response.status_code
@@ -148,7 +153,7 @@ class RunsApi:
                     f"the API refused the key (HTTP {status}{detail})",
                     hint="Check SKYVERN_API_KEY and SKYVERN_BASE_URL",
                 )
-            case 408 | 425 | 429 | 500 | 502 | 503 | 504:
+            case _ if status >= 500 or status in (408, 425, 429):
                 return ApiUnavailable(
                     f"the API answered HTTP {status} for {run_id}{detail}",
                     retry_after=retry_after(response, self._now),
@@ -159,9 +164,10 @@ class RunsApi:
     def _detail(self, response: httpx.Response) -> str:
         """The beginning of an error's body: what the server says of it, without secrets."""
         body = b""
-        for piece in response.iter_bytes(_DETAIL_BYTES):
-            body = piece[:_DETAIL_BYTES]
-            break
+        for piece in _pieces(response):
+            body += piece
+            if len(body) >= _DETAIL_BYTES:
+                break
         text = " ".join(body.decode(errors="replace").split())
         if not text or text.startswith("<"):
             return ""
@@ -170,6 +176,17 @@ class RunsApi:
     def _clean(self, text: str) -> str:
         """What a server said, without the key that it may have echoed and without signatures."""
         return mask_text(text.replace(self._key, MASK))
+
+
+def _pieces(response: httpx.Response) -> Iterator[bytes]:
+    """The body's bytes as they come, decoded where that was asked for."""
+    encoding = response.headers.get("Content-Encoding", "")
+    return decoded(response.iter_raw()) if is_encoded(encoding) else response.iter_raw()
+
+
+def _is_framed(response: httpx.Response) -> bool:
+    """Whether it shows when the body was cut off."""
+    return "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
 
 
 def checked_base_url(text: str) -> str:

@@ -20,7 +20,8 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from archiver import __version__
-from archiver.adapters.storage import LocalStorage, explained
+from archiver.adapters.disk import explained
+from archiver.adapters.storage import LocalStorage
 from archiver.domain.paths import ARCHIVE_FILE, LEDGER_FOLDER, README_FILE, TEMPORARY_FOLDER
 from archiver.domain.session import SessionId
 from archiver.errors import ArchiveLocked, NotAnArchive

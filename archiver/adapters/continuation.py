@@ -9,18 +9,25 @@ from dataclasses import dataclass
 
 import httpx
 
-from archiver.adapters.storage import StagedFile
+from archiver.adapters.staging import StagedFile
 from archiver.errors import DownloadFailed
 
-_CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)", re.ASCII)
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """What the server said of the whole file: its length in bytes and its validator."""
+    """What the server said of the whole file: its length in bytes and its validators."""
 
     length: int
     etag: str | None
+    last_modified: str | None
+
+    @property
+    def strong_etag(self) -> str | None:
+        """A validator that tells bytes apart, fit for If-Range."""
+        etag = self.etag
+        return etag if etag is not None and etag.startswith('"') and etag.isascii() else None
 
 
 @dataclass(slots=True)
@@ -44,23 +51,23 @@ def range_headers(into: StagedFile, progress: Progress) -> dict[str, str]:
     if whole is None or not 0 < into.size < whole.length:
         return {}
     headers = {"Range": f"bytes={into.size}-"}
-    return headers | {"If-Range": whole.etag} if whole.etag else headers
+    return headers | {"If-Range": whole.strong_etag} if whole.strong_etag else headers
 
 
 def agree(response: httpx.Response, asked_rest: bool, into: StagedFile, progress: Progress) -> None:
     """Make ``into`` fit the answer: go on if it is the rest of the same file, else begin again."""
-    etag = response.headers.get("ETag", "")
-    etag = etag if etag.startswith('"') else None  # a weak one does not tell bytes apart
+    validators = (response.headers.get("ETag"), response.headers.get("Last-Modified"))
     if response.status_code == 200:
         progress.start_over(into)
         length = response.headers.get("Content-Length", "")
-        progress.whole = Whole(int(length), etag) if length.isdecimal() else None
+        progress.whole = Whole(int(length), *validators) if length.isdecimal() else None
         return
     whole = progress.whole
     match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
     if response.status_code == 206 and asked_rest and whole is not None and match is not None:
         rest = (into.size, whole.length - 1, whole.length)
-        if tuple(map(int, match.groups())) == rest and etag == whole.etag:
+        same = validators == (whole.etag, whole.last_modified)
+        if same and tuple(map(int, match.groups())) == rest:
             return
     progress.start_over(into)
     raise DownloadFailed("storage no longer has the same file to go on with", retry=True)

@@ -7,7 +7,6 @@ is never part of a message: its query is a credential.
 
 import os
 import re
-import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
@@ -17,9 +16,10 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from archiver.adapters.continuation import Progress, agree, range_headers
-from archiver.adapters.http import Fault, Pace, Patience, RetryPolicy, retry_after, translated
+from archiver.adapters.encodings import decoded, is_encoded
+from archiver.adapters.http import Fault, Patience, RetryPolicy, retry_after, translated
 from archiver.adapters.local_files import LocalArtifacts
-from archiver.adapters.storage import StagedFile
+from archiver.adapters.staging import StagedFile
 from archiver.domain.artifact import ArtifactSource
 from archiver.errors import ArtifactGone, ArtifactTooLarge, DownloadFailed, LinkExpired
 
@@ -28,8 +28,7 @@ _PIECE = 1 << 18
 _ERROR_BYTES = 4_096
 _SLACK = 1 << 20
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}
-_ENCODINGS = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd"})
-"""What is undone where it can be; anything else (identity, aws-chunked) is no encoding."""
+_MEDIA_TYPE = re.compile(r"[a-z0-9][\w.+-]{0,60}/[a-z0-9][\w.+-]{0,100}", re.ASCII)
 _EXPIRY = re.compile(rb"expired|invalid or expired|ExpiredToken|signature", re.IGNORECASE)
 
 
@@ -49,7 +48,6 @@ class Downloader:
         *,
         local_artifacts: Path | None,
         max_file_size: int | None,
-        stall: float,
         check_stop: Callable[[], None],
         on_bytes: Callable[[int], None],
     ) -> None:
@@ -59,7 +57,6 @@ class Downloader:
         self._now = now
         self._local = LocalArtifacts(local_artifacts)
         self._max_file_size = max_file_size
-        self._stall = stall
         self._check_stop = check_stop
         self._on_bytes = on_bytes
 
@@ -109,16 +106,7 @@ class Downloader:
                         continue
                     self._check_status(response)
                     agree(response, "Range" in headers, into, progress)
-                    encoded = response.headers.get("Content-Encoding", "").lower() in _ENCODINGS
-                    if encoded:
-                        # The size that the API gave is that of the file, not of its encoding.
-                        self._take(response, None, into, progress, decode)
-                    else:
-                        self._take(response, source, into, progress, False)
-                    if not encoded:
-                        chunked = "chunked" in response.headers.get("Transfer-Encoding", "")
-                        may_be_cut = progress.whole is None and not chunked
-                        self._compare(source, into, progress, may_be_cut=may_be_cut)
+                    self._take(response, source, into, progress, decode)
                 finally:
                     response.close()
                 return
@@ -133,21 +121,25 @@ class Downloader:
     def _take(
         self,
         response: httpx.Response,
-        source: ArtifactSource | None,
+        source: ArtifactSource,
         into: StagedFile,
         progress: Progress,
         decode: bool,
     ) -> None:
-        content_type = response.headers.get("Content-Type", "")
-        progress.served_type = content_type.partition(";")[0].strip().lower() or None
-        if decode:
-            # Only the length of the encoded body is told, and httpx holds the server to that. What
-            # is decoded cannot be continued in the middle.
+        content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        progress.served_type = content_type if _MEDIA_TYPE.fullmatch(content_type) else None
+        encoded = is_encoded(response.headers.get("Content-Encoding", ""))
+        if encoded and decode:
+            # What is decoded has no length, and cannot be continued in the middle.
             progress.whole = None
-            self._write(response.iter_bytes(), None, None, into, progress)
+            self._write(decoded(response.iter_raw()), source, None, into, progress)
         else:
             length = progress.whole.length if progress.whole else None
             self._write(response.iter_raw(), source, length, into, progress)
+        if decode or not encoded:
+            framed = encoded or "chunked" in response.headers.get("Transfer-Encoding", "")
+            may_be_cut = progress.whole is None and not framed
+            self._compare(source, into, progress, may_be_cut=may_be_cut)
 
     def _check_status(self, response: httpx.Response) -> None:
         status = response.status_code
@@ -176,30 +168,35 @@ class Downloader:
     def _write(
         self,
         pieces: Iterable[bytes],
-        source: ArtifactSource | None,
+        source: ArtifactSource,
         length: int | None,
         into: StagedFile,
         progress: Progress,
     ) -> None:
         """Write all pieces. Stops a body that is longer than anybody said, or than is wanted.
 
-        ``length`` is the body's, ``source`` says how long the file should be; None where unknown.
+        ``length`` is what storage announces, None where it does not.
         """
-        announced = length if length is not None else _most(source)
-        self._check_size(announced or 0)
-        into.check_space((length or 0) - into.size)
-        pace = Pace(self._stall, time.monotonic)
+        most = _most(source)
+        if length is not None:
+            self._check_size(length)
+            if most is not None and length > most:
+                raise DownloadFailed(
+                    f"storage announces {length} bytes, the API says {source.expected_size}"
+                )
+            if not into.could_hold(length):
+                raise DownloadFailed(f"its {length} bytes are more than the whole disk has")
+            into.check_space(length - into.size)
+            most = length
         for piece in pieces:
             self._check_stop()
             into.write(piece)
             progress.received += len(piece)
             self._on_bytes(len(piece))
             self._check_size(into.size)
-            if announced is not None and into.size > announced:
+            if most is not None and into.size > most:
                 progress.start_over(into)
-                raise DownloadFailed(f"more than the {announced} bytes that were announced came")
-            if not pace.keeps_up(len(piece)):
-                raise DownloadFailed("storage only trickles", retry=True)
+                raise DownloadFailed(f"more than the {most} bytes that were announced came")
         if length is not None and into.size != length:
             raise DownloadFailed(f"{into.size} of {length} bytes came", retry=True)
 
@@ -224,12 +221,12 @@ class Downloader:
             raise ArtifactTooLarge(f"larger than --max-file-size: {self._max_file_size} bytes")
 
 
-def _most(source: ArtifactSource | None) -> int | None:
-    """How many bytes of a body without a length are taken, None if any number.
+def _most(source: ArtifactSource) -> int | None:
+    """How many bytes are taken where the API gave a size, None if any number.
 
     Where there is a digest, a size that is a little off is not what decides.
     """
-    if source is None or source.expected_size is None:
+    if source.expected_size is None:
         return None
     return source.expected_size + (_SLACK if source.expected_sha256 is not None else 0)
 

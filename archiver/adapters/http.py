@@ -18,8 +18,10 @@ import httpx
 import tenacity
 
 from archiver import __version__
+from archiver.adapters.encodings import EncodingBroken
+from archiver.adapters.network import watch
 from archiver.domain.url_masking import mask_text
-from archiver.errors import ArchiverError, SystemLimit
+from archiver.errors import ArchiverError, SystemLimit, UsageError
 
 USER_AGENT = f"skyvern-archiver/{__version__}"
 
@@ -96,44 +98,34 @@ class RetryPolicy:
         )
 
 
-class Pace:
-    """Watches that an answer goes on: bytes that trickle are no progress.
-
-    ``time`` is a clock in seconds that never goes back.
-    """
-
-    _LEAST = 1_024
-    """Bytes that must come in ``stall`` seconds."""
-
-    def __init__(self, stall: float, time: Callable[[], float]) -> None:
-        self._stall = stall
-        self._time = time
-        self._since = time()
-        self._bytes = 0
-
-    def keeps_up(self, count: int) -> bool:
-        """Whether the answer goes on fast enough, now that ``count`` more bytes came."""
-        self._bytes += count
-        now = self._time()
-        if now - self._since < self._stall:
-            return True
-        enough = self._bytes >= self._LEAST
-        self._since, self._bytes = now, 0
-        return enough
-
-
 def new_client(timeouts: Timeouts, connections: int, *, verify: bool = True) -> httpx.Client:
     """An HTTP client for ``connections`` threads. Proxies and certificates are the environment's
-    (HTTP_PROXY, NO_PROXY, SSL_CERT_FILE, as httpx documents)."""
-    return httpx.Client(
-        headers={"User-Agent": USER_AGENT},
-        timeout=httpx.Timeout(timeouts.stall, connect=timeouts.connect, pool=None),
-        limits=httpx.Limits(
-            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30
-        ),
-        follow_redirects=False,
-        verify=verify,
-    )
+    (HTTP_PROXY, NO_PROXY, SSL_CERT_FILE, as httpx documents). Raises UsageError where they make no
+    sense."""
+    try:
+        client = httpx.Client(
+            headers={"User-Agent": USER_AGENT},
+            timeout=httpx.Timeout(timeouts.stall, connect=timeouts.connect, pool=None),
+            limits=httpx.Limits(
+                max_connections=connections,
+                max_keepalive_connections=connections,
+                keepalive_expiry=30,
+            ),
+            follow_redirects=False,
+            verify=verify,
+        )
+    except OSError as error:  # ssl.SSLError too
+        raise UsageError(
+            f"the TLS certificates cannot be loaded: {error.strerror or error}",
+            hint="Check SSL_CERT_FILE and SSL_CERT_DIR in the environment",
+        ) from None
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        raise UsageError(
+            f"the proxy of the environment cannot be used: {mask_text(str(error))}",
+            hint="Check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY; they may be http or https",
+        ) from None
+    watch(client, timeouts.stall)
+    return client
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +147,10 @@ def translated(fail: Callable[[Fault], NoReturn]) -> Iterator[None]:
     """Calls ``fail`` for anything that httpx raises. Raises SystemLimit by itself."""
     try:
         yield
+    except ValueError:  # a host's name that is none, a number of thousands of digits
+        fail(Fault("its URL or the server's answer cannot be understood", may_pass=False))
+    except EncodingBroken as error:
+        fail(Fault(str(error), may_pass=False, garbled=True))
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
         if _system_errno(error) in (errno.EMFILE, errno.ENFILE):
             raise SystemLimit(
@@ -171,7 +167,9 @@ def _fault(error: Exception) -> Fault:
         case httpx.ConnectTimeout():
             return Fault("the server could not be connected to in time", may_pass=True)
         case httpx.TimeoutException():
-            return Fault("the server stopped sending", may_pass=True)
+            trickles = "trickles" in text
+            what = "only trickled" if trickles else "stopped sending"
+            return Fault(f"the server {what}", may_pass=True)
         case httpx.ConnectError():
             certificate = "CERTIFICATE" in text.upper()
             return Fault(f"cannot connect: {text}", may_pass=not certificate)
@@ -181,8 +179,6 @@ def _fault(error: Exception) -> Fault:
             return Fault("its URL is neither http nor https", may_pass=False)
         case httpx.InvalidURL():
             return Fault("its URL cannot be understood", may_pass=False)
-        case httpx.DecodingError():
-            return Fault("its Content-Encoding is not what it says", may_pass=False, garbled=True)
         case httpx.RemoteProtocolError():
             # An idle connection that the server closed shows only when it is used again.
             idle = "without sending a response" in text

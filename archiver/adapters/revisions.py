@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from archiver.adapters.archive import Writer
-from archiver.adapters.storage import LocalStorage, StagedFile
+from archiver.adapters.staging import StagedFile
+from archiver.adapters.storage import LocalStorage
 from archiver.domain.manifest import Manifest, decode_manifest, encode_manifest, sha256sums
 from archiver.domain.paths import MANIFEST, RUNS_FOLDER, SHA256SUMS, is_run_folder, revision_name
 

@@ -11,103 +11,16 @@ import hashlib
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
+from archiver.adapters.disk import explained, unreadable
 from archiver.adapters.exchange import exchange_folders
+from archiver.adapters.staging import StagedFile
 from archiver.domain.digest import Sha256
-from archiver.domain.media_type import HEAD_SIZE, MediaType, media_type_of
 from archiver.domain.paths import TEMPORARY_FOLDER
-from archiver.errors import ArchiveDamaged, ArchiverError, ArchiveUnwritable, SystemLimit
+from archiver.errors import ArchiveUnwritable
 
 _READ_SIZE = 1 << 20
-_HINTS = {
-    errno.ENOSPC: "Free some space, then run the same command again",
-    errno.EDQUOT: "The quota is used up: free some space, then run the same command again",
-    errno.EROFS: "The file system is read-only: mount it writable, or choose another --archive",
-    errno.EACCES: "Check the permissions of the folder, or choose another --archive",
-    errno.EPERM: "Check the permissions of the folder, or choose another --archive",
-    errno.EMFILE: "Too many open files: raise the limit (ulimit -n) or lower the concurrency",
-    errno.ENFILE: "Too many open files on this machine: try again when it is less busy",
-}
-
-
-@contextlib.contextmanager
-def explained(doing: str) -> Iterator[None]:
-    """Turns what the operating system refuses into ArchiveUnwritable, with what to do about it."""
-    try:
-        yield
-    except OSError as error:
-        hint = _HINTS.get(error.errno or 0, "Check the disk, then run the same command again")
-        raise ArchiveUnwritable(
-            f"cannot {doing}: {error.strerror or error}"
-            + (f" ({error.filename})" if error.filename else ""),
-            hint=hint,
-        ) from error
-
-
-class StagedFile:
-    """A file that is being written aside: hashed in the pass that writes it.
-
-    ``size`` in bytes, ``sha256`` and ``media_type`` are of all that was written.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.size = 0
-        self._head = b""
-        self._media_type: MediaType | None = None
-        self._hash = hashlib.sha256()
-        with explained(f"create {path}"):
-            self._file: IO[bytes] = path.open("xb", buffering=0)
-
-    @property
-    def sha256(self) -> Sha256:
-        return Sha256(self._hash.hexdigest())
-
-    @property
-    def media_type(self) -> MediaType:
-        return self._media_type or media_type_of(self._head)
-
-    def check_space(self, size: int) -> None:
-        """Raises ArchiveUnwritable where ``size`` more bytes do not fit on the disk."""
-        if size > 0:
-            with explained(f"write {size} bytes to {self.path.parent}"):
-                if shutil.disk_usage(self.path.parent).free < size:
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    def write(self, data: bytes) -> None:
-        self._hash.update(data)
-        if len(self._head) < HEAD_SIZE:
-            self._head += data[: HEAD_SIZE - len(self._head)]
-        with explained(f"write {self.path}"):
-            view = memoryview(data)
-            while view:
-                view = view[self._file.write(view) :]
-        self.size += len(data)
-
-    def restart(self) -> None:
-        """Forget everything written, to begin again."""
-        if self.size:
-            with explained(f"truncate {self.path}"):
-                self._file.seek(0)
-                self._file.truncate()
-            self.size, self._head, self._hash = 0, b"", hashlib.sha256()
-
-    def finish(self) -> None:
-        """Make the bytes durable. Nothing can be written after that."""
-        with explained(f"sync {self.path}"):
-            os.fsync(self._file.fileno())
-            self._file.close()
-        # A run may have very many files: what waits for its commit should be small.
-        self._media_type, self._head = media_type_of(self._head), b""
-
-    def discard(self) -> None:
-        """Remove the file, unless it was published."""
-        with contextlib.suppress(OSError):
-            self._file.close()
-            self.path.unlink(missing_ok=True)
 
 
 class LocalStorage:
@@ -140,7 +53,7 @@ class LocalStorage:
         try:
             return self.locate(path).read_bytes()
         except OSError as error:
-            raise _unreadable(path, error) from error
+            raise unreadable(path, error) from error
 
     def digest(self, path: str) -> tuple[int, Sha256]:
         """Size and SHA-256 of a file. Raises ArchiveDamaged when it cannot be read."""
@@ -149,7 +62,7 @@ class LocalStorage:
                 digest = hashlib.file_digest(file, "sha256")
                 return file.tell(), Sha256(digest.hexdigest())
         except OSError as error:
-            raise _unreadable(path, error) from error
+            raise unreadable(path, error) from error
 
     def names(self, folder: str) -> list[str]:
         """Names in a folder, sorted; empty where there is none."""
@@ -158,7 +71,7 @@ class LocalStorage:
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise _unreadable(folder, error) from error
+            raise unreadable(folder, error) from error
 
     def is_folder(self, path: str) -> bool:
         return self.locate(path).is_dir()
@@ -252,12 +165,6 @@ class LocalStorage:
             _sync_folder(self.locate(old).parent)
             _sync_folder(self.locate(new).parent)
         self.remove(new)
-
-
-def _unreadable(path: str, error: OSError) -> ArchiverError:
-    if error.errno in (errno.EMFILE, errno.ENFILE):
-        return SystemLimit(f"cannot read {path}: {error.strerror}", hint=_HINTS[error.errno])
-    return ArchiveDamaged(f"cannot read {path}: {error.strerror}")
 
 
 def _move_new(source: Path, target: Path) -> None:

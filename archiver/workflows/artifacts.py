@@ -11,7 +11,8 @@ from archiver.adapters.api import Tally
 from archiver.adapters.continuation import Progress
 from archiver.adapters.downloads import Downloader
 from archiver.adapters.http import Patience
-from archiver.adapters.storage import LocalStorage, StagedFile
+from archiver.adapters.staging import StagedFile
+from archiver.adapters.storage import LocalStorage
 from archiver.domain.artifact import ArtifactSource, ArtifactState
 from archiver.domain.links import is_expiring
 from archiver.domain.plan import Decision, Fetch, Keep, Record, renumbered

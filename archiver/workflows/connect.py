@@ -89,7 +89,6 @@ def run_asker(options: FetchOptions, world: Surroundings) -> Iterator[RunAsker]:
             _retry_policy(options, world),
             world.now,
             options.max_document_size,
-            options.timeouts.stall,
         )
         slots = Semaphore(options.api_concurrency)
         yield RunAsker(api, options.run, slots, world.stop.check, world.now)
@@ -107,7 +106,6 @@ def artifact_downloader(options: FetchOptions, world: Surroundings) -> Iterator[
             world.now,
             local_artifacts=options.local_artifacts,
             max_file_size=options.run.selection.max_file_size,
-            stall=options.timeouts.stall,
             check_stop=world.stop.check,
             on_bytes=lambda count: world.report(BytesReceived(count)),
         )

@@ -10,7 +10,7 @@ from threading import Lock, Semaphore
 from archiver.adapters.api import ApiAnswer, RunsApi, Tally
 from archiver.adapters.archive import TOOL, Writer
 from archiver.adapters.revisions import commit_revision, latest_revision
-from archiver.adapters.storage import StagedFile
+from archiver.adapters.staging import StagedFile
 from archiver.domain.artifact import ArtifactSource
 from archiver.domain.manifest import ArtifactEntry, Manifest
 from archiver.domain.paths import run_folder

@@ -1,0 +1,38 @@
+"""What the operating system refuses, in words that say what to do about it."""
+
+import contextlib
+import errno
+from collections.abc import Iterator
+
+from archiver.errors import ArchiveDamaged, ArchiverError, ArchiveUnwritable, SystemLimit
+
+_HINTS = {
+    errno.ENOSPC: "Free some space, then run the same command again",
+    errno.EDQUOT: "The quota is used up: free some space, then run the same command again",
+    errno.EROFS: "The file system is read-only: mount it writable, or choose another --archive",
+    errno.EACCES: "Check the permissions of the folder, or choose another --archive",
+    errno.EPERM: "Check the permissions of the folder, or choose another --archive",
+    errno.EMFILE: "Too many open files: raise the limit (ulimit -n) or lower the concurrency",
+    errno.ENFILE: "Too many open files on this machine: try again when it is less busy",
+}
+
+
+@contextlib.contextmanager
+def explained(doing: str) -> Iterator[None]:
+    """Turns what the operating system refuses into ArchiveUnwritable, with what to do about it."""
+    try:
+        yield
+    except OSError as error:
+        hint = _HINTS.get(error.errno or 0, "Check the disk, then run the same command again")
+        raise ArchiveUnwritable(
+            f"cannot {doing}: {error.strerror or error}"
+            + (f" ({error.filename})" if error.filename else ""),
+            hint=hint,
+        ) from error
+
+
+def unreadable(path: str, error: OSError) -> ArchiverError:
+    """The error to raise for a file or folder that cannot be read."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return SystemLimit(f"cannot read {path}: {error.strerror}", hint=_HINTS[error.errno])
+    return ArchiveDamaged(f"cannot read {path}: {error.strerror}")

@@ -1,0 +1,83 @@
+"""A file on its way into the archive."""
+
+import contextlib
+import errno
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from typing import IO
+
+from archiver.adapters.disk import explained
+from archiver.domain.digest import Sha256
+from archiver.domain.media_type import HEAD_SIZE, MediaType, media_type_of
+
+
+class StagedFile:
+    """A file that is being written aside: hashed in the pass that writes it.
+
+    ``size`` in bytes, ``sha256`` and ``media_type`` are of all that was written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self._head = b""
+        self._media_type: MediaType | None = None
+        self._hash = hashlib.sha256()
+        with explained(f"create {path}"):
+            self._file: IO[bytes] = path.open("xb", buffering=0)
+
+    @property
+    def sha256(self) -> Sha256:
+        return Sha256(self._hash.hexdigest())
+
+    @property
+    def media_type(self) -> MediaType:
+        return self._media_type or media_type_of(self._head)
+
+    def could_hold(self, size: int) -> bool:
+        """Whether the disk has room for a file of this size at all, when it is empty."""
+        try:
+            return shutil.disk_usage(self.path.parent).total >= size
+        except OSError:
+            return True  # whatever is wrong, writing says it better
+
+    def check_space(self, size: int) -> None:
+        """Raises ArchiveUnwritable where ``size`` more bytes do not fit on the disk."""
+        if size > 0:
+            with explained(f"write {size} bytes to {self.path.parent}"):
+                if shutil.disk_usage(self.path.parent).free < size:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def write(self, data: bytes) -> None:
+        self._hash.update(data)
+        if len(self._head) < HEAD_SIZE:
+            self._head += data[: HEAD_SIZE - len(self._head)]
+        with explained(f"write {self.path}"):
+            view = memoryview(data)
+            while view:
+                view = view[self._file.write(view) :]
+        self.size += len(data)
+
+    def restart(self) -> None:
+        """Forget everything written, to begin again."""
+        if self.size:
+            with explained(f"truncate {self.path}"):
+                self._file.seek(0)
+                self._file.truncate()
+            self.size, self._head, self._hash = 0, b"", hashlib.sha256()
+
+    def finish(self) -> None:
+        """Make the bytes durable. Nothing can be written after that."""
+        with explained(f"sync {self.path}"):
+            os.fsync(self._file.fileno())
+            self._file.close()
+        # A run may have very many files: what waits for its commit should be small.
+        self._media_type, self._head = media_type_of(self._head), b""
+
+    def discard(self) -> None:
+        """Remove the file, unless it was published."""
+        with contextlib.suppress(OSError):
+            self._file.close()
+            self.path.unlink(missing_ok=True)
