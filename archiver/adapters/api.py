@@ -1,10 +1,11 @@
 """Skyvern's API: ``GET /v1/runs/{run_id}`` with the header ``x-api-key``."""
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Lock
+from threading import Lock, Semaphore
 from typing import NoReturn
 from urllib.parse import urlsplit
 
@@ -25,6 +26,7 @@ from archiver.errors import (
 )
 
 _DETAIL_BYTES = 2_000
+_LARGE = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class RunsApi:
         self._retry = retry
         self._now = now
         self._max_document_size = max_document_size
+        self._large = Semaphore(2)
+        """Few large answers are received at once: each is held in memory as a whole."""
 
     @property
     def base_url(self) -> str:
@@ -120,10 +124,15 @@ class RunsApi:
             self._check_size(run_id, int(response.headers.get("Content-Length", "0")))
             digest = hashlib.sha256()
             body = bytearray()
-            for piece in _pieces(response):
-                digest.update(piece)
-                body += piece
-                self._check_size(run_id, len(body))
+            with contextlib.ExitStack() as stack:
+                is_large = False
+                for piece in _pieces(response):
+                    digest.update(piece)
+                    body += piece
+                    self._check_size(run_id, len(body))
+                    if len(body) > _LARGE and not is_large:
+                        is_large = True
+                        stack.enter_context(self._large)
             if not _is_framed(response) and not body.rstrip().endswith(b"}"):
                 fail(Fault("it ended too early", may_pass=True))
         return ApiAnswer(bytes(body), Sha256(digest.hexdigest()), at)

@@ -1,5 +1,6 @@
 """``file://`` artifacts of a self-hosted server, read only below a folder that the user named."""
 
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -25,11 +26,11 @@ class LocalArtifacts:
         paths = [_resolved(text) for text in dict.fromkeys((unquote(raw), raw))]
         below = [path for path in paths if path and path.is_relative_to(self._folder)]
         for path in below:
-            if path.is_file():
+            if _is(Path.is_file, path):
                 return path
         if len(below) < len(paths):
             raise DownloadFailed("its URL leads out of the folder of local artifacts", hint=_HINT)
-        if not any(path.parent.is_dir() for path in below):
+        if not any(_is(Path.is_dir, path.parent) for path in below):
             # Rather the wrong folder, or one that is not mounted, than a file that was removed.
             raise DownloadFailed("not even its folder is there", hint=_HINT)
         raise ArtifactGone("the file is not in the folder of local artifacts")
@@ -41,3 +42,10 @@ def _resolved(text: str) -> Path | None:
         return Path(text).resolve()
     except (OSError, ValueError):
         return None
+
+
+def _is(kind: Callable[[Path], bool], path: Path) -> bool:
+    try:
+        return kind(path)
+    except OSError:  # a name that is too long for the file system, a folder that is closed to us
+        return False

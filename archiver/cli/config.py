@@ -28,7 +28,7 @@ def read_defaults(
         if config is None:
             return {}
         raise UsageError(f"the config file {path} does not exist") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"the config file {path} cannot be read: {error}") from None
     unknown = [name for name in options if name != "archive" and name not in commands]
     defaults = {}
@@ -80,7 +80,7 @@ def _checked(key: str, value: Any, option: click.Option) -> Any:
         elif isinstance(option.type, Size | Duration | click.IntRange):
             fits = isinstance(entry, str | int | float) and not isinstance(entry, bool)
         else:
-            fits = isinstance(entry, str)
+            fits = isinstance(entry, str) and "\0" not in entry
         if not fits:
             raise UsageError(f"the option {key} in the config file cannot be {entry!r}")
     if option.is_flag:

@@ -54,9 +54,9 @@ def demo(archive: Path | None) -> int:
     from archiver.demo.server import DemoServer
     from archiver.domain.plan import Selection
     from archiver.domain.run_id import RunId
+    from archiver.workflows.asking import RunOptions
     from archiver.workflows.connect import FetchOptions, Surroundings
     from archiver.workflows.fetch import fetch
-    from archiver.workflows.run import RunOptions
     from archiver.workflows.verify import verify
 
     folder = archive or Path(tempfile.mkdtemp(prefix="archiver-demo-"))

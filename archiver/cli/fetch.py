@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from archiver.workflows.connect import FetchOptions, Surroundings
 
 KINDS = ("recording", "screenshot", "download")
+_INSECURE = "TLS certificates are not checked (--insecure)"
 CLOUD = "https://api.skyvern.com"
 
 
@@ -111,6 +112,8 @@ def fetch(**options: Any) -> int:
     ids = read_ids(options["run_ids"], options["ids"], options["column"])
     chosen = _fetch_options(options)
     if options["dry_run"]:
+        if options["insecure"]:
+            click.echo(f"warning: {_INSECURE}", err=True)
         return _dry_run(ids, chosen, as_json=options["json"])
     from archiver.cli.progress import reporter, summary_line
     from archiver.cli.signals import interruptible
@@ -121,7 +124,7 @@ def fetch(**options: Any) -> int:
         interruptible(report.notice) as stop,
     ):
         if options["insecure"]:
-            report.warn("TLS certificates are not checked (--insecure)")
+            report.warn(_INSECURE)
         try:
             summary = run_fetch(ids, chosen, _surroundings(report.take, stop))
         except ArchiverError as error:  # it could not even begin
@@ -130,7 +133,7 @@ def fetch(**options: Any) -> int:
         report.close(summary)
         if summary.stopped_by is not None:
             report.fail(summary.stopped_by)
-    with contextlib.suppress(BrokenPipeError):  # whoever reads or not, the exit code is true
+    with contextlib.suppress(OSError):  # whoever reads or not, the exit code is true
         if options["json"]:
             click.echo(json.dumps(summary.to_json(), indent=2))
         elif not options["quiet"]:
@@ -145,8 +148,8 @@ def _fetch_options(options: dict[str, Any]) -> "FetchOptions":
     from archiver.adapters.http import Timeouts
     from archiver.domain.artifact import ArtifactKind
     from archiver.domain.plan import Selection
+    from archiver.workflows.asking import RunOptions
     from archiver.workflows.connect import FetchOptions
-    from archiver.workflows.run import RunOptions
 
     only, without = _chosen_kinds(options)
     kinds = frozenset(

@@ -125,7 +125,7 @@ def _of_parquet(name: str, column: str) -> Iterator[tuple[str, str]]:
                     number += 1
                     if value is not None:
                         yield f"{name}, row {number}", str(value).strip()
-    except pa.ArrowException as error:
+    except (pa.ArrowException, ValueError, OverflowError) as error:
         raise UsageError(f"{name} cannot be read as Parquet: {error}") from None
 
 
@@ -139,6 +139,8 @@ def _check_column(name: str, column: str, columns: Sequence[str]) -> None:
 
 def _open(name: str) -> Iterator[str]:
     if name == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise UsageError("there is no standard input to read run ids from")
         # Whatever the locale says: ids are ASCII, and a byte order mark is no part of one.
         for line in codecs.iterdecode(sys.stdin.buffer, "utf-8-sig"):
             yield from io.StringIO(line, newline=None)

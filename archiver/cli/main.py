@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -77,6 +78,7 @@ class WithoutPandas:
 
 def main() -> None:
     """Run the command and end the process with its exit code."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as for SIGINT: it ends with 130
     sys.meta_path.insert(0, WithoutPandas())
     for stream in (sys.stdout, sys.stderr):
         # What a terminal without UTF-8 cannot show is no reason to show nothing.
@@ -93,7 +95,8 @@ def _flushed(code: int) -> int:
     """``code``, when all that was printed is out. What nobody reads any more is no error."""
     for stream in (sys.stdout, sys.stderr):
         try:
-            stream.flush()
+            if stream is not None:  # closed before the start
+                stream.flush()
         except OSError:
             # As Python's documentation of SIGPIPE says: keeps its own flush at exit quiet.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
@@ -106,7 +109,7 @@ def run(arguments: list[str]) -> int:
         result = cli.main(arguments, prog_name="archiver", standalone_mode=False)
     except click.exceptions.Exit as end:
         return end.exit_code
-    except click.Abort:
+    except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return ExitCode.INTERRUPTED
     except click.ClickException as error:

@@ -87,6 +87,12 @@ def summary_line(summary: Summary) -> str:
     return line
 
 
+def _print(text: str, end: str = "\n") -> None:
+    """Whoever reads standard error may have gone, or its disk be full: the work goes on."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, end=end, file=sys.stderr, flush=True)  # noqa: T201 # this is what prints
+
+
 class Lines:
     """Plain lines: problems as they come, counts every few seconds, the summary at the end."""
 
@@ -115,10 +121,10 @@ class Lines:
                     pass
 
     def warn(self, message: str) -> None:
-        print(f"warning: {message}", file=sys.stderr)  # noqa: T201 # this is what prints
+        _print(f"warning: {message}")
 
     def fail(self, error: ArchiverError) -> None:
-        print(f"Error: {printable(str(error))}", file=sys.stderr)  # noqa: T201 # as above
+        _print(f"Error: {printable(str(error))}")
 
     def notice(self, message: str) -> str:
         return f"\n{message}\n"
@@ -137,7 +143,7 @@ class Lines:
 
     def _say(self, message: str) -> None:
         if not self._quiet:
-            print(message, file=sys.stderr)  # noqa: T201 # this is what prints
+            _print(message)
 
 
 class JsonLines:
@@ -194,7 +200,7 @@ class JsonLines:
     def _log(self, event: str, **fields: Any) -> None:
         line = self._line(event, **fields)
         with self._lock:
-            print(line, end="", file=sys.stderr, flush=True)  # noqa: T201 # this is what prints
+            _print(line, end="")
 
     @staticmethod
     def _line(event: str, **fields: Any) -> str:

@@ -25,7 +25,8 @@ def interruptible(notice: Callable[[str], str] = "\n{}\n".format) -> Iterator[St
         if switch.interrupted:
             os._exit(ExitCode.INTERRUPTED)
         switch.interrupt()
-        os.write(2, notice(_STOPPING).encode())
+        with contextlib.suppress(OSError):
+            os.write(2, notice(_STOPPING).encode())
 
     signals = (signal.SIGINT, signal.SIGTERM)
     previous = [signal.signal(number, on_signal) for number in signals]

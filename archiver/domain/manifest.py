@@ -17,8 +17,8 @@ from archiver.errors import ArchiveDamaged, NotAnArchive
 FORMAT = 1
 
 HexDigest = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
-Size = Annotated[int, msgspec.Meta(ge=0)]
-Counter = Annotated[int, msgspec.Meta(ge=1)]
+Size = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Counter = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 

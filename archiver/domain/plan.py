@@ -4,6 +4,7 @@ Pure: the answer, what is held already and the user's choice go in, decisions co
 that acts only obeys.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -148,19 +149,22 @@ class _Held:
     def __init__(self, manifest: Manifest | None) -> None:
         self.settled = manifest is not None and manifest.is_settled
         self._left: dict[int, ArtifactEntry] = {}
-        self._places: dict[tuple[object, ...], list[int]] = {}
+        self._places: dict[tuple[object, ...], deque[int]] = {}
         for number, entry in enumerate(manifest.artifacts if manifest else ()):
             if entry.state.has_bytes:
                 self._left[number] = entry
                 for key in _keys_of_entry(entry):
-                    self._places.setdefault(key, []).append(number)
+                    self._places.setdefault(key, deque()).append(number)
 
     def match(self, source: ArtifactSource) -> ArtifactEntry | None:
         """The held artifact that is ``source``; each is given out once."""
         for key in _keys_of_source(source):
-            for number in self._places.get(key, ()):
-                if number in self._left:
-                    return self._left.pop(number)
+            places = self._places.get(key)
+            while places:
+                # One that was given out under another key is passed over, once.
+                entry = self._left.pop(places.popleft(), None)
+                if entry is not None:
+                    return entry
         return None
 
     def unmatched(self) -> list[ArtifactEntry]:

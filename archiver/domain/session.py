@@ -1,7 +1,7 @@
 """Sessions: their ids, and the record that each leaves in the ledger."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import Annotated
 
 import msgspec
@@ -25,6 +25,7 @@ class SessionId(str):
     def __new__(cls, text: str) -> "SessionId":
         if not _SESSION_ID.fullmatch(text):
             raise ValueError(f"not a session id: {text[:80]!r}")
+        _time_of(text)  # raises ValueError for a day that is none
         return super().__new__(cls, text)
 
     @classmethod
@@ -34,13 +35,16 @@ class SessionId(str):
         It sorts behind the id ``after``, also where the clock was set back since.
         """
         if after is not None:
-            now = max(now, after._time + _TICK)
+            now = max(now, _time_of(after) + _TICK)
         moment = f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}"
         return cls(f"{moment}Z-{random.hex()}")
 
-    @property
-    def _time(self) -> datetime:
-        return datetime.strptime(self[:19], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
+
+def _time_of(session: str) -> datetime:
+    time = datetime.strptime(session[:19], "%Y%m%dT%H%M%S.%f").replace(tzinfo=UTC)
+    if time.year == MAXYEAR:
+        raise ValueError(f"not a session id: no other can follow {session}")
+    return time
 
 
 class LedgerRecord(msgspec.Struct, frozen=True, kw_only=True):

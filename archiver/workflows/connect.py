@@ -14,8 +14,8 @@ from archiver.adapters.api import RunsApi
 from archiver.adapters.downloads import Downloader
 from archiver.adapters.http import RetryPolicy, Timeouts, new_client
 from archiver.errors import Interrupted
+from archiver.workflows.asking import RunAsker, RunOptions
 from archiver.workflows.events import BytesReceived, Report
-from archiver.workflows.run import RunAsker, RunOptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,10 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
             summary.stopped_by = error
             with contextlib.suppress(ArchiveUnwritable, ArchiveDamaged):
                 close()
+        except BaseException:
+            with contextlib.suppress(ArchiverError):
+                close()
+            raise
         else:
             close()
             # Only now: while the journal stands, the next writer looks for what the tables lack.

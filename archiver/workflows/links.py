@@ -3,9 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from threading import Lock
+from typing import TypeAlias
 
-from archiver.domain.artifact import ArtifactSource
+from archiver.domain.artifact import ArtifactKind, ArtifactSource
 from archiver.errors import ArtifactGone, DownloadFailed, RunError
+
+_Key: TypeAlias = tuple[ArtifactKind, str, str | int | None]
 
 
 class FreshLinks:
@@ -17,7 +20,7 @@ class FreshLinks:
     def __init__(
         self, sources: Sequence[ArtifactSource], ask: Callable[[], Sequence[ArtifactSource]]
     ) -> None:
-        self._sources = sources
+        self._offered = _by_what_tells_them(sources)
         self._ask = ask
         self._lock = Lock()
 
@@ -31,7 +34,7 @@ class FreshLinks:
             fresh = self._find(source)
             if fresh is None or fresh.url == source.url:
                 try:
-                    self._sources = self._ask()
+                    self._offered = _by_what_tells_them(self._ask())
                 except RunError as error:
                     raise DownloadFailed(
                         f"its link ended, and no fresh one came: {error}"
@@ -42,10 +45,17 @@ class FreshLinks:
         return replace(source, url=fresh.url)
 
     def _find(self, source: ArtifactSource) -> ArtifactSource | None:
-        same_kind = [other for other in self._sources if other.kind is source.kind]
         if source.artifact_id is not None:
-            found = [o for o in same_kind if o.artifact_id == source.artifact_id]
-        else:
-            found = [o for o in same_kind if o.address == source.address]
-            found = found or [o for o in same_kind if o.ordinal == source.ordinal]
-        return found[0] if found else None
+            return self._offered.get((source.kind, "id", source.artifact_id))
+        return self._offered.get((source.kind, "address", source.address)) or self._offered.get(
+            (source.kind, "ordinal", source.ordinal)
+        )
+
+
+def _by_what_tells_them(sources: Sequence[ArtifactSource]) -> dict[_Key, ArtifactSource]:
+    offered: dict[_Key, ArtifactSource] = {}
+    for source in sources:
+        keys = ("id", source.artifact_id), ("address", source.address), ("ordinal", source.ordinal)
+        for name, value in keys:
+            offered.setdefault((source.kind, name, value), source)
+    return offered

@@ -40,7 +40,8 @@ def preview(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) ->
 
         def one(asked: RunId) -> Preview:
             try:
-                answer, received = asker.ask(asked, Tally())
+                received = asker.ask(asked, Tally())
+                answer = asker.read(asked, received)
                 latest = latest_revision(storage, folder_of(answer, held.folders))
             except (RunError, ArchiveDamaged) as error:
                 return Preview(asked, reason=str(error))

@@ -1,44 +1,36 @@
 """One run, from its id to its commit: ask, understand, plan, download, commit."""
 
 import time
+import traceback
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from threading import Lock, Semaphore
+from datetime import datetime
+from pathlib import PurePath
+from threading import Lock
 
-from archiver.adapters.api import ApiAnswer, RunsApi, Tally
+from archiver.adapters.api import Tally
 from archiver.adapters.archive import TOOL, Writer
 from archiver.adapters.revisions import commit_revision, latest_revision
 from archiver.adapters.staging import StagedFile
 from archiver.domain.artifact import ArtifactSource
 from archiver.domain.manifest import ArtifactEntry, Manifest
 from archiver.domain.paths import run_folder
-from archiver.domain.plan import Decision, Selection, plan
 from archiver.domain.revision import Entered, Settlement, next_revision
 from archiver.domain.rows import Fetched, Outcome, RevisionRows, revision_rows
-from archiver.domain.run import Answer, read_answer
+from archiver.domain.run import Answer
 from archiver.domain.run_id import RunId
 from archiver.domain.summary import Problem
 from archiver.errors import (
     AnswerInvalid,
-    ApiDown,
-    ApiUnavailable,
     ArchiveDamaged,
+    ArchiverError,
     RunError,
     RunNotFound,
 )
 from archiver.workflows.artifacts import ArtifactFetcher, discard
+from archiver.workflows.asking import RunAsker
 from archiver.workflows.links import FreshLinks
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What to take of a run: artifacts after ``settle``, those selected; the texts to mask."""
-
-    selection: Selection
-    settle: timedelta
-    secrets: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,87 +45,6 @@ class RunResult:
     problems: tuple[Problem, ...] = ()
     manifest: Manifest | None = None
     rows: RevisionRows | None = None
-
-
-class RunAsker:
-    """Asks the API for runs and plans what to do about them. Safe to use from several threads.
-
-    ``slots`` limits the questions under way; ``check_stop`` may raise Interrupted.
-    """
-
-    def __init__(
-        self,
-        api: RunsApi,
-        options: RunOptions,
-        slots: Semaphore,
-        check_stop: Callable[[], None],
-        now: Callable[[], datetime],
-    ) -> None:
-        self.options = options
-        self.now = now
-        self.check_stop = check_stop
-        self._api = api
-        self._slots = slots
-        self._breaker = _Breaker(api.base_url)
-
-    def ask(self, asked: RunId, tally: Tally) -> tuple[Answer, ApiAnswer]:
-        """The run, and the answer it was read from. Raises RunError."""
-        with self._slots:
-            self.check_stop()
-            try:
-                received = self._api.get_run(asked, tally, once=self._breaker.is_open)
-            except ApiUnavailable as error:
-                self._breaker.failed(error)
-                raise
-            except RunError:
-                self._breaker.answered()
-                raise
-        self._breaker.answered()
-        return read_answer(received.body, received.sha256, asked, self.options.secrets), received
-
-    def plan(self, answer: Answer, held: Manifest | None, at: datetime) -> list[Decision]:
-        return plan(
-            answer.sources,
-            held,
-            self.options.selection,
-            settled=answer.run.is_settled(at, self.options.settle),
-            take_unsettled=not self.options.settle,
-        )
-
-
-class _Breaker:
-    """Ends the batch when the API answers nobody any more. Used from several threads.
-
-    Some runs in a row without an answer, each after all its attempts, open it: then every run gets
-    one attempt, until one has an answer or too many had none.
-    """
-
-    _DOUBT = 20
-    _MOST = 100
-
-    def __init__(self, base_url: str) -> None:
-        self._base_url = base_url
-        self._failed = 0
-        self._lock = Lock()
-
-    @property
-    def is_open(self) -> bool:
-        return self._failed >= self._DOUBT
-
-    def answered(self) -> None:
-        with self._lock:
-            self._failed = 0
-
-    def failed(self, error: ApiUnavailable) -> None:
-        """Raises ApiDown once too many runs in a row got no answer."""
-        with self._lock:
-            self._failed += 1
-            if self._failed >= self._MOST:
-                raise ApiDown(
-                    f"the API at {self._base_url} is down: {self._failed} runs in a row got no "
-                    f"answer (the last: {error})",
-                    hint="Run the same command again when it is back; the rest was not asked for",
-                )
 
 
 class RunArchiver:
@@ -163,14 +74,21 @@ class RunArchiver:
         """
         question = _Question(asked, self._writer.session, self._asker.now(), time.monotonic())
         try:
-            answer, received = self._asker.ask(asked, question.tally)
-            # A tsk_v2_… run may be asked for under its wr_… id too, at the same time.
-            with self._lock_of(answer.run.run_id):
-                return self._archive(question, answer, received.at)
+            received = self._asker.ask(asked, question.tally)
+            with self._asker.room_for(received):
+                at, answer = received.at, self._asker.read(asked, received)
+                del received  # it may be large, and downloads may take long
+                # A tsk_v2_… run may be asked for under its wr_… id too, at the same time.
+                with self._lock_of(answer.run.run_id):
+                    return self._archive(question, answer, at)
         except RunNotFound as error:
             return question.failed(Outcome.NOT_FOUND, str(error))
         except (RunError, ArchiveDamaged) as error:
             return question.failed(Outcome.FAILED, str(error))
+        except ArchiverError:
+            raise
+        except Exception as error:  # noqa: BLE001 # a bug may cost one run, not the night
+            return question.failed(Outcome.FAILED, _bug(error))
 
     def _archive(self, question: "_Question", answer: Answer, at: datetime) -> RunResult:
         run, storage = answer.run, self._writer.storage
@@ -207,7 +125,7 @@ class RunArchiver:
         )
 
     def _ask_again(self, question: "_Question", run_id: RunId) -> Sequence[ArtifactSource]:
-        answer, _ = self._asker.ask(question.asked, question.tally)
+        answer = self._asker.read(question.asked, self._asker.ask(question.asked, question.tally))
         if answer.run.run_id != run_id:
             raise AnswerInvalid(f"the API now answers with run {answer.run.run_id}")
         return answer.sources
@@ -260,6 +178,13 @@ class _Question:
     def failed(self, outcome: Outcome, reason: str) -> RunResult:
         problem = Problem(self.asked, None, None, reason)
         return RunResult(self.answered(outcome, None, reason), problems=(problem,))
+
+
+def _bug(error: Exception) -> str:
+    """Where it happened, but not the message: it may quote what is secret."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{PurePath(frame.filename).name}, line {frame.lineno}"
+    return f"a bug of this tool ({type(error).__name__} in {place}): please report it"
 
 
 def folder_of(answer: Answer, folders: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ from archiver.domain.run import read_document
 from archiver.domain.tables import FETCHES, RUNS
 from archiver.errors import ArchiveDamaged
 
-FLUSH_BYTES = 32 << 20
+FLUSH_BYTES = 8 << 20
 """Rows are written when they take about this much memory."""
 
 

@@ -20,9 +20,9 @@ from archiver.demo.runs import demo_runs
 from archiver.demo.server import DemoServer
 from archiver.domain.plan import Selection
 from archiver.domain.run_id import RunId
+from archiver.workflows.asking import RunOptions
 from archiver.workflows.connect import FetchOptions, StopSwitch, Surroundings
 from archiver.workflows.fetch import fetch
-from archiver.workflows.run import RunOptions
 
 README = Path(__file__).parents[2] / "README.md"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -1,0 +1,120 @@
+"""Asking the API for runs, and what to do about what it answers."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import Lock, Semaphore
+
+from archiver.adapters.api import ApiAnswer, RunsApi, Tally
+from archiver.domain.manifest import Manifest
+from archiver.domain.plan import Decision, Selection, plan
+from archiver.domain.run import Answer, read_answer
+from archiver.domain.run_id import RunId
+from archiver.errors import ApiDown, ApiUnavailable, RunError
+from archiver.workflows.budget import ByteBudget
+
+_DOCUMENT_BYTES = 32 << 20
+"""Answers under way at once, as they were received."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What to take of a run: artifacts after ``settle``, those selected; the texts to mask."""
+
+    selection: Selection
+    settle: timedelta
+    secrets: tuple[str, ...]
+
+
+class RunAsker:
+    """Asks the API for runs and plans what to do about them. Safe to use from several threads.
+
+    ``slots`` limits the questions under way; ``check_stop`` may raise Interrupted.
+    """
+
+    def __init__(
+        self,
+        api: RunsApi,
+        options: RunOptions,
+        slots: Semaphore,
+        check_stop: Callable[[], None],
+        now: Callable[[], datetime],
+    ) -> None:
+        self.options = options
+        self.now = now
+        self.check_stop = check_stop
+        self._api = api
+        self._slots = slots
+        self._breaker = _Breaker(api.base_url)
+        self._reading = Lock()
+        self._room = ByteBudget(_DOCUMENT_BYTES, check_stop)
+
+    def ask(self, asked: RunId, tally: Tally) -> ApiAnswer:
+        """The API's answer, not yet read. Raises RunError."""
+        with self._slots:
+            self.check_stop()
+            try:
+                received = self._api.get_run(asked, tally, once=self._breaker.is_open)
+            except ApiUnavailable as error:
+                self._breaker.failed(error)
+                raise
+            except RunError:
+                self._breaker.answered()
+                raise
+        self._breaker.answered()
+        return received
+
+    def read(self, asked: RunId, received: ApiAnswer) -> Answer:
+        """The run that an answer tells of. Raises AnswerInvalid."""
+        # A document takes many times its size while it is read: one at a time.
+        with self._reading:
+            return read_answer(received.body, received.sha256, asked, self.options.secrets)
+
+    def room_for(self, received: ApiAnswer) -> AbstractContextManager[None]:
+        """Holds an answer's run back while those under way take too much memory."""
+        return self._room.spend(len(received.body))
+
+    def plan(self, answer: Answer, held: Manifest | None, at: datetime) -> list[Decision]:
+        return plan(
+            answer.sources,
+            held,
+            self.options.selection,
+            settled=answer.run.is_settled(at, self.options.settle),
+            take_unsettled=not self.options.settle,
+        )
+
+
+class _Breaker:
+    """Ends the batch when the API answers nobody any more. Used from several threads.
+
+    Some runs in a row without an answer, each after all its attempts, open it: then every run gets
+    one attempt, until one has an answer or too many had none.
+    """
+
+    _DOUBT = 20
+    _MOST = 100
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url
+        self._failed = 0
+        self._lock = Lock()
+
+    @property
+    def is_open(self) -> bool:
+        return self._failed >= self._DOUBT
+
+    def answered(self) -> None:
+        with self._lock:
+            self._failed = 0
+
+    def failed(self, error: ApiUnavailable) -> None:
+        """Raises ApiDown once too many runs in a row got no answer."""
+        with self._lock:
+            self._failed += 1
+            if self._failed >= self._MOST:
+                raise ApiDown(
+                    f"the API at {self._base_url} is down: {self._failed} runs in a row got no "
+                    f"answer (the last: {error})",
+                    hint="Run the same command again when it is back; the rest was not asked for",
+                )
