@@ -20,6 +20,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from archiver import __version__
+from archiver.adapters.continuation import sweep
 from archiver.adapters.disk import explained
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.paths import ARCHIVE_FILE, LEDGER_FOLDER, README_FILE, TEMPORARY_FOLDER
@@ -142,9 +143,7 @@ def hold_archive(root: Path, now: datetime, random: bytes) -> Iterator[Writer]:
         _name_holder(storage, session, now)
         _make_archive(storage, now)
         left = [name for name in storage.names(TEMPORARY_FOLDER) if not name.startswith("lock")]
-        for name in left:
-            if not name.endswith(_JOURNAL_ENDING):
-                storage.remove(f"{TEMPORARY_FOLDER}/{name}")
+        sweep(storage, (name for name in left if not name.endswith(_JOURNAL_ENDING)), now)
         journals = tuple(name for name in left if name.endswith(_JOURNAL_ENDING))
         yield Writer(storage, session, journals)
 

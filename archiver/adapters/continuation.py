@@ -5,18 +5,30 @@ compared here.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import httpx
+import msgspec
 
+from archiver.adapters.disk import explained
 from archiver.adapters.staging import StagedFile
+from archiver.adapters.storage import LocalStorage
+from archiver.domain.paths import TEMPORARY_FOLDER
 from archiver.errors import DownloadFailed
 
+PART_ENDING = ".part"
+NOTE_ENDING = ".resume"
+_WORTH = 1 << 20
+"""Bytes from which a download is worth to go on with."""
+_SELDOM = 64 << 20
+"""Bytes between two notes, at most."""
+_KEPT = timedelta(days=7)
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(msgspec.Struct, frozen=True):
     """What the server said of the whole file: its length in bytes and its validators."""
 
     length: int
@@ -38,6 +50,7 @@ class Progress:
     received: int = 0
     served_type: str | None = None
     whole: Whole | None = None
+    checkpoints: "Checkpoints | None" = None
 
     def start_over(self, into: StagedFile) -> None:
         """Forget what came so far: the next try begins at the beginning."""
@@ -67,7 +80,92 @@ def agree(response: httpx.Response, asked_rest: bool, into: StagedFile, progress
     if response.status_code == 206 and asked_rest and whole is not None and match is not None:
         rest = (into.size, whole.length - 1, whole.length)
         same = validators == (whole.etag, whole.last_modified)
+        length = response.headers.get("Content-Length", "")
+        same &= length in ("", str(whole.length - into.size))
         if same and tuple(map(int, match.groups())) == rest:
             return
     progress.start_over(into)
-    raise DownloadFailed("storage no longer has the same file to go on with", retry=True)
+    raise DownloadFailed(
+        "storage no longer has the same file to go on with", retry=True, at_once=True
+    )
+
+
+class _Checkpoint(msgspec.Struct, frozen=True):
+    """How far a download came. ``sha256`` is of the first ``size`` bytes."""
+
+    address: str | None
+    whole: Whole
+    size: int
+    sha256: str
+
+
+class Checkpoints:
+    """Notes beside a large download how far it came, so that a later session can go on with it.
+
+    Nothing is synced: what a note says of the bytes is checked before they are used.
+    """
+
+    def __init__(self, storage: LocalStorage, name: str, address: str | None) -> None:
+        """``name`` names the artifact, ``address`` says where it is, without what is secret."""
+        self._storage = storage
+        self._part = f"{name}{PART_ENDING}"
+        self._note = storage.locate(f"{TEMPORARY_FOLDER}/{name}{NOTE_ENDING}")
+        self._address = address
+        self._next = _WORTH
+
+    def begin(self) -> tuple[StagedFile, Progress]:
+        """The file to write into, with what an earlier session left of it."""
+        progress = Progress(checkpoints=self)
+        is_there = self._storage.exists(f"{TEMPORARY_FOLDER}/{self._part}")
+        file = self._storage.stage(self._part, again=is_there)
+        file.companion = self._note
+        if is_there:
+            note = self._read_note()
+            file.take_over(note.size if note else 0)
+            if note and file.sha256 == note.sha256:
+                progress.whole = note.whole
+            else:
+                file.restart()
+        return file, progress
+
+    def pass_by(self, file: StagedFile, whole: Whole | None) -> None:
+        """Note where the download stands, now and then."""
+        if file.size >= self._next and whole is not None:
+            self.save(file, whole)
+            self._next = file.size + max(_WORTH, min(file.size // 8, _SELDOM))
+
+    def save(self, file: StagedFile, whole: Whole | None) -> bool:
+        """Note where the download stands. False where it is not worth to go on with."""
+        if whole is None or file.size < _WORTH:
+            return False
+        note = _Checkpoint(self._address, whole, file.size, file.sha256)
+        aside = self._note.with_suffix(".new")
+        with explained(f"write {self._note}"):
+            aside.write_bytes(msgspec.json.encode(note, enc_hook=str))
+            aside.replace(self._note)
+        return True
+
+    def _read_note(self) -> _Checkpoint | None:
+        try:
+            note = msgspec.json.decode(self._note.read_bytes(), type=_Checkpoint)
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+            return None
+        return note if note.address == self._address else None
+
+
+def sweep(storage: LocalStorage, names: Iterable[str], now: datetime) -> None:
+    """Remove temporary files, but not those of downloads that may still be gone on with."""
+    found = set(names)
+    for name in found:
+        stem = name.removesuffix(PART_ENDING).removesuffix(NOTE_ENDING)
+        pair = {f"{stem}{PART_ENDING}", f"{stem}{NOTE_ENDING}"}
+        if name not in pair or not pair <= found or _is_old(storage, f"{stem}{NOTE_ENDING}", now):
+            storage.remove(f"{TEMPORARY_FOLDER}/{name}")
+
+
+def _is_old(storage: LocalStorage, name: str, now: datetime) -> bool:
+    try:
+        changed = storage.locate(f"{TEMPORARY_FOLDER}/{name}").stat().st_mtime
+    except OSError:
+        return True
+    return now.timestamp() - changed > _KEPT.total_seconds()

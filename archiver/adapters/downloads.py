@@ -194,6 +194,8 @@ class Downloader:
             progress.received += len(piece)
             self._on_bytes(len(piece))
             self._check_size(into.size)
+            if progress.checkpoints is not None:
+                progress.checkpoints.pass_by(into, progress.whole)
             if most is not None and into.size > most:
                 progress.start_over(into)
                 raise DownloadFailed(f"more than the {most} bytes that were announced came")

@@ -12,21 +12,26 @@ from archiver.adapters.disk import explained
 from archiver.domain.digest import Sha256
 from archiver.domain.media_type import HEAD_SIZE, MediaType, media_type_of
 
+_READ_SIZE = 1 << 20
+
 
 class StagedFile:
     """A file that is being written aside: hashed in the pass that writes it.
 
-    ``size`` in bytes, ``sha256`` and ``media_type`` are of all that was written.
+    ``size`` in bytes, ``sha256`` and ``media_type`` are of all that was written. ``companion`` is a
+    file beside it that ends with it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, again: bool = False) -> None:
+        """``again``: there is such a file already, from which :meth:`take_over` may take some."""
         self.path = path
+        self.companion: Path | None = None
         self.size = 0
         self._head = b""
         self._media_type: MediaType | None = None
         self._hash = hashlib.sha256()
         with explained(f"create {path}"):
-            self._file: IO[bytes] = path.open("xb", buffering=0)
+            self._file: IO[bytes] = path.open("r+b" if again else "xb", buffering=0)
 
     @property
     def sha256(self) -> Sha256:
@@ -35,6 +40,16 @@ class StagedFile:
     @property
     def media_type(self) -> MediaType:
         return self._media_type or media_type_of(self._head)
+
+    def take_over(self, size: int) -> None:
+        """Count the first ``size`` bytes of what is there already as written; cut off the rest."""
+        with explained(f"read {self.path}"):
+            while self.size < size:
+                data = self._file.read(min(_READ_SIZE, size - self.size))
+                if not data:
+                    break
+                self._note(data)
+            self._file.truncate()
 
     def could_hold(self, size: int) -> bool:
         """Whether the disk has room for a file of this size at all, when it is empty."""
@@ -51,13 +66,16 @@ class StagedFile:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def write(self, data: bytes) -> None:
-        self._hash.update(data)
-        if len(self._head) < HEAD_SIZE:
-            self._head += data[: HEAD_SIZE - len(self._head)]
         with explained(f"write {self.path}"):
             view = memoryview(data)
             while view:
                 view = view[self._file.write(view) :]
+        self._note(data)
+
+    def _note(self, data: bytes) -> None:
+        self._hash.update(data)
+        if len(self._head) < HEAD_SIZE:
+            self._head += data[: HEAD_SIZE - len(self._head)]
         self.size += len(data)
 
     def restart(self) -> None:
@@ -76,8 +94,15 @@ class StagedFile:
         # A run may have very many files: what waits for its commit should be small.
         self._media_type, self._head = media_type_of(self._head), b""
 
-    def discard(self) -> None:
-        """Remove the file, unless it was published."""
+    def leave(self) -> None:
+        """Leave the file and its companion where they are, for another session."""
         with contextlib.suppress(OSError):
             self._file.close()
-            self.path.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Remove the file, unless it was published, and its companion."""
+        self.leave()
+        for path in (self.path, self.companion):
+            with contextlib.suppress(OSError):
+                if path is not None:
+                    path.unlink(missing_ok=True)

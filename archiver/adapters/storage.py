@@ -76,16 +76,17 @@ class LocalStorage:
     def is_folder(self, path: str) -> bool:
         return self.locate(path).is_dir()
 
-    def stage(self, name: str) -> StagedFile:
+    def stage(self, name: str, *, again: bool = False) -> StagedFile:
         """A new file to be written aside; ``publish`` gives it its place.
 
-        ``name`` may have folders in it; they are made, but never the root itself.
+        ``name`` may have folders in it; they are made, but never the root itself. ``again``: the
+        file is there already.
         """
         path = self.locate(f"{TEMPORARY_FOLDER}/{name}")
         self._check_root()
         with explained(f"create {path}"):
             path.parent.mkdir(parents=True, exist_ok=True)
-        return StagedFile(path)
+        return StagedFile(path, again=again)
 
     def publish(self, staged: StagedFile, path: str, *, new: bool = False) -> None:
         """Move a finished file to ``path``. ``new``: it is an error if something is there."""

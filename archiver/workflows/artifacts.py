@@ -1,6 +1,5 @@
 """The artifacts of one run: every decision of the plan is acted on, and says what came of it."""
 
-import itertools
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future, wait
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import TypeAlias
 
 from archiver.adapters.api import Tally
-from archiver.adapters.continuation import Progress
+from archiver.adapters.continuation import Checkpoints, Progress
 from archiver.adapters.downloads import Downloader
 from archiver.adapters.http import Patience
 from archiver.adapters.staging import StagedFile
@@ -17,11 +16,13 @@ from archiver.domain.artifact import ArtifactSource, ArtifactState
 from archiver.domain.links import is_expiring
 from archiver.domain.plan import Decision, Fetch, Keep, Record, renumbered
 from archiver.domain.revision import EARLIER_COPY, Arrival, Entered, Settlement, entry_for
+from archiver.domain.run_id import RunId
 from archiver.errors import (
     ArtifactError,
     ArtifactGone,
     ArtifactTooLarge,
     DownloadFailed,
+    Interrupted,
     LinkExpired,
 )
 from archiver.workflows.links import FreshLinks
@@ -50,17 +51,16 @@ class ArtifactFetcher:
         self._session = session
         self._executor = executor
         self._now = now
-        self._numbers = itertools.count(1)
 
     def act(
-        self, decisions: Sequence[Decision], tally: Tally, links: FreshLinks
+        self, run_id: RunId, decisions: Sequence[Decision], tally: Tally, links: FreshLinks
     ) -> list[Settlement[StagedFile]]:
         """What became of each artifact, in order. The files are the caller's to publish or discard.
 
         ``links`` renews those that have ended. Errors of an artifact are part of its settlement.
         Raises what stops the batch.
         """
-        under_way = [self._begin(decision, tally, links) for decision in decisions]
+        under_way = [self._begin(run_id, decision, tally, links) for decision in decisions]
         futures = [begun for begun in under_way if isinstance(begun, Future)]
         try:
             return [begun.result() if isinstance(begun, Future) else begun for begun in under_way]
@@ -72,7 +72,7 @@ class ArtifactFetcher:
             raise
 
     def _begin(
-        self, decision: Decision, tally: Tally, links: FreshLinks
+        self, run_id: RunId, decision: Decision, tally: Tally, links: FreshLinks
     ) -> "Settlement[StagedFile] | _Future":
         match decision:
             case Keep(entry):
@@ -80,11 +80,15 @@ class ArtifactFetcher:
             case Record(source, state, reason):
                 return Entered(entry_for(source, state, self._session, reason=reason))
             case Fetch():
-                return self._executor.submit(self._fetch, decision, tally, links)
+                return self._executor.submit(self._fetch, run_id, decision, tally, links)
 
-    def _fetch(self, fetch: Fetch, tally: Tally, links: FreshLinks) -> Settlement[StagedFile]:
-        progress = Progress()
-        file = self._storage.stage(f"{self._session}-{next(self._numbers)}.part")
+    def _fetch(
+        self, run_id: RunId, fetch: Fetch, tally: Tally, links: FreshLinks
+    ) -> Settlement[StagedFile]:
+        source = fetch.source
+        name = f"{run_id}-{source.kind}-{source.ordinal}"
+        checkpoints = Checkpoints(self._storage, name, source.address)
+        file, progress = checkpoints.begin()
         try:
             download = _Download(self._downloader, links, self._now, file, progress, tally.patience)
             settlement = self._settle(fetch, download)
@@ -93,6 +97,15 @@ class ArtifactFetcher:
                 return settlement
         except ArtifactError as error:
             settlement = self._without_bytes(fetch, error, progress)
+            if isinstance(error, DownloadFailed) and checkpoints.save(file, progress.whole):
+                file.leave()
+                return settlement
+        except Interrupted:
+            if checkpoints.save(file, progress.whole):
+                file.leave()
+            else:
+                file.discard()
+            raise
         except BaseException:
             file.discard()
             raise

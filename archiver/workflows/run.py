@@ -96,7 +96,7 @@ class RunArchiver:
         held = latest_revision(storage, folder)
         links = FreshLinks(answer.sources, lambda: self._ask_again(question, run.run_id))
         decisions = self._asker.plan(answer, held, at)
-        settlements = self._fetcher.act(decisions, question.tally, links)
+        settlements = self._fetcher.act(run.run_id, decisions, question.tally, links)
         try:
             settled = run.is_settled(at, self._asker.options.settle)
             new = next_revision(

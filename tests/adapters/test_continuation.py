@@ -1,0 +1,163 @@
+"""Downloads go on where they stopped, but only with the same file."""
+
+import os
+import subprocess
+from collections.abc import Sequence
+
+import pytest
+
+from tests.cli.running import Command, Fetch, child_command, child_environment
+from tests.lying_server import (
+    FOREVER,
+    SERVER_ERROR,
+    Blob,
+    Cut,
+    ETag,
+    Headers,
+    Lie,
+    LyingServer,
+    RangeIgnored,
+    RangeRefused,
+    Stall,
+    WrongRange,
+    read,
+    task_run,
+)
+from tests.lying_server.documents import Artifact
+from tests.workflows.held import Held
+
+SIZE = 4 << 20
+CUT = 3 << 20
+DATA = read(Blob(SIZE, 7))
+
+
+@pytest.fixture
+def recording(server: LyingServer) -> Artifact:
+    recording = server.artifact(DATA, "recording")
+    server.add_run(task_run("tsk_1", recording=recording))
+    return recording
+
+
+def ranges(server: LyingServer) -> list[str | None]:
+    """What the requests for artifacts asked for, in order."""
+    return [r.headers.get("range") for r in server.requests if "/artifacts/" in r.path]
+
+
+@pytest.mark.parametrize(
+    "lies", [[], [ETag(('"a"',))], [ETag(('W/"a"',))], [Headers({"Last-Modified": "x"})]]
+)
+def test_a_body_that_was_cut_off_goes_on(
+    server: LyingServer, fetch: Fetch, archive: Held, recording: Artifact, lies: Sequence[Lie]
+) -> None:
+    server.lie(recording, Cut(CUT))
+    for lie in lies:
+        server.lie(recording, lie, times=FOREVER)
+    fetch("tsk_1", "--attempts", "2")
+
+    assert ranges(server) == [None, f"bytes={CUT}-"]
+    assert archive.read("tsk_1", "recording 1") == DATA
+    assert archive.row("fetches", run_id="tsk_1")["bytes"] == SIZE
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        RangeIgnored(),
+        RangeRefused(),
+        WrongRange(1),
+        WrongRange(header="bytes 0-1/2"),
+        WrongRange(header=f"bytes {'9' * 5000}-1/2"),
+        WrongRange(header="what"),
+        Headers({"ETag": '"other"'}),
+        Headers({"ETag": 'W/"other"'}),
+        Headers({"Last-Modified": "Mon, 23 Nov 2026 00:00:00 GMT"}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("etag", ['"a"', 'W/"a"', '"\xfc"', None])
+def test_a_body_that_cannot_go_on_begins_again(
+    server: LyingServer,
+    fetch: Fetch,
+    archive: Held,
+    recording: Artifact,
+    lie: Lie,
+    etag: str | None,
+) -> None:
+    server.lie(recording, Cut(CUT), Headers({"ETag": etag}))
+    server.lie(recording, Headers({"ETag": etag}), lie)
+    server.lie(recording, Headers({"ETag": etag}), times=FOREVER)
+    fetch("tsk_1", "--attempts", "2")
+    assert archive.read("tsk_1", "recording 1") == DATA
+    assert ranges(server)[0] is None
+    assert ranges(server)[1] == f"bytes={CUT}-"
+
+
+def test_a_later_session_goes_on_where_one_gave_up(
+    server: LyingServer, fetch: Fetch, archive: Held, recording: Artifact
+) -> None:
+    server.lie(recording, Cut(CUT))
+    fetch("tsk_1", code=3)
+    server.lie(recording, SERVER_ERROR)
+    fetch("tsk_1", code=3)
+    fetch("tsk_1")
+
+    assert ranges(server) == [None, f"bytes={CUT}-", f"bytes={CUT}-"]
+    assert archive.read("tsk_1", "recording 1", 2) == DATA
+    assert not list((archive.root / "tmp").glob("*.*"))
+
+
+@pytest.mark.parametrize("harm", ["bytes", "note", "cut", "other"])
+def test_what_an_earlier_session_left_is_checked_before_it_is_used(
+    server: LyingServer, fetch: Fetch, archive: Held, recording: Artifact, harm: str
+) -> None:
+    server.lie(recording, Cut(CUT))
+    fetch("tsk_1", code=3)
+    part = archive.root / "tmp/tsk_1-recording-1.part"
+    note = part.with_suffix(".resume")
+    match harm:
+        case "bytes":
+            part.write_bytes(b"x" + part.read_bytes()[1:])
+        case "cut":
+            part.write_bytes(part.read_bytes()[:1000])
+        case "note":
+            note.write_bytes(b"{")
+        case "other":
+            other = server.artifact(DATA[::-1], "recording")
+            server.add_run(task_run("tsk_1", recording=other), run_id="tsk_1")
+    fetch("tsk_1")
+    assert ranges(server) == [None, None]
+    expected = DATA[::-1] if harm == "other" else DATA
+    assert archive.read("tsk_1", "recording 1", 2) == expected
+
+
+def test_a_session_that_was_killed_is_gone_on_with(
+    server: LyingServer, archiver: Command, fetch: Fetch, archive: Held, recording: Artifact
+) -> None:
+    server.lie(recording, Stall(CUT))
+    with subprocess.Popen(
+        child_command("fetch", "tsk_1"), env=child_environment(), stderr=subprocess.DEVNULL
+    ) as process:
+        part = archive.root / "tmp/tsk_1-recording-1.part"
+        while not part.exists() or part.stat().st_size < CUT:
+            assert process.poll() is None
+        process.kill()
+    assert fetch("tsk_1").json["bytes"]["downloaded"] <= SIZE - (2 << 20)
+
+    begun = ranges(server)[1]
+    assert begun is not None
+    assert int(begun.removeprefix("bytes=").removesuffix("-")) >= 2 << 20
+    assert archive.read("tsk_1", "recording 1") == DATA
+
+
+def test_what_no_session_went_on_with_is_swept_after_a_week(
+    server: LyingServer, fetch: Fetch, archive: Held, recording: Artifact
+) -> None:
+    server.lie(recording, Cut(CUT))
+    fetch("tsk_1", code=3)
+    server.add_run(task_run("tsk_2"))
+    fetch("tsk_2")
+    notes = list((archive.root / "tmp").glob("*.resume"))
+    assert len(notes) == 1
+    os.utime(notes[0], (0, 0))
+    fetch("tsk_2")
+    assert not list((archive.root / "tmp").glob("*.*"))
