@@ -33,7 +33,7 @@ _LARGE = 4 << 20
 class ApiAnswer:
     """The body of a run's answer, its digest as received, and when it came (UTC)."""
 
-    body: bytes
+    body: bytearray
     sha256: Sha256
     at: datetime
 
@@ -135,7 +135,7 @@ class RunsApi:
                         stack.enter_context(self._large)
             if not _is_framed(response) and not body.rstrip().endswith(b"}"):
                 fail(Fault("it ended too early", may_pass=True))
-        return ApiAnswer(bytes(body), Sha256(digest.hexdigest()), at)
+        return ApiAnswer(body, Sha256(digest.hexdigest()), at)
 
     def _check_size(self, run_id: RunId, size: int) -> None:
         if size > self._max_document_size:

@@ -14,7 +14,7 @@ JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, J
 JsonObject: TypeAlias = "dict[str, JsonValue]"
 
 
-def decode_json(data: bytes) -> JsonValue:
+def decode_json(data: bytes | bytearray) -> JsonValue:
     """The value of a JSON text in UTF-8. Raises ValueError when it is none, or nests too deeply."""
     try:
         return msgspec.json.decode(data)  # type: ignore[no-any-return]  # untyped decode: Any
@@ -36,7 +36,7 @@ def encode_json(value: object) -> str:
         return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
-def _decode_slowly(data: bytes, refused: msgspec.MsgspecError) -> JsonValue:
+def _decode_slowly(data: bytes | bytearray, refused: msgspec.MsgspecError) -> JsonValue:
     try:
         value: JsonValue = json.loads(
             data, parse_float=_float, parse_int=_integer, parse_constant=_constant

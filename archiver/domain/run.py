@@ -130,19 +130,24 @@ class Answer:
     """The API's answer, understood: the run, its artifacts, and the document fit to be written.
 
     ``document`` is the masked answer as JSON text; ``received_sha256`` is the digest of the bytes
-    as they came. ``sources`` hold signed URLs and never leave memory.
+    as they came, ``at`` when that was. ``sources`` hold signed URLs and never leave memory.
     """
 
     run: Run
     sources: tuple[ArtifactSource, ...]
     document: str
     received_sha256: Sha256
+    at: datetime
 
 
 def read_answer(
-    body: bytes, received_sha256: Sha256, asked: RunId, secrets: tuple[str, ...] = ()
+    body: bytes | bytearray,
+    received_sha256: Sha256,
+    asked: RunId,
+    at: datetime,
+    secrets: tuple[str, ...] = (),
 ) -> Answer:
-    """Read the API's answer to the question for ``asked``.
+    """Read the API's answer to the question for ``asked``, received ``at`` (UTC).
 
     Raises AnswerInvalid when it is no run: not JSON, no object, another run's id, no status.
     """
@@ -160,7 +165,7 @@ def read_answer(
     if not answers_for(asked, run.run_id):
         raise AnswerInvalid(f"the API answered with run {run.run_id} when asked for {asked}")
     sources = signed_sources(Reader(value, []), Reader(document, []))
-    return Answer(run, sources, text, received_sha256)
+    return Answer(run, sources, text, received_sha256, at)
 
 
 def read_run(document: JsonObject) -> Run:

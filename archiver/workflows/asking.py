@@ -1,7 +1,7 @@
 """Asking the API for runs, and what to do about what it answers."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock, Semaphore
@@ -50,37 +50,48 @@ class RunAsker:
         self._reading = Lock()
         self._room = ByteBudget(_DOCUMENT_BYTES, check_stop)
 
-    def ask(self, asked: RunId, tally: Tally) -> ApiAnswer:
-        """The API's answer, not yet read. Raises RunError."""
+    def ask(self, asked: RunId, tally: Tally, room: ExitStack) -> Answer:
+        """The run, as the API answers for it. Raises RunError.
+
+        The answer takes ``room`` in memory: others wait until that is closed.
+        """
         with self._slots:
             self.check_stop()
-            try:
-                received = self._api.get_run(asked, tally, once=self._breaker.is_open)
-            except ApiUnavailable as error:
-                self._breaker.failed(error)
-                raise
-            except RunError:
-                self._breaker.answered()
-                raise
+            received = self._get(asked, tally)
+            room.enter_context(self._room.spend(len(received.body)))
+        return self._read(asked, received)
+
+    def ask_again(self, asked: RunId, tally: Tally) -> Answer:
+        """The same for a run that has its room already, and must not wait for others to ask."""
+        return self._read(asked, self._get(asked, tally))
+
+    def _get(self, asked: RunId, tally: Tally) -> ApiAnswer:
+        try:
+            received = self._api.get_run(asked, tally, once=self._breaker.is_open)
+        except ApiUnavailable as error:
+            self._breaker.failed(error)
+            raise
+        except RunError:
+            self._breaker.answered()
+            raise
         self._breaker.answered()
         return received
 
-    def read(self, asked: RunId, received: ApiAnswer) -> Answer:
-        """The run that an answer tells of. Raises AnswerInvalid."""
+    def _read(self, asked: RunId, received: ApiAnswer) -> Answer:
         # A document takes many times its size while it is read: one at a time.
         with self._reading:
-            return read_answer(received.body, received.sha256, asked, self.options.secrets)
+            secrets = self.options.secrets
+            return read_answer(received.body, received.sha256, asked, received.at, secrets)
 
-    def room_for(self, received: ApiAnswer) -> AbstractContextManager[None]:
-        """Holds an answer's run back while those under way take too much memory."""
-        return self._room.spend(len(received.body))
+    def is_settled(self, answer: Answer) -> bool:
+        return answer.run.is_settled(answer.at, self.options.settle)
 
-    def plan(self, answer: Answer, held: Manifest | None, at: datetime) -> list[Decision]:
+    def plan(self, answer: Answer, held: Manifest | None) -> list[Decision]:
         return plan(
             answer.sources,
             held,
             self.options.selection,
-            settled=answer.run.is_settled(at, self.options.settle),
+            settled=self.is_settled(answer),
             take_unsettled=not self.options.settle,
         )
 

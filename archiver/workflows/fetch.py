@@ -146,7 +146,8 @@ def _archive_all(
         fetcher = ArtifactFetcher(downloader, writer.storage, writer.session, downloads, world.now)
         archiver = RunArchiver(asker, fetcher, writer, folders)
         for result in in_flight(runs, archiver.archive, ids, under_way, world.stop):
-            collector.take(result)
+            with result.room:
+                collector.take(result)
 
 
 class _Collector:

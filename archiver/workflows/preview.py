@@ -1,6 +1,7 @@
 """The dry run of fetch: what would be asked and fetched, with nothing written."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 from archiver.adapters.api import Tally
@@ -40,12 +41,12 @@ def preview(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) ->
 
         def one(asked: RunId) -> Preview:
             try:
-                received = asker.ask(asked, Tally())
-                answer = asker.read(asked, received)
+                with ExitStack() as room:
+                    answer = asker.ask(asked, Tally(), room)
                 latest = latest_revision(storage, folder_of(answer, held.folders))
             except (RunError, ArchiveDamaged) as error:
                 return Preview(asked, reason=str(error))
-            return Preview(asked, tuple(asker.plan(answer, latest, received.at)))
+            return Preview(asked, tuple(asker.plan(answer, latest)))
 
         yield from in_flight(executor, one, wanted, options.api_concurrency, world.stop)
 

@@ -4,7 +4,8 @@ import time
 import traceback
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import PurePath
 from threading import Lock
@@ -45,6 +46,8 @@ class RunResult:
     problems: tuple[Problem, ...] = ()
     manifest: Manifest | None = None
     rows: RevisionRows | None = None
+    room: ExitStack = field(default_factory=ExitStack)
+    """What it takes in memory: closed by whoever has dealt with it, so that others get theirs."""
 
 
 class RunArchiver:
@@ -74,13 +77,12 @@ class RunArchiver:
         """
         question = _Question(asked, self._writer.session, self._asker.now(), time.monotonic())
         try:
-            received = self._asker.ask(asked, question.tally)
-            with self._asker.room_for(received):
-                at, answer = received.at, self._asker.read(asked, received)
-                del received  # it may be large, and downloads may take long
+            with ExitStack() as room:
+                answer = self._asker.ask(asked, question.tally, room)
                 # A tsk_v2_… run may be asked for under its wr_… id too, at the same time.
                 with self._lock_of(answer.run.run_id):
-                    return self._archive(question, answer, at)
+                    result = self._archive(question, answer)
+                return replace(result, room=room.pop_all())
         except RunNotFound as error:
             return question.failed(Outcome.NOT_FOUND, str(error))
         except (RunError, ArchiveDamaged) as error:
@@ -90,22 +92,22 @@ class RunArchiver:
         except Exception as error:  # noqa: BLE001 # a bug may cost one run, not the night
             return question.failed(Outcome.FAILED, _bug(error))
 
-    def _archive(self, question: "_Question", answer: Answer, at: datetime) -> RunResult:
+    def _archive(self, question: "_Question", answer: Answer) -> RunResult:
         run, storage = answer.run, self._writer.storage
         folder = folder_of(answer, self._folders)
         held = latest_revision(storage, folder)
         links = FreshLinks(answer.sources, lambda: self._ask_again(question, run.run_id))
-        decisions = self._asker.plan(answer, held, at)
+        decisions = self._asker.plan(answer, held)
         settlements = self._fetcher.act(run.run_id, decisions, question.tally, links)
         try:
-            settled = run.is_settled(at, self._asker.options.settle)
+            settled = self._asker.is_settled(answer)
             new = next_revision(
                 question.asked,
                 answer,
                 held,
                 settlements,
                 settled=settled,
-                fetched_at=at,
+                fetched_at=answer.at,
                 session=self._writer.session,
                 tool=TOOL,
             )
@@ -125,7 +127,7 @@ class RunArchiver:
         )
 
     def _ask_again(self, question: "_Question", run_id: RunId) -> Sequence[ArtifactSource]:
-        answer = self._asker.read(question.asked, self._asker.ask(question.asked, question.tally))
+        answer = self._asker.ask_again(question.asked, question.tally)
         if answer.run.run_id != run_id:
             raise AnswerInvalid(f"the API now answers with run {answer.run.run_id}")
         return answer.sources

@@ -50,12 +50,12 @@ def to_bytes(value: object) -> bytes:
 def read(value: dict[str, Any], *secrets: str, asked: str | None = None) -> Answer:
     """The answer ``value``, read as one to the question for its own run."""
     body = to_bytes(value)
-    return read_answer(body, sha256_of(body), RunId(asked or value["run_id"]), secrets)
+    return read_answer(body, sha256_of(body), RunId(asked or value["run_id"]), AT, secrets)
 
 
 def read_sample(name: str) -> Answer:
     body = sample(name)
-    return read_answer(body, sha256_of(body), RunId(json.loads(body)["run_id"]))
+    return read_answer(body, sha256_of(body), RunId(json.loads(body)["run_id"]), AT)
 
 
 def entry(kind: ArtifactKind = DOWNLOAD, ordinal: int = 1, **fields: Any) -> ArtifactEntry:

@@ -27,7 +27,7 @@ REAL = [json.loads(sample(name)) for name in SAMPLE_NAMES]
 
 
 def read_bytes(body: bytes, asked: str = RUN_ID) -> Run:
-    return read_answer(body, sha256_of(body), RunId(asked)).run
+    return read_answer(body, sha256_of(body), RunId(asked), AT).run
 
 
 @pytest.mark.parametrize(
