@@ -93,15 +93,17 @@ def ask(
     Reads nothing outside the archive's tables unless ``allow_files``. That it writes nothing
     either is what :mod:`archiver.adapters.query` sees to. The connection is closed when ``work``
     fails, else it is for ``work`` to close. Where the tables were rebuilt on the way, so that
-    files are gone, it is done again with the new ones. Raises duckdb.Error.
+    files are gone, it is done again with the new ones. Raises duckdb.Error, and ArchiveDamaged
+    where the tables cannot be read.
     """
     while True:
         files = _table_files(storage)
         connection = duckdb.connect(":memory:")
         try:
-            _prepare(connection, storage, files, allow_files=allow_files)
+            with damage_found():
+                _prepare(connection, storage, files, allow_files=allow_files)
             return work(connection)
-        except duckdb.IOException:
+        except (duckdb.IOException, ArchiveDamaged):
             connection.close()
             if _table_files(storage) == files:
                 raise
@@ -141,7 +143,8 @@ def damage_found() -> Iterator[None]:
         yield
     except duckdb.Error as error:
         raise ArchiveDamaged(
-            f"the tables cannot be read: {error}", hint="`archiver reindex` rebuilds them"
+            f"the tables cannot be read: {str(error).splitlines()[0]}",
+            hint="`archiver reindex` rebuilds them",
         ) from None
 
 

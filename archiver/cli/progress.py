@@ -24,6 +24,8 @@ from archiver.workflows.events import (
 
 _LINE_EVERY = 10.0
 """Seconds between plain lines of progress."""
+_MOST_FAILED = 20
+"""Runs in a row that are said to have failed: a service that is down needs no line for each."""
 
 
 class Reporter(Protocol):
@@ -47,7 +49,7 @@ def reporter(log_format: str, *, quiet: bool) -> Iterator[Reporter]:
         logging.getLogger(name).setLevel(logging.WARNING)
     if log_format == "json":
         yield JsonLines(quiet=quiet)
-    elif log_format == "auto" and not quiet and sys.stderr.isatty():
+    elif log_format == "auto" and not quiet and sys.stderr is not None and sys.stderr.isatty():
         from archiver.cli.bars import Bars
 
         with Bars() as bars:
@@ -99,7 +101,7 @@ class Lines:
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._lock = Lock()
-        self._done = self._asked = self._bytes = 0
+        self._done = self._asked = self._bytes = self._failed = 0
         self._last = self._started = time.monotonic()
 
     def take(self, event: Event) -> None:
@@ -112,10 +114,14 @@ class Lines:
                         self._say(f"recovered into the tables: {', '.join(recovered)}")
                 case BytesReceived(count):
                     self._bytes += count
-                case RunFinished(problems=problems):
+                case RunFinished(outcome=outcome, problems=problems):
                     self._done += 1
-                    for problem in problems:
-                        self.warn(problem_line(problem))
+                    self._failed = self._failed + 1 if outcome is Outcome.FAILED else 0
+                    if self._failed == _MOST_FAILED:
+                        self.warn("so it goes on: the table fetches has them all")
+                    elif self._failed < _MOST_FAILED:
+                        for problem in problems:
+                            self.warn(problem_line(problem))
                     self._progress()
                 case TablesWritten():
                     pass
