@@ -6,14 +6,16 @@ from collections.abc import Iterator
 
 from archiver.errors import ArchiveDamaged, ArchiverError, ArchiveUnwritable, SystemLimit
 
+VANISHED = "Was it moved, removed or unmounted? Put it back, then run the same command again"
 _HINTS = {
     errno.ENOSPC: "Free some space, then run the same command again",
     errno.EDQUOT: "The quota is used up: free some space, then run the same command again",
+    errno.ENOENT: VANISHED,
     errno.EROFS: "The file system is read-only: mount it writable, or choose another --archive",
     errno.EACCES: "Check the permissions of the folder, or choose another --archive",
     errno.EPERM: "Check the permissions of the folder, or choose another --archive",
-    errno.EMFILE: "Too many open files: raise the limit (ulimit -n) or lower the concurrency",
-    errno.ENFILE: "Too many open files on this machine: try again when it is less busy",
+    errno.EMFILE: "Raise the limit (ulimit -n), or lower --download-concurrency",
+    errno.ENFILE: "This machine has no more: try again when it is less busy",
 }
 
 

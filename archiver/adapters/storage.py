@@ -13,7 +13,7 @@ import os
 import shutil
 from pathlib import Path
 
-from archiver.adapters.disk import explained, unreadable
+from archiver.adapters.disk import VANISHED, explained, unreadable
 from archiver.adapters.exchange import exchange_folders
 from archiver.adapters.staging import StagedFile
 from archiver.domain.digest import Sha256
@@ -135,7 +135,7 @@ class LocalStorage:
         if self._identity != _identity(self.root):
             raise ArchiveUnwritable(
                 f"the archive {self.root} is not there any more",
-                hint="Was it moved, removed or unmounted? Put it back, then run the command again",
+                hint=VANISHED,
             )
 
     def sync_folder(self, folder: str) -> None:
