@@ -1,6 +1,6 @@
 """What the archive holds, asked of its tables: no second store of state is needed."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -13,73 +13,64 @@ from archiver.domain.run_id import RunId
 
 
 @dataclass(frozen=True, slots=True)
-class HeldRuns:
-    """What the archive holds of the ids that are asked for.
+class Wanted:
+    """What the API is to be asked for.
 
-    ``complete`` are ids, and ``failed`` those that could not be had the last time; ``folders`` has
-    the folders of the runs that it holds but not complete, by run id.
+    ``ids`` are those of runs that are not held complete; those that failed the last time come last,
+    so that however many there are, the others get their turn before the API is taken to be down.
+    ``folders`` has the folders of runs that are held, but not complete, by run id.
     """
 
-    complete: Set[str] = frozenset()
-    failed: Set[str] = frozenset()
+    ids: Sequence[RunId]
     folders: Mapping[str, str] = field(default_factory=dict)
-
-    def to_ask(self, ids: Iterable[RunId]) -> list[RunId]:
-        """Those of ``ids`` that the API is to be asked for.
-
-        Those that failed the last time come last: however many there are, the others get their turn
-        before the API is taken to be down.
-        """
-        wanted = [run_id for run_id in ids if run_id not in self.complete]
-        return sorted(wanted, key=self.failed.__contains__) if self.failed else wanted
 
 
 _ASKED_RUNS = """
+CREATE TEMP VIEW asked_runs AS
 WITH other_id AS (SELECT DISTINCT asked_id, run_id FROM fetches WHERE run_id <> asked_id)
-SELECT asked_id, coalesce(other_id.run_id, asked_id) AS run_id
+SELECT position, asked_id, coalesce(other_id.run_id, asked_id) AS run_id
 FROM asked LEFT JOIN other_id USING (asked_id)
 """
-_COMPLETE = """
-SELECT asked_id FROM asked_runs
-SEMI JOIN (FROM runs SELECT run_id WHERE is_complete AND NOT $refresh) USING (run_id)
+_WANTED = """
+SELECT position FROM asked_runs
+ANTI JOIN (FROM runs SELECT run_id WHERE is_complete AND NOT $refresh) USING (run_id)
+LEFT JOIN (
+    SELECT asked_id, true AS has_failed FROM fetches SEMI JOIN asked USING (asked_id)
+    GROUP BY asked_id HAVING arg_max(outcome, "at") = 'failed'
+) USING (asked_id)
+ORDER BY coalesce(has_failed, false), position
 """
 _NOT_COMPLETE = """
 SELECT DISTINCT run_id, path FROM asked_runs JOIN runs USING (run_id)
 WHERE $refresh OR NOT is_complete
 """
 
-_FAILED = """
-SELECT asked_id FROM fetches SEMI JOIN asked USING (asked_id)
-GROUP BY asked_id HAVING arg_max(outcome, "at") = 'failed'
-"""
 
-
-def held_runs(storage: LocalStorage, asked: Sequence[RunId], *, refresh: bool) -> HeldRuns:
-    """Which of ``asked`` the archive holds: one semi-join over the tables.
+def wanted_runs(storage: LocalStorage, asked: Sequence[RunId], *, refresh: bool) -> Wanted:
+    """Which of ``asked`` are to be asked for: one anti-join over the tables.
 
     With ``refresh`` none counts as complete.
     """
     if not any(storage.names(f"{TABLES_FOLDER}/{table}") for table in ("runs", "fetches")):
-        return HeldRuns()
-    asked_ids = pa.table({"asked_id": pa.array(asked, pa.string())})
+        return Wanted(asked)
 
-    def work(connection: duckdb.DuckDBPyConnection) -> tuple[pa.Table, pa.Table, pa.Table]:
+    def work(connection: duckdb.DuckDBPyConnection) -> tuple[pa.Table, pa.Table]:
         with connection:
-            connection.register("asked", asked_ids)
-            connection.execute(f"CREATE TEMP VIEW asked_runs AS {_ASKED_RUNS}")
+            ids = pa.array(asked, pa.string())
+            positions = pa.array(range(len(asked)), pa.int64())
+            connection.register("asked", pa.table({"position": positions, "asked_id": ids}))
+            connection.execute(_ASKED_RUNS)
             refreshing = {"refresh": refresh}
             return (
-                connection.sql(_COMPLETE, params=refreshing).to_arrow_table(),
-                connection.sql(_FAILED).to_arrow_table(),
+                connection.sql(_WANTED, params=refreshing).to_arrow_table(),
                 connection.sql(_NOT_COMPLETE, params=refreshing).to_arrow_table(),
             )
 
     with damage_found():
-        complete, failed, others = ask(storage, work)
+        wanted, others = ask(storage, work)
     folders = {row["run_id"]: row["path"].rpartition("/")[0] for row in others.to_pylist()}
-    return HeldRuns(
-        set(complete["asked_id"].to_pylist()),
-        set(failed["asked_id"].to_pylist()),
+    return Wanted(
+        [asked[position] for position in wanted["position"].to_pylist()],
         {run: folder for run, folder in folders.items() if is_run_folder(folder, run)},
     )
 

@@ -3,9 +3,9 @@
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from archiver.adapters.archive import Writer, hold_archive
 from archiver.adapters.parquet import RowBuffer, flush_name
@@ -30,6 +30,9 @@ from archiver.workflows.ledger import append_record
 from archiver.workflows.run import RunArchiver, RunResult
 from archiver.workflows.tables import FLUSH_BYTES, add_rows, recover
 
+if TYPE_CHECKING:
+    from archiver.adapters.held import Wanted
+
 FLUSH_SECONDS = 300.0
 _POLL_SECONDS = 0.2
 GRACE_SECONDS = 4.0
@@ -46,13 +49,12 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
     ArchiveLocked and ArchiveUnwritable where the session cannot even begin.
     """
     started_at, started = world.now(), time.monotonic()
-    from archiver.adapters.held import held_runs
+    from archiver.adapters.held import wanted_runs
 
     with hold_archive(options.archive, started_at, world.random.randbytes(4)) as writer:
         recovered = recover(writer)
-        held = held_runs(writer.storage, ids, refresh=options.refresh)
-        wanted = held.to_ask(ids)
-        summary = Summary(writer.session, asked=len(ids), held=len(ids) - len(wanted))
+        wanted = wanted_runs(writer.storage, ids, refresh=options.refresh)
+        summary = Summary(writer.session, asked=len(ids), held=len(ids) - len(wanted.ids))
         world.report(SessionStarted(writer.session, len(ids), summary.held, recovered))
         collector = _Collector(writer, summary, world)
 
@@ -71,7 +73,7 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
             )
 
         try:
-            _archive_all(wanted, held.folders, options, world, writer, collector)
+            _archive_all(wanted, options, world, writer, collector)
         except Interrupted:
             close()
         except ArchiverError as error:
@@ -130,8 +132,7 @@ def in_flight(
 
 
 def _archive_all(
-    ids: Iterable[RunId],
-    folders: Mapping[str, str],
+    wanted: "Wanted",
     options: FetchOptions,
     world: Surroundings,
     writer: Writer,
@@ -144,8 +145,8 @@ def _archive_all(
         asker = stack.enter_context(run_asker(options, world))
         downloader = stack.enter_context(artifact_downloader(options, world))
         fetcher = ArtifactFetcher(downloader, writer.storage, writer.session, downloads, world.now)
-        archiver = RunArchiver(asker, fetcher, writer, folders)
-        for result in in_flight(runs, archiver.archive, ids, under_way, world.stop):
+        archiver = RunArchiver(asker, fetcher, writer, wanted.folders)
+        for result in in_flight(runs, archiver.archive, wanted.ids, under_way, world.stop):
             with result.room:
                 collector.take(result)
 

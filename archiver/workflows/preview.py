@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from archiver.adapters.api import Tally
 from archiver.adapters.archive import open_archive
-from archiver.adapters.held import held_runs
+from archiver.adapters.held import wanted_runs
 from archiver.adapters.revisions import latest_revision
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.plan import Decision
@@ -32,8 +32,7 @@ def preview(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) ->
     Asks the API, downloads nothing, writes nothing. Raises KeyRefused and NotAnArchive.
     """
     storage = _existing_or_none(options)
-    held = held_runs(storage, ids, refresh=options.refresh)
-    wanted = held.to_ask(ids)
+    wanted = wanted_runs(storage, ids, refresh=options.refresh)
     with (
         run_asker(options, world) as asker,
         worker_threads(options.api_concurrency, world.stop) as executor,
@@ -43,12 +42,12 @@ def preview(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) ->
             try:
                 with ExitStack() as room:
                     answer = asker.ask(asked, Tally(), room)
-                latest = latest_revision(storage, folder_of(answer, held.folders))
+                latest = latest_revision(storage, folder_of(answer, wanted.folders))
             except (RunError, ArchiveDamaged) as error:
                 return Preview(asked, reason=str(error))
             return Preview(asked, tuple(asker.plan(answer, latest)))
 
-        yield from in_flight(executor, one, wanted, options.api_concurrency, world.stop)
+        yield from in_flight(executor, one, wanted.ids, options.api_concurrency, world.stop)
 
 
 def _existing_or_none(options: FetchOptions) -> LocalStorage:
