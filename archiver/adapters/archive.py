@@ -135,8 +135,7 @@ def hold_archive(root: Path, now: datetime, random: bytes) -> Iterator[Writer]:
     NotAnArchive when the folder holds something else.
     """
     storage = LocalStorage(root)
-    is_new = _is_empty(root)
-    if not is_new:
+    if not can_be_made(root):
         open_archive(root)
     with _locked(storage):
         session = SessionId.at(now, random, after=last_session(storage))
@@ -156,10 +155,10 @@ def last_session(storage: LocalStorage) -> SessionId | None:
     return None
 
 
-def _is_empty(root: Path) -> bool:
+def can_be_made(root: Path) -> bool:
     """Whether an archive can be made here: nothing there but what a writer makes first."""
     try:
-        return {entry.name for entry in root.iterdir()} <= {TEMPORARY_FOLDER}
+        return {entry.name for entry in root.iterdir()} <= {TEMPORARY_FOLDER, "lost+found"}
     except FileNotFoundError:
         return True
     except NotADirectoryError:

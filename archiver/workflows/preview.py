@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from archiver.adapters.api import Tally
-from archiver.adapters.archive import open_archive
+from archiver.adapters.archive import can_be_made, open_archive
 from archiver.adapters.held import wanted_runs
 from archiver.adapters.revisions import latest_revision
 from archiver.adapters.storage import LocalStorage
@@ -56,6 +56,6 @@ def _existing_or_none(options: FetchOptions) -> LocalStorage:
     try:
         return open_archive(root)
     except NotAnArchive:
-        if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        if not can_be_made(root):
             raise
         return LocalStorage(root)

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from archiver.adapters.revisions import read_manifest, revision_folders
 from archiver.adapters.storage import LocalStorage
+from archiver.domain.digest import sha256_of
 from archiver.domain.manifest import Manifest, is_complete, sha256sums
-from archiver.domain.paths import MANIFEST, SHA256SUMS, TABLES_FOLDER
+from archiver.domain.paths import LEDGER_FOLDER, MANIFEST, SHA256SUMS, TABLES_FOLDER
 from archiver.domain.run import read_document
+from archiver.domain.session import decode_ledger_record
 from archiver.errors import ArchiveDamaged
 
 
@@ -32,10 +34,13 @@ class Checked:
 def verify(storage: LocalStorage) -> Iterator[Checked]:
     """Check every file of every revision against its manifest: size and SHA-256.
 
-    A manifest must say of the run what its document says, and be there if the tables know it.
+    A manifest must say of the run what its document says, and be there if the tables know it. The
+    ledger must be one chain.
     """
     for folder in revision_folders(storage):
         yield _verify_revision(storage, folder)
+    if findings := tuple(_verify_ledger(storage)):
+        yield Checked(LEDGER_FOLDER, 0, 0, findings)
     from archiver.adapters.held import revision_paths
 
     try:
@@ -90,6 +95,26 @@ def _verify_manifest(
         yield Finding(path, f"it says {manifest.status}, the document says {run.status}")
     elif manifest.is_complete != is_complete(manifest.is_settled, manifest.artifacts):
         yield Finding(path, "it is not complete where it says so, or the other way round")
+
+
+def _verify_ledger(storage: LocalStorage) -> Iterator[Finding]:
+    before: tuple[str | None, str | None] = None, None
+    for name in storage.names(LEDGER_FOLDER):
+        path = f"{LEDGER_FOLDER}/{name}"
+        try:
+            data = storage.read(path)
+            record = decode_ledger_record(data, path)
+        except ArchiveDamaged as error:
+            yield Finding(path, str(error))
+            before = name.removesuffix(".json"), None
+            continue
+        if f"{record.session}.json" != name:
+            yield Finding(path, f"it is the record of {record.session}")
+        elif record.previous_session != before[0]:
+            yield Finding(path, f"it follows {record.previous_session}, which is not before it")
+        elif before[1] is not None and record.previous_sha256 != before[1]:
+            yield Finding(path, f"{before[0]} is not what it was when this was written")
+        before = record.session, sha256_of(data)
 
 
 def _verify_sums(storage: LocalStorage, path: str, expected: bytes) -> Iterable[Finding]:

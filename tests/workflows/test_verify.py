@@ -107,3 +107,28 @@ def test_a_damaged_manifest_costs_only_its_run(
     ran = fetch("tsk_1", "tsk_2", "--refresh", code=3)
     assert ran.runs == {"asked": 2, "unchanged": 1, "failed": 1}
     assert "manifest" in ran.reasons[0]
+
+
+def test_a_ledger_that_is_no_chain_any_more_is_found(
+    archiver: Command, fetch: Fetch, archive: Held, folder: Path
+) -> None:
+    for _ in range(2):
+        fetch("tsk_1")
+    records = sorted((archive.root / "ledger").iterdir())
+    archiver("verify")
+    kept = {path: path.read_bytes() for path in records}
+    harms: list[Callable[[], object]] = [
+        records[1].unlink,
+        lambda: records[1].write_bytes(b"{}"),
+        lambda: records[1].write_bytes(kept[records[1]].replace(b"false", b"true ")),
+        lambda: records[1].write_bytes(kept[records[2]]),
+        lambda: records[1].rename(records[1].with_name("zz.json")),
+    ]
+    for harm in harms:
+        harm()
+        assert "ledger/" in archiver("verify", code=4).err
+        for path in (archive.root / "ledger").iterdir():
+            path.unlink()
+        for path, data in kept.items():
+            path.write_bytes(data)
+    archiver("verify")
