@@ -104,6 +104,7 @@ class Writer:
 
     def announce(self, revision_folder: str) -> None:
         """Note durably that a revision is about to be committed."""
+        self.storage.check_root()
         with self._journal_lock, explained("write the journal"):
             path = self.storage.locate(f"{TEMPORARY_FOLDER}/{self.session}{_JOURNAL_ENDING}")
             is_new = not path.exists()

@@ -22,6 +22,7 @@ PART_ENDING = ".part"
 NOTE_ENDING = ".resume"
 _WORTH = 1 << 20
 """Bytes from which a download is worth to go on with."""
+_OVERLAP = 64 << 10
 _SELDOM = 64 << 20
 """Bytes between two notes, at most."""
 _KEPT = timedelta(days=7)
@@ -51,11 +52,22 @@ class Progress:
     served_type: str | None = None
     whole: Whole | None = None
     checkpoints: "Checkpoints | None" = None
+    tail: bytes = b""
+    """What comes next was had before, and must be the same."""
 
     def start_over(self, into: StagedFile) -> None:
         """Forget what came so far: the next try begins at the beginning."""
         self.whole = None
+        self.tail = b""
         into.restart()
+
+    def expect(self, piece: bytes, into: StagedFile) -> None:
+        """Compare a piece with what an earlier session had there. Raises DownloadFailed."""
+        if self.tail:
+            known, self.tail = self.tail[: len(piece)], self.tail[len(piece) :]
+            if not piece.startswith(known):
+                self.start_over(into)
+                raise _other_file()
 
 
 def range_headers(into: StagedFile, progress: Progress) -> dict[str, str]:
@@ -85,7 +97,11 @@ def agree(response: httpx.Response, asked_rest: bool, into: StagedFile, progress
         if same and tuple(map(int, match.groups())) == rest:
             return
     progress.start_over(into)
-    raise DownloadFailed(
+    raise _other_file()
+
+
+def _other_file() -> DownloadFailed:
+    return DownloadFailed(
         "storage no longer has the same file to go on with", retry=True, at_once=True
     )
 
@@ -121,9 +137,11 @@ class Checkpoints:
         file.companion = self._note
         if is_there:
             note = self._read_note()
-            file.take_over(note.size if note else 0)
-            if note and file.sha256 == note.sha256:
-                progress.whole = note.whole
+            # Where no validator tells, the last bytes are asked for again, to be compared.
+            again = _OVERLAP if note and note.whole.strong_etag is None else 0
+            size, sha256, tail = file.take_over(note.size if note else 0, again)
+            if note and (size, sha256) == (note.size, note.sha256):
+                progress.whole, progress.tail = note.whole, tail
             else:
                 file.restart()
         return file, progress

@@ -190,6 +190,7 @@ class Downloader:
             most = length
         for piece in pieces:
             self._check_stop()
+            progress.expect(piece, into)
             into.write(piece)
             progress.received += len(piece)
             self._on_bytes(len(piece))

@@ -10,13 +10,19 @@ from collections.abc import Iterable, Iterator
 ACCEPTED = "gzip"
 """What requests say they accept (RFC 9110, 12.5.3)."""
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
-_GZIP = frozenset({"gzip", "x-gzip", "deflate"})
-_MAGIC = (b"\x1f\x8b", b"\x78")
+_ENCODINGS = frozenset({"gzip", "x-gzip", "deflate"})
 _PIECE = 1 << 18
 
 
 class EncodingBroken(Exception):
-    """The bytes are not what their Content-Encoding says, or end too early."""
+    """The bytes are not what their Content-Encoding says.
+
+    ``is_cut``: they are, but end in the middle.
+    """
+
+    def __init__(self, message: str, *, is_cut: bool = False) -> None:
+        super().__init__(message)
+        self.is_cut = is_cut
 
 
 def is_encoded(encoding: str) -> bool:
@@ -24,7 +30,7 @@ def is_encoded(encoding: str) -> bool:
 
     Others are either none (identity, aws-chunked) or were not asked for, several at once too.
     """
-    return encoding.strip().lower() in _GZIP
+    return encoding.strip().lower() in _ENCODINGS
 
 
 def decoded(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -33,26 +39,34 @@ def decoded(pieces: Iterable[bytes]) -> Iterator[bytes]:
     What does not begin like one is given as it is: some servers name an encoding that is none.
     Raises EncodingBroken.
     """
-    source = iter(pieces)
-    first = next((piece for piece in source if piece), b"")
-    if not first.startswith(_MAGIC):
-        yield first
+    source = (piece for piece in pieces if piece)
+    data = next(source, b"")
+    while len(data) < 2 and (more := next(source, b"")):
+        data += more
+    if not _begins_a_stream(data):
+        yield data
         yield from source
         return
-    undo = zlib.decompressobj(_GZIP_OR_ZLIB)
-    data = first
     while data:
-        try:
-            if piece := undo.decompress(data, _PIECE):
+        undo = zlib.decompressobj(_GZIP_OR_ZLIB)
+        while not undo.eof:
+            if not data and not (data := next(source, b"")):
+                raise EncodingBroken("it ended in the middle of its encoding", is_cut=True)
+            try:
+                piece = undo.decompress(data, _PIECE)
+            except zlib.error as error:
+                raise EncodingBroken(f"its Content-Encoding is broken: {error}") from None
+            data = undo.unconsumed_tail
+            if piece:
                 yield piece
-        except zlib.error as error:
-            raise EncodingBroken(f"its Content-Encoding is broken: {error}") from None
-        data = undo.unconsumed_tail
-        if undo.eof:
-            data = undo.unused_data  # gzip may have several members, one behind the other
-            if data:
-                undo = zlib.decompressobj(_GZIP_OR_ZLIB)
-        elif not data:
-            data = next((piece for piece in source if piece), b"")
-    if not undo.eof:
-        raise EncodingBroken("it ended in the middle of its Content-Encoding")
+        # gzip may have several members, one behind the other, and zeros behind the last.
+        data = undo.unused_data.lstrip(b"\0")
+        while not data and (more := next(source, b"")):
+            data = more.lstrip(b"\0")
+
+
+def _begins_a_stream(data: bytes) -> bool:
+    """The magic number of gzip (RFC 1952), or the checked header of zlib (RFC 1950)."""
+    if data[:2] == b"\x1f\x8b":
+        return True
+    return len(data) > 1 and data[0] & 15 == 8 and (data[0] << 8 | data[1]) % 31 == 0

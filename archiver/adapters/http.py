@@ -150,7 +150,7 @@ def translated(fail: Callable[[Fault], NoReturn]) -> Iterator[None]:
     except ValueError:  # a host's name that is none, a number of thousands of digits
         fail(Fault("its URL or the server's answer cannot be understood", may_pass=False))
     except EncodingBroken as error:
-        fail(Fault(str(error), may_pass=False, garbled=True))
+        fail(Fault(str(error), may_pass=error.is_cut, garbled=not error.is_cut))
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
         if _system_errno(error) in (errno.EMFILE, errno.ENFILE):
             raise SystemLimit(

@@ -60,9 +60,11 @@ class WatchedStream(httpcore.NetworkStream):
                     "Server disconnected without sending a response."
                 ) from None
             raise
+        # Only the time that is spent waiting counts, neither what the server thinks before it
+        # answers (that has a limit of its own) nor what is done with the bytes.
+        if self._has_answered:
+            self._waited += self._clock() - began
         self._has_answered = True
-        # Only the time that is spent waiting counts, not what is done with the bytes.
-        self._waited += self._clock() - began
         self._came += len(data)
         if data and self._waited >= self._stall:
             if self._came < LEAST:

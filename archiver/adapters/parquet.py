@@ -70,6 +70,7 @@ def compact(storage: LocalStorage, table: Table, target: str, name: str) -> list
     Returns what is wrong with the files that cannot be read, and are left out.
     """
     source = f"{TABLES_FOLDER}/{table.name}"
+    schema = arrow_schema(table)
     damaged = []
     for month in storage.names(source):
         parts = []
@@ -77,11 +78,12 @@ def compact(storage: LocalStorage, table: Table, target: str, name: str) -> list
             path = f"{source}/{month}/{file}"
             try:
                 if file.endswith(".parquet"):
-                    parts.append(pq.read_table(storage.locate(path), partitioning=None))
-            except (pa.ArrowException, OSError) as error:
+                    rows = pq.read_table(storage.locate(path), partitioning=None)
+                    parts.append(rows.select(schema.names).cast(schema))
+            except (pa.ArrowException, OSError, KeyError) as error:
                 damaged.append(f"{path} cannot be read: {error}")
         if parts:
-            rows = pa.concat_tables(parts, promote_options="default")
+            rows = pa.concat_tables(parts)
             keys = [(key, "ascending") for key in ("session", *table.sorted_by)]
             storage.put(f"{target}/{month}/{name}.parquet", _encode(table, rows.sort_by(keys)))
     return damaged

@@ -7,6 +7,7 @@ from archiver.adapters.staging import StagedFile
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.manifest import Manifest, decode_manifest, encode_manifest, sha256sums
 from archiver.domain.paths import MANIFEST, RUNS_FOLDER, SHA256SUMS, is_run_folder, revision_name
+from archiver.errors import ArchiveUnwritable
 
 
 def read_manifest(storage: LocalStorage, revision_folder: str) -> Manifest:
@@ -48,6 +49,11 @@ def commit_revision(
     """
     storage = writer.storage
     revision_folder = f"{folder}/{revision_name(manifest.revision)}"
+    if storage.exists(f"{revision_folder}/{MANIFEST}"):
+        raise ArchiveUnwritable(
+            f"{revision_folder} was committed by somebody else",
+            hint="Is another program writing into the archive, or was it replaced meanwhile?",
+        )
     writer.announce(revision_folder)
     # What a killed session left here was never committed.
     storage.remove(revision_folder)

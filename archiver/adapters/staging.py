@@ -41,15 +41,24 @@ class StagedFile:
     def media_type(self) -> MediaType:
         return self._media_type or media_type_of(self._head)
 
-    def take_over(self, size: int) -> None:
-        """Count the first ``size`` bytes of what is there already as written; cut off the rest."""
+    def take_over(self, size: int, without: int = 0) -> tuple[int, Sha256, bytes]:
+        """Count what is there already as written, up to ``size`` bytes; cut off the rest.
+
+        The last ``without`` bytes of these are cut off too, and given back: size and digest of what
+        was there with them, and they themselves.
+        """
         with explained(f"read {self.path}"):
-            while self.size < size:
-                data = self._file.read(min(_READ_SIZE, size - self.size))
+            while self.size < size - without:
+                data = self._file.read(min(_READ_SIZE, size - without - self.size))
                 if not data:
                     break
                 self._note(data)
+            tail = self._file.read(without) if without else b""
+            self._file.seek(self.size)
             self._file.truncate()
+        whole = self._hash.copy()
+        whole.update(tail)
+        return self.size + len(tail), Sha256(whole.hexdigest()), tail
 
     def could_hold(self, size: int) -> bool:
         """Whether the disk has room for a file of this size at all, when it is empty."""

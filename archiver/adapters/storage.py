@@ -83,7 +83,7 @@ class LocalStorage:
         file is there already.
         """
         path = self.locate(f"{TEMPORARY_FOLDER}/{name}")
-        self._check_root()
+        self.check_root()
         with explained(f"create {path}"):
             path.parent.mkdir(parents=True, exist_ok=True)
         return StagedFile(path, again=again)
@@ -127,10 +127,10 @@ class LocalStorage:
 
     def make_folder(self, folder: str) -> None:
         """Create a folder and those above it up to the root, durably."""
-        self._check_root()
+        self.check_root()
         _make_folder(self.locate(folder))
 
-    def _check_root(self) -> None:
+    def check_root(self) -> None:
         """Raises ArchiveUnwritable where the root is gone, or another folder is in its place."""
         if self._identity != _identity(self.root):
             raise ArchiveUnwritable(
@@ -150,6 +150,7 @@ class LocalStorage:
 
     def remove(self, path: str) -> None:
         """Remove a file or a folder with all that is in it; fine if there is none."""
+        self.check_root()
         target = self.locate(path)
         with explained(f"remove {path}"):
             if target.is_dir():
@@ -159,6 +160,7 @@ class LocalStorage:
 
     def replace_folder(self, new: str, old: str) -> None:
         """Put folder ``new`` in the place of ``old`` at once, and remove what was there."""
+        self.check_root()
         with explained(f"replace {old}"):
             self.locate(new).mkdir(parents=True, exist_ok=True)
             self.make_folder(old)

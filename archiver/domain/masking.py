@@ -79,14 +79,6 @@ def mask_document(document: JsonObject, secrets: Iterable[str] = ()) -> JsonObje
     return masked
 
 
-def hide(text: str, secrets: Iterable[str]) -> str:
-    """``text`` with every one of ``secrets`` masked."""
-    for secret in secrets:
-        if len(secret) >= _SHORTEST_KEY and secret in text:
-            text = text.replace(secret, MASK)
-    return text
-
-
 class _Found:
     """Secrets that were masked where they are expected, to be masked elsewhere too."""
 
@@ -101,8 +93,8 @@ class _Found:
         if long_enough and (is_random or _SECRET_NAME.search(name)):
             if not _API_VALUE.fullmatch(text):
                 self.secrets.add(text)
-            if "%" in text:
-                self.add(name, unquote(text))
+            if (plain := unquote(text)) != text:
+                self.add(name, plain)
 
 
 def _mask(value: JsonValue, name: str, found: _Found) -> JsonValue:

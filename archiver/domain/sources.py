@@ -6,6 +6,7 @@ from dataclasses import replace
 from archiver.domain.artifact import ArtifactKind, ArtifactSource
 from archiver.domain.reading import Reader
 from archiver.domain.url_masking import without_query
+from archiver.errors import AnswerInvalid
 
 _CONTENT_PATH = re.compile(r"/artifacts/([A-Za-z0-9_-]{1,128})/content(?:[?#]|$)", re.ASCII)
 
@@ -44,8 +45,14 @@ def read_sources(read: Reader) -> tuple[ArtifactSource, ...]:
 
 
 def signed_sources(signed: Reader, masked: Reader) -> tuple[ArtifactSource, ...]:
-    """The artifacts as a masked answer offers them, with the URLs of the answer as it came."""
-    pairs = zip(read_sources(signed), read_sources(masked), strict=True)
+    """The artifacts as a masked answer offers them, with the URLs of the answer as it came.
+
+    Raises AnswerInvalid where the two do not offer the same.
+    """
+    originals, sources = read_sources(signed), read_sources(masked)
+    if len(originals) != len(sources):
+        raise AnswerInvalid("the API's answer has names of fields that hide others when masked")
+    pairs = zip(originals, sources, strict=True)
     return tuple(replace(source, url=original.url) for original, source in pairs)
 
 

@@ -11,11 +11,13 @@ from collections.abc import Callable
 MASK = "***"
 
 _USERINFO = re.compile(r"(?<=://)[^/\s?#@]+(?:@[^/\s?#@]+)*@")
+_NO_PORT = re.compile(r":(?![0-9]*$)")
 _QUERY = re.compile(r"(?:[?#]|%3[Ff])[^\s\"'<>]*")
 _SIGNATURE = re.compile(
     r"(?:[?&#;]|%3f|%26|\\u0026)(?:amp;)?"
     r"(?:sig|signature|hmac|x-amz-(?:signature|credential|security-token)"
-    r"|x-goog-(?:signature|credential)|awsaccesskeyid|googleaccessid|access_token)"
+    r"|x-goog-(?:signature|credential)|awsaccesskeyid|googleaccessid|access_token"
+    r"|(?:token|auth|policy)(?=(?:=|%3d)[^&#;,)\]}|\s\"'<>]{16}))"
     r"(?:=|%3d)[^&#;,)\]}|\s\"'<>]*",
     re.IGNORECASE,
 )
@@ -53,6 +55,10 @@ def mask_request_url(url: str, secret: Callable[[str, str], None]) -> str:
     authority, slash, path = rest.partition("/")
     # A password may hold "?" and "#", raw: whatever stands before the last "@" is no host.
     userinfo, at, host = authority.rpartition("@")
+    if not at and "@" in path and _NO_PORT.search(authority):
+        # Nor is what has no port behind its colon: a "/" stands raw in the password.
+        userinfo, at, path = f"{authority}/{path}".rpartition("@")
+        host, slash, path = path.partition("/")
     if at:
         secret("password", userinfo)
         secret("password", userinfo.partition(":")[2])

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from threading import Condition
+from threading import Condition, Lock
 
 _POLL_SECONDS = 0.5
 
@@ -18,12 +18,13 @@ class ByteBudget:
         self._check_stop = check_stop
         self._used = 0
         self._changed = Condition()
+        self._turn = Lock()
 
     @contextlib.contextmanager
     def spend(self, count: int) -> Iterator[None]:
         """Take ``count`` bytes while the block runs, as soon as they are there."""
         count = min(count, self._size)
-        with self._changed:
+        with self._turn, self._changed:  # in turn: much would wait for ever behind little
             while self._used + count > self._size:
                 self._changed.wait(_POLL_SECONDS)
                 self._check_stop()

@@ -46,12 +46,7 @@ def recover(writer: Writer) -> tuple[str, ...]:
 
     storage = writer.storage
     _remove_half_flushes(storage)
-    announced = dict.fromkeys(
-        folder for journal in writer.unfinished for folder in writer.announced(journal)
-    )
-    committed = [folder for folder in announced if storage.exists(f"{folder}/{MANIFEST}")]
-    for folder in announced.keys() - set(committed):
-        revisions.remove_uncommitted(storage, folder)
+    committed = _settle_journals(writer)
     known = revisions_in_tables(storage, committed)
     buffer = RowBuffer()
     sessions = set()
@@ -91,9 +86,21 @@ def reindex(writer: Writer, damaged: list[str]) -> int:
     name = flush_name(writer.session, 1)
     damaged += compact(storage, FETCHES, f"{aside}/{FETCHES.name}", name)
     storage.replace_folder(aside, TABLES_FOLDER)
+    _settle_journals(writer)
     for journal in writer.unfinished:
         writer.forget(journal)
     return count
+
+
+def _settle_journals(writer: Writer) -> list[str]:
+    """The revisions that killed sessions committed; what they left half-done is removed."""
+    announced = dict.fromkeys(
+        folder for journal in writer.unfinished for folder in writer.announced(journal)
+    )
+    committed = [f for f in announced if writer.storage.exists(f"{f}/{MANIFEST}")]
+    for folder in announced.keys() - set(committed):
+        revisions.remove_uncommitted(writer.storage, folder)
+    return committed
 
 
 def _remove_half_flushes(storage: LocalStorage) -> None:

@@ -11,6 +11,7 @@ from tests.lying_server import (
     FOREVER,
     SERVER_ERROR,
     Blob,
+    Body,
     Cut,
     ETag,
     Headers,
@@ -101,7 +102,9 @@ def test_a_later_session_goes_on_where_one_gave_up(
     fetch("tsk_1", code=3)
     fetch("tsk_1")
 
-    assert ranges(server) == [None, f"bytes={CUT}-", f"bytes={CUT}-"]
+    # The last bytes that were had are asked for again, and compared.
+    again = 64 << 10
+    assert ranges(server) == [None, f"bytes={CUT - again}-", f"bytes={CUT - 2 * again}-"]
     assert archive.read("tsk_1", "recording 1", 2) == DATA
     assert not list((archive.root / "tmp").glob("*.*"))
 
@@ -161,3 +164,27 @@ def test_what_no_session_went_on_with_is_swept_after_a_week(
     os.utime(notes[0], (0, 0))
     fetch("tsk_2")
     assert not list((archive.root / "tmp").glob("*.*"))
+
+
+@pytest.mark.parametrize("etag", [None, '"a"', 'W/"a"'])
+def test_two_files_of_the_same_size_are_never_joined(
+    server: LyingServer, fetch: Fetch, archive: Held, recording: Artifact, etag: str | None
+) -> None:
+    server.lie(recording, Cut(CUT), Headers({"ETag": etag}))
+    fetch("tsk_1", code=3)
+    other = read(Blob(SIZE, 8))
+    changed = '"b"' if etag == '"a"' else etag
+    server.lie(recording, Body(other), Headers({"ETag": changed}), times=FOREVER)
+    fetch("tsk_1", "--attempts", "2")
+    assert archive.read("tsk_1", "recording 1", 2) == other
+
+
+@pytest.mark.parametrize("etag", [None, '"a"'])
+def test_a_strong_validator_needs_no_second_look(
+    server: LyingServer, fetch: Fetch, archive: Held, recording: Artifact, etag: str | None
+) -> None:
+    server.lie(recording, Headers({"ETag": etag}), times=FOREVER)
+    server.lie(recording, Cut(CUT))
+    fetch("tsk_1", code=3)
+    fetch("tsk_1")
+    assert ranges(server)[1] == f"bytes={CUT if etag else CUT - (64 << 10)}-"

@@ -21,6 +21,7 @@ SIGNED = [
     "https://x.blob.core.windows.net/c/k?sv=2024&se=2026&sp=r&sig={}",
     "https://d.cloudfront.net/k?Policy=p&Signature={}&Key-Pair-Id=K",
     "http://h.example/k?sig={}",
+    "https://x.supabase.co/storage/v1/object/sign/a?token=eyJhbGciOiJIUzI1NiJ9.{}",
     "http://h.example/k?a=1#sig={}",
 ]
 WRAPPED = [
@@ -280,3 +281,9 @@ def test_what_a_request_names_of_the_services_own_stays_elsewhere() -> None:
 def test_every_cookie_of_a_header_goes_elsewhere_too() -> None:
     value = request(extra_http_headers={"Cookie": "lang=de; sid=zQ7secret0123; theme=dark"})
     assert "zQ7secret0123" not in masked(value | {"output": "your sid is zQ7secret0123"})
+
+
+@pytest.mark.parametrize("secret", ["p4ssw0rd100%", "a%25b0123456789", "%%%%%%%%%1a"])
+def test_percent_signs_in_secrets_end_nothing(secret: str) -> None:
+    value = request(extra_http_headers={"Authorization": f"Basic {secret}"}, prompt=f"a {secret}")
+    assert secret not in masked(value)

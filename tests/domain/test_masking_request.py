@@ -85,6 +85,11 @@ def test_credentials_of_the_requests_urls_go(userinfo: str, field: str, scheme: 
         "https://host.example/?a=x?b=zQ7secret",
         "?a=zQ7secret",
         " https://user:zQ7secret@host.example/?a=zQ7secret ",
+        "http://user:Sl/zQ7secret99@proxy.example:8080",
+        "ws://user:pa/zQ7secret1234@host.example/path",
+        "https://host.example/?token=zQ7secret123def%",
+        "https://user:zQ7secret%25word@host.example/",
+        "https://host.example/?message=zQ7secret-50%-today-with-us-now",
     ],
 )
 def test_secrets_in_odd_urls_of_the_request_go(url: str) -> None:

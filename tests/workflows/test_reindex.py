@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from archiver.adapters.archive import hold_archive, open_archive
@@ -287,7 +288,7 @@ def test_readers_see_whole_tables_while_they_are_rebuilt(
     assert set(counts) == {3}
 
 
-@pytest.mark.parametrize("harm", ["cut", "other"])
+@pytest.mark.parametrize("harm", ["cut", "columns", "other"])
 def test_a_log_of_fetches_that_is_damaged_is_left_out_and_said(
     server: LyingServer, fetch: Fetch, archiver: Command, archive: Held, harm: str
 ) -> None:
@@ -296,9 +297,26 @@ def test_a_log_of_fetches_that_is_damaged_is_left_out_and_said(
     path = archive.table_files("fetches")[0]
     if harm == "cut":
         path.write_bytes(path.read_bytes()[:50])
+    elif harm == "columns":
+        pq.write_table(pq.read_table(path, partitioning=None).drop_columns(["at"]), path)
     else:
         (path.parent / ".DS_Store").write_bytes(b"x")
-    ran = archiver("reindex", code=4 if harm == "cut" else 0)
-    assert (path.name in ran.err) is (harm == "cut")
-    assert len(archive.rows("fetches")) == (1 if harm == "cut" else 2)
+    ran = archiver("reindex", code=0 if harm == "other" else 4)
+    assert (path.name in ran.err) is (harm != "other")
+    assert len(archive.rows("fetches")) == (2 if harm == "other" else 1)
     assert fetch("tsk_0", "tsk_1").runs == {"asked": 2, "unchanged": 2}
+
+
+@pytest.mark.parametrize("command", ["reindex", "fetch"])
+def test_what_a_killed_commit_left_is_cleared_away(
+    server: LyingServer, fetch: Fetch, archiver: Command, archive: Held, command: str
+) -> None:
+    session = fetch(server.add_run(task_run("tsk_1"))).json["session"]
+    left = archive.run("tsk_1").parent / "tsk_2" / "r1"
+    left.mkdir(parents=True)
+    (left / "recording.webm").write_bytes(b"x")
+    name = str(left.relative_to(archive.root))
+    (archive.root / "tmp" / f"{session}.journal").write_text(f"{name}\n../../evil/r1\nruns\n")
+    archiver(command, *(["tsk_1"] if command == "fetch" else []))
+    assert not left.parent.exists()
+    assert archive.revisions("tsk_1") == ["r1"]

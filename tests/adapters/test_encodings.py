@@ -1,0 +1,70 @@
+"""One layer of encoding is undone, whole, however its bytes are cut into pieces."""
+
+import gzip
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archiver.adapters.encodings import EncodingBroken, decoded, is_encoded
+
+MEMBERS = st.lists(st.binary(max_size=60), min_size=1, max_size=3)
+
+
+def cut(data: bytes, size: int) -> list[bytes]:
+    return [data[at : at + size] for at in range(0, len(data), size)]
+
+
+@given(MEMBERS, st.integers(1, 40), st.sampled_from([b"", b"\0", b"\0" * 50]))
+def test_all_members_of_a_stream_come_out(members: list[bytes], size: int, end: bytes) -> None:
+    stream = b"".join(map(gzip.compress, members)) + end
+    assert b"".join(decoded(cut(stream, size))) == b"".join(members)
+
+
+def test_members_that_end_with_a_piece_come_out() -> None:
+    pieces = [gzip.compress(b"a"), gzip.compress(b"b"), b"", gzip.compress(b"c")]
+    assert b"".join(decoded(pieces)) == b"abc"
+
+
+@given(st.binary(max_size=60), st.integers(1, 40))
+def test_zlib_comes_out_too(data: bytes, size: int) -> None:
+    assert b"".join(decoded(cut(zlib.compress(data), size))) == data
+
+
+@given(st.binary(min_size=1, max_size=60), st.data())
+def test_a_stream_that_was_cut_off_is_said_to_be(data: bytes, draw: st.DataObject) -> None:
+    stream = gzip.compress(data)
+    end = draw.draw(st.integers(2, len(stream) - 1))
+    with pytest.raises(EncodingBroken) as raised:
+        list(decoded([stream[:end]]))
+    assert raised.value.is_cut
+
+
+def test_a_stream_that_is_broken_is_not_taken_for_cut() -> None:
+    stream = bytearray(gzip.compress(b"x" * 100))
+    stream[-6] ^= 0xFF  # of its check sum
+    with pytest.raises(EncodingBroken) as raised:
+        list(decoded([bytes(stream)]))
+    assert not raised.value.is_cut
+
+
+@given(st.binary(max_size=60).filter(lambda data: data[:1] not in (b"\x1f", b"x", b"h", b"X")))
+def test_what_is_no_stream_stays(data: bytes) -> None:
+    if data[:1] and data[0] & 15 != 8:
+        assert b"".join(decoded(cut(data, 7))) == data
+
+
+def test_pieces_are_small_whatever_they_come_from() -> None:
+    pieces = list(decoded([gzip.compress(b"\0" * (20 << 20))]))
+    assert sum(map(len, pieces)) == 20 << 20
+    assert max(map(len, pieces)) <= 1 << 18
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [("gzip", True), (" GZIP ", True), ("deflate", True), ("identity", False), ("", False),
+     ("br", False), ("gzip, gzip", False), ("aws-chunked", False)],
+)  # fmt: skip
+def test_one_known_encoding_is_undone(encoding: str, expected: bool) -> None:
+    assert is_encoded(encoding) is expected
