@@ -22,8 +22,15 @@ from filelock import FileLock, Timeout
 from archiver import __version__
 from archiver.adapters.continuation import sweep
 from archiver.adapters.disk import explained
+from archiver.adapters.exchange import BETWEEN_ENDING
 from archiver.adapters.storage import LocalStorage
-from archiver.domain.paths import ARCHIVE_FILE, LEDGER_FOLDER, README_FILE, TEMPORARY_FOLDER
+from archiver.domain.paths import (
+    ARCHIVE_FILE,
+    LEDGER_FOLDER,
+    README_FILE,
+    TABLES_FOLDER,
+    TEMPORARY_FOLDER,
+)
 from archiver.domain.session import SessionId
 from archiver.errors import ArchiveLocked, NotAnArchive
 
@@ -142,6 +149,7 @@ def hold_archive(root: Path, now: datetime, random: bytes) -> Iterator[Writer]:
         session = SessionId.at(now, random, after=last_session(storage))
         _name_holder(storage, session, now)
         _make_archive(storage, now)
+        _restore_tables(storage)
         left = [name for name in storage.names(TEMPORARY_FOLDER) if not name.startswith("lock")]
         sweep(storage, (name for name in left if not name.endswith(_JOURNAL_ENDING)), now)
         journals = tuple(name for name in left if name.endswith(_JOURNAL_ENDING))
@@ -166,6 +174,17 @@ def can_be_made(root: Path) -> bool:
         raise NotAnArchive(f"{root} is a file, not a folder") from None
     except OSError as error:
         raise NotAnArchive(f"cannot read {root}: {error.strerror}") from None
+
+
+def _restore_tables(storage: LocalStorage) -> None:
+    """Put the tables back where a killed writer had moved them aside to replace them.
+
+    It does so only where a file system cannot exchange two folders at once.
+    """
+    if not storage.exists(TABLES_FOLDER):
+        for name in storage.names(TEMPORARY_FOLDER):
+            if name.endswith(f"{TABLES_FOLDER}{BETWEEN_ENDING}"):
+                storage.rename(f"{TEMPORARY_FOLDER}/{name}", TABLES_FOLDER)
 
 
 def _make_archive(storage: LocalStorage, now: datetime) -> None:

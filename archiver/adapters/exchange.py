@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+BETWEEN_ENDING = "-exchanged"
+"""What is added to the name of a folder while it is in neither place."""
 _AT_FDCWD = {"linux": -100, "darwin": -2}
 _EXCHANGE = 2
 """RENAME_EXCHANGE of renameat2(2) on Linux, RENAME_SWAP of renameatx_np(2) on macOS."""
@@ -25,7 +27,7 @@ def exchange_folders(one: Path, other: Path) -> None:
         number = ctypes.get_errno()
         if number not in _UNSUPPORTED:
             raise OSError(number, os.strerror(number), str(other))
-    between = one.with_name(f"{one.name}-exchanged")
+    between = one.with_name(f"{one.name}{BETWEEN_ENDING}")
     other.rename(between)
     one.rename(other)
     between.rename(one)

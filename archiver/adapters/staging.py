@@ -29,13 +29,14 @@ class StagedFile:
         self.size = 0
         self._head = b""
         self._media_type: MediaType | None = None
+        self._sha256: Sha256 | None = None
         self._hash = hashlib.sha256()
         with explained(f"create {path}"):
             self._file: IO[bytes] = path.open("r+b" if again else "xb", buffering=0)
 
     @property
     def sha256(self) -> Sha256:
-        return Sha256(self._hash.hexdigest())
+        return self._sha256 or Sha256(self._hash.hexdigest())
 
     @property
     def media_type(self) -> MediaType:
@@ -102,6 +103,8 @@ class StagedFile:
             self._file.close()
         # A run may have very many files: what waits for its commit should be small.
         self._media_type, self._head = media_type_of(self._head), b""
+        self._sha256 = self.sha256
+        del self._hash
 
     def leave(self) -> None:
         """Leave the file and its companion where they are, for another session."""

@@ -158,6 +158,13 @@ class LocalStorage:
             else:
                 target.unlink(missing_ok=True)
 
+    def rename(self, old: str, new: str) -> None:
+        """Give a folder another place."""
+        self.check_root()
+        with explained(f"rename {old}"):
+            self.locate(old).rename(self.locate(new))
+            _sync_folder(self.locate(new).parent)
+
     def replace_folder(self, new: str, old: str) -> None:
         """Put folder ``new`` in the place of ``old`` at once, and remove what was there."""
         self.check_root()

@@ -30,6 +30,7 @@ from archiver.workflows.links import FreshLinks
 _MARGIN = timedelta(seconds=60)
 """A link that ends sooner than this is renewed before it is used."""
 _RENEWALS = 2
+_AT_ONCE = 256
 
 
 class ArtifactFetcher:
@@ -60,6 +61,20 @@ class ArtifactFetcher:
         ``links`` renews those that have ended. Errors of an artifact are part of its settlement.
         Raises what stops the batch.
         """
+        settled: list[Settlement[StagedFile]] = []
+        try:
+            # A few at a time: a run may have very many, and each under way takes memory.
+            for first in range(0, len(decisions), _AT_ONCE):
+                some = decisions[first : first + _AT_ONCE]
+                settled += self._act_on(run_id, some, tally, links)
+        except BaseException:
+            discard(settled)
+            raise
+        return settled
+
+    def _act_on(
+        self, run_id: RunId, decisions: Sequence[Decision], tally: Tally, links: FreshLinks
+    ) -> list[Settlement[StagedFile]]:
         under_way = [self._begin(run_id, decision, tally, links) for decision in decisions]
         futures = [begun for begun in under_way if isinstance(begun, Future)]
         try:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from archiver.domain.artifact import ArtifactKind, ArtifactSource
 from archiver.errors import ArtifactGone, DownloadFailed, RunError
 
-_Key: TypeAlias = tuple[ArtifactKind, str, str | int | None]
+_Key: TypeAlias = tuple[ArtifactKind, str, str | None]
 
 
 class FreshLinks:
@@ -45,17 +45,21 @@ class FreshLinks:
         return replace(source, url=fresh.url)
 
     def _find(self, source: ArtifactSource) -> ArtifactSource | None:
-        if source.artifact_id is not None:
-            return self._offered.get((source.kind, "id", source.artifact_id))
-        return self._offered.get((source.kind, "address", source.address)) or self._offered.get(
-            (source.kind, "ordinal", source.ordinal)
-        )
+        keys = [("id", source.artifact_id), ("address", source.address)]
+        if source.artifact_id is None:
+            keys = [keys[1], ("ordinal", str(source.ordinal))]
+        found = (self._offered.get((source.kind, *key)) for key in keys if key[1] is not None)
+        return next(filter(None, found), None)
 
 
 def _by_what_tells_them(sources: Sequence[ArtifactSource]) -> dict[_Key, ArtifactSource]:
     offered: dict[_Key, ArtifactSource] = {}
     for source in sources:
-        keys = ("id", source.artifact_id), ("address", source.address), ("ordinal", source.ordinal)
+        keys = (
+            ("id", source.artifact_id),
+            ("address", source.address),
+            ("ordinal", str(source.ordinal)),
+        )
         for name, value in keys:
             offered.setdefault((source.kind, name, value), source)
     return offered

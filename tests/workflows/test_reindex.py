@@ -320,3 +320,30 @@ def test_what_a_killed_commit_left_is_cleared_away(
     archiver(command, *(["tsk_1"] if command == "fetch" else []))
     assert not left.parent.exists()
     assert archive.revisions("tsk_1") == ["r1"]
+
+
+def test_tables_that_were_moved_aside_come_back(
+    server: LyingServer, fetch: Fetch, archive: Held
+) -> None:
+    fetch(server.add_run(task_run("tsk_1")))
+    before = all_rows(archive)
+    tables = archive.root / "tables"
+    tables.rename(archive.root / "tmp" / "20261124T010203.000Z-0011aabb-tables-exchanged")
+    assert fetch("tsk_1").runs == {"asked": 1, "unchanged": 1}
+    assert all_rows(archive) == before
+
+
+def test_folders_that_cannot_be_exchanged_at_once_are_all_the_same(
+    server: LyingServer,
+    fetch: Fetch,
+    archiver: Command,
+    archive: Held,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for number in range(3):
+        fetch(server.add_run(task_run(f"tsk_{number}")))
+    before = all_rows(archive)
+    monkeypatch.setattr("archiver.adapters.exchange._system_rename", lambda: None)
+    archiver("reindex")
+    assert all_rows(archive) == before
+    assert len(archive.table_files("runs")) == 1
