@@ -79,14 +79,10 @@ class LocalStorage:
     def stage(self, name: str, *, again: bool = False) -> StagedFile:
         """A new file to be written aside; ``publish`` gives it its place.
 
-        ``name`` may have folders in it; they are made, but never the root itself. ``again``: the
-        file is there already.
+        ``again``: the file is there already.
         """
-        path = self.locate(f"{TEMPORARY_FOLDER}/{name}")
         self.check_root()
-        with explained(f"create {path}"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        return StagedFile(path, again=again)
+        return StagedFile(self.locate(f"{TEMPORARY_FOLDER}/{name}"), again=again)
 
     def publish(self, staged: StagedFile, path: str, *, new: bool = False) -> None:
         """Move a finished file to ``path``. ``new``: it is an error if something is there."""
