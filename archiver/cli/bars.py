@@ -17,7 +17,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from archiver.cli.progress import problem_line
+from archiver.cli.progress import ProblemLines
 from archiver.cli.text import printable
 from archiver.domain.summary import Summary
 from archiver.errors import ArchiverError
@@ -46,6 +46,7 @@ class Bars:
         )
         self._of_runs = self._runs.add_task("runs", total=None)
         self._of_bytes = self._bytes.add_task("bytes", total=None)
+        self._problems = ProblemLines()
         self._lock = Lock()
 
     def __enter__(self) -> "Bars":
@@ -67,10 +68,10 @@ class Bars:
                     self._runs.update(self._of_runs, total=asked - held)
                 case BytesReceived(count):
                     self._bytes.advance(self._of_bytes, count)
-                case RunFinished(problems=problems):
+                case RunFinished():
                     self._runs.advance(self._of_runs)
-                    for problem in problems:
-                        self.warn(problem_line(problem))
+                    for line in self._problems.of(event):
+                        self.warn(line)
                 case _:
                     pass
 

@@ -65,6 +65,20 @@ def problem_line(problem: Problem) -> str:
     return printable(f"{what}: {problem.reason}")
 
 
+class ProblemLines:
+    """What is said of the problems of one run after another."""
+
+    def __init__(self) -> None:
+        self._failed = 0
+
+    def of(self, event: RunFinished) -> list[str]:
+        """A line for each problem, until too many runs in a row have failed as a whole."""
+        self._failed = self._failed + 1 if event.outcome is Outcome.FAILED else 0
+        if self._failed == _MOST_FAILED:
+            return ["so it goes on: the table fetches has them all"]
+        return [problem_line(p) for p in event.problems] if self._failed < _MOST_FAILED else []
+
+
 def summary_line(summary: Summary) -> str:
     """A session's last line, for people."""
     counts = summary.run_counts()
@@ -101,7 +115,8 @@ class Lines:
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._lock = Lock()
-        self._done = self._asked = self._bytes = self._failed = 0
+        self._problems = ProblemLines()
+        self._done = self._asked = self._bytes = 0
         self._last = self._started = time.monotonic()
 
     def take(self, event: Event) -> None:
@@ -114,14 +129,10 @@ class Lines:
                         self._say(f"recovered into the tables: {', '.join(recovered)}")
                 case BytesReceived(count):
                     self._bytes += count
-                case RunFinished(outcome=outcome, problems=problems):
+                case RunFinished():
                     self._done += 1
-                    self._failed = self._failed + 1 if outcome is Outcome.FAILED else 0
-                    if self._failed == _MOST_FAILED:
-                        self.warn("so it goes on: the table fetches has them all")
-                    elif self._failed < _MOST_FAILED:
-                        for problem in problems:
-                            self.warn(problem_line(problem))
+                    for line in self._problems.of(event):
+                        self.warn(line)
                     self._progress()
                 case TablesWritten():
                     pass
