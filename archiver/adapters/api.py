@@ -12,7 +12,14 @@ from urllib.parse import urlsplit
 import httpx
 
 from archiver.adapters.encodings import ACCEPTED, decoded, is_encoded
-from archiver.adapters.http import Fault, Patience, RetryPolicy, retry_after, translated
+from archiver.adapters.http import (
+    Fault,
+    HttpClient,
+    Patience,
+    RetryPolicy,
+    retry_after,
+    translated,
+)
 from archiver.domain.digest import Sha256
 from archiver.domain.run_id import RunId
 from archiver.domain.url_masking import MASK, mask_text, without_query
@@ -65,7 +72,7 @@ class RunsApi:
 
     def __init__(
         self,
-        client: httpx.Client,
+        client: HttpClient,
         base_url: str,
         key: str,
         retry: RetryPolicy,
@@ -93,10 +100,9 @@ class RunsApi:
         """
         if once:
             return self._ask(run_id, tally)
-        for attempt in self._retry.retrying(lambda: tally.add(retries=1), tally.patience):
-            with attempt:
-                return self._ask(run_id, tally)
-        raise AssertionError("tenacity returns or raises")
+        return self._retry.call(
+            lambda: self._ask(run_id, tally), tally.patience, lambda: tally.add(retries=1)
+        )
 
     def _ask(self, run_id: RunId, tally: Tally) -> ApiAnswer:
         def fail(fault: Fault) -> NoReturn:
@@ -116,7 +122,7 @@ class RunsApi:
             "Accept-Encoding": ACCEPTED,
         }
         tally.add(requests=1)
-        with translated(fail), self._client.stream("GET", url, headers=headers) as response:
+        with translated(fail), contextlib.closing(self._client.get(url, headers)) as response:
             tally.http_status = response.status_code
             at = self._now()
             if response.status_code != 200:

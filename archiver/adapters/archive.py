@@ -10,11 +10,10 @@ import contextlib
 import json
 import os
 import socket
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from threading import Lock
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -22,6 +21,7 @@ from filelock import FileLock, Timeout
 from archiver import __version__
 from archiver.adapters.continuation import sweep
 from archiver.adapters.disk import explained
+from archiver.adapters.durability import Durability
 from archiver.adapters.exchange import BETWEEN_ENDING
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.paths import (
@@ -107,19 +107,17 @@ class Writer:
     session: SessionId
     unfinished: tuple[str, ...]
     """Journals of sessions that did not end by themselves."""
-    _journal_lock: Lock = field(default_factory=Lock)
+    part: str = ""
+    """Tells the journals apart where several processes work for one session."""
 
-    def announce(self, revision_folder: str) -> None:
-        """Note durably that a revision is about to be committed."""
+    def announce(self, revision_folders: Iterable[str]) -> str:
+        """Note that revisions are about to be committed, in a file that is still to be synced."""
         self.storage.check_root()
-        with self._journal_lock, explained("write the journal"):
-            path = self.storage.locate(f"{TEMPORARY_FOLDER}/{self.session}{_JOURNAL_ENDING}")
-            is_new = not path.exists()
+        with explained("write the journal"):
+            path = self.storage.locate(self._journal)
             with path.open("ab", buffering=0) as journal:
-                journal.write(f"{revision_folder}\n".encode())
-                os.fsync(journal.fileno())
-            if is_new:
-                self.storage.sync_folder(TEMPORARY_FOLDER)
+                journal.write("".join(f"{folder}\n" for folder in revision_folders).encode())
+        return str(path)
 
     def announced(self, journal: str) -> list[str]:
         """The revisions that a journal names; a line that was cut off is left out."""
@@ -131,18 +129,27 @@ class Writer:
         self.storage.remove(f"{TEMPORARY_FOLDER}/{journal}")
 
     def forget_own(self) -> None:
-        self.forget(f"{self.session}{_JOURNAL_ENDING}")
+        """The tables have all that was announced in this session, by whatever process."""
+        for name in self.storage.names(TEMPORARY_FOLDER):
+            if name.startswith(self.session) and name.endswith(_JOURNAL_ENDING):
+                self.forget(name)
+
+    @property
+    def _journal(self) -> str:
+        return f"{TEMPORARY_FOLDER}/{self.session}{self.part}{_JOURNAL_ENDING}"
 
 
 @contextlib.contextmanager
-def hold_archive(root: Path, now: datetime, random: bytes) -> Iterator[Writer]:
+def hold_archive(
+    root: Path, now: datetime, random: bytes, durability: Durability | None = None
+) -> Iterator[Writer]:
     """Hold an archive as its only writer; make one where the folder is empty or not there.
 
     The session begins ``now`` (UTC) and gets an id of that and 4 ``random`` bytes. Sweeps what a
     killed writer left half-written. Raises ArchiveLocked when another writer holds it,
     NotAnArchive when the folder holds something else.
     """
-    storage = LocalStorage(root)
+    storage = LocalStorage(root, durability)
     if not can_be_made(root):
         open_archive(root)
     with _locked(storage):

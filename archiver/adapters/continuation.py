@@ -5,9 +5,10 @@ compared here.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import httpx
 import msgspec
@@ -54,6 +55,8 @@ class Progress:
     checkpoints: "Checkpoints | None" = None
     tail: bytes = b""
     """What comes next was had before, and must be the same."""
+    admit: Callable[[int], None] = lambda _: None
+    """Asked whether that many bytes may come now, before they do; raises where not."""
 
     def start_over(self, into: StagedFile) -> None:
         """Forget what came so far: the next try begins at the beginning."""
@@ -61,11 +64,11 @@ class Progress:
         self.tail = b""
         into.restart()
 
-    def expect(self, piece: bytes, into: StagedFile) -> None:
+    def expect(self, piece: bytes | memoryview, into: StagedFile) -> None:
         """Compare a piece with what an earlier session had there. Raises DownloadFailed."""
         if self.tail:
             known, self.tail = self.tail[: len(piece)], self.tail[len(piece) :]
-            if not piece.startswith(known):
+            if piece[: len(known)] != known:
                 self.start_over(into)
                 raise _other_file()
 
@@ -125,17 +128,20 @@ class Checkpoints:
         """``name`` names the artifact, ``address`` says where it is, without what is secret."""
         self._storage = storage
         self._part = f"{name}{PART_ENDING}"
-        self._note = storage.locate(f"{TEMPORARY_FOLDER}/{name}{NOTE_ENDING}")
+        self._name = name
         self._address = address
         self._next = _WORTH
+
+    @property
+    def _note(self) -> Path:
+        return self._storage.locate(f"{TEMPORARY_FOLDER}/{self._name}{NOTE_ENDING}")
 
     def begin(self) -> tuple[StagedFile, Progress]:
         """The file to write into, with what an earlier session left of it."""
         progress = Progress(checkpoints=self)
-        is_there = self._storage.exists(f"{TEMPORARY_FOLDER}/{self._part}")
-        file = self._storage.stage(self._part, again=is_there)
-        file.companion = self._note
-        if is_there:
+        file = self._storage.stage(self._part)
+        if file.was_there:
+            file.companion = str(self._note)
             note = self._read_note()
             # Where no validator tells, the last bytes are asked for again, to be compared.
             again = _OVERLAP if note and note.whole.strong_etag is None else 0
@@ -157,6 +163,7 @@ class Checkpoints:
         if whole is None or file.size < _WORTH:
             return False
         note = _Checkpoint(self._address, whole, file.size, file.sha256)
+        file.companion = str(self._note)
         aside = self._note.with_suffix(".new")
         with explained(f"write {self._note}"):
             aside.write_bytes(msgspec.json.encode(note, enc_hook=str))

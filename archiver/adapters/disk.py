@@ -25,12 +25,17 @@ def explained(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = _HINTS.get(error.errno or 0, "Check the disk, then run the same command again")
-        raise ArchiveUnwritable(
-            f"cannot {doing}: {error.strerror or error}"
-            + (f" ({error.filename})" if error.filename else ""),
-            hint=hint,
-        ) from error
+        raise unwritable(doing, error) from error
+
+
+def unwritable(doing: str, error: OSError) -> ArchiveUnwritable:
+    """The error to raise for what cannot be done in the archive."""
+    hint = _HINTS.get(error.errno or 0, "Check the disk, then run the same command again")
+    return ArchiveUnwritable(
+        f"cannot {doing}: {error.strerror or error}"
+        + (f" ({error.filename})" if error.filename else ""),
+        hint=hint,
+    )
 
 
 def unreadable(path: str, error: OSError) -> ArchiverError:

@@ -17,7 +17,15 @@ import httpx
 
 from archiver.adapters.continuation import Progress, agree, range_headers
 from archiver.adapters.encodings import decoded, is_encoded
-from archiver.adapters.http import Fault, Patience, RetryPolicy, retry_after, translated
+from archiver.adapters.http import (
+    Fault,
+    HttpClient,
+    Patience,
+    RetryPolicy,
+    retry_after,
+    translated,
+    views,
+)
 from archiver.adapters.local_files import LocalArtifacts
 from archiver.adapters.staging import StagedFile
 from archiver.domain.artifact import ArtifactSource
@@ -41,7 +49,7 @@ class Downloader:
 
     def __init__(
         self,
-        client: httpx.Client,
+        client: HttpClient,
         base_url: str,
         retry: RetryPolicy,
         now: Callable[[], datetime],
@@ -78,15 +86,19 @@ class Downloader:
         whatever else keeps the bytes away, after the retries.
         """
         url = self._absolute(source.url or "")
-        for attempt in self._retry.retrying(lambda: None, patience):
-            with attempt:
-                progress.attempts += 1
-                if urlsplit(url).scheme == "file":
-                    self._copy(url, source, into, progress)
-                else:
-                    self._receive(url, source, into, progress, decode)
+
+        def attempt() -> None:
+            progress.attempts += 1
+            if url[:5].lower() == "file:":
+                self._copy(url, source, into, progress)
+            else:
+                self._receive(url, source, into, progress, decode)
+
+        self._retry.call(attempt, patience)
 
     def _absolute(self, url: str) -> str:
+        if url.startswith(("https://", "http://")):
+            return url
         try:
             return urljoin(self._base_url + "/", url)
         except ValueError:
@@ -98,8 +110,7 @@ class Downloader:
         with translated(_fail):
             for _ in range(MAX_REDIRECTS + 1):
                 headers = _HEADERS | range_headers(into, progress)
-                request = self._request(url, headers)
-                response = self._client.send(request, stream=True)
+                response = self._get(url, headers)
                 try:
                     if response.has_redirect_location:
                         url = _redirected(url, response.headers["Location"])
@@ -112,9 +123,9 @@ class Downloader:
                 return
         raise DownloadFailed(f"more than {MAX_REDIRECTS} redirects")
 
-    def _request(self, url: str, headers: dict[str, str]) -> httpx.Request:
+    def _get(self, url: str, headers: dict[str, str]) -> httpx.Response:
         try:
-            return self._client.build_request("GET", url, headers=headers)
+            return self._client.get(url, headers)
         except (UnicodeError, ValueError):  # names and characters that no URL has
             raise DownloadFailed("its URL cannot be understood") from None
 
@@ -135,7 +146,7 @@ class Downloader:
             self._write(decoded(response.iter_raw()), source, None, into, progress)
         else:
             length = progress.whole.length if progress.whole else None
-            self._write(response.iter_raw(), source, length, into, progress)
+            self._write(views(response), source, length, into, progress)
         if decode or not encoded:
             framed = encoded or "chunked" in response.headers.get("Transfer-Encoding", "")
             may_be_cut = progress.whole is None and not framed
@@ -167,7 +178,7 @@ class Downloader:
 
     def _write(
         self,
-        pieces: Iterable[bytes],
+        pieces: Iterable[bytes | memoryview],
         source: ArtifactSource,
         length: int | None,
         into: StagedFile,
@@ -186,6 +197,7 @@ class Downloader:
                 )
             if not into.could_hold(length):
                 raise DownloadFailed(f"its {length} bytes are more than the whole disk has")
+            progress.admit(length - into.size)
             into.check_space(length - into.size)
             most = length
         for piece in pieces:

@@ -6,13 +6,13 @@ redirect. The downloader's carries no key at all.
 
 import contextlib
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from random import Random
 from threading import Lock
-from typing import NoReturn
+from typing import NoReturn, Self, TypeVar
 
 import httpx
 import tenacity
@@ -23,7 +23,10 @@ from archiver.adapters.network import watch
 from archiver.domain.url_masking import mask_text
 from archiver.errors import ArchiverError, SystemLimit, UsageError
 
+ResultT = TypeVar("ResultT")
 USER_AGENT = f"skyvern-archiver/{__version__}"
+_KEEP_IDLE = 30.0
+"""Seconds that a connection is kept while nobody uses it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,31 @@ class RetryPolicy:
     first_wait: float = 0.5
     longest_wait: float = 60.0
 
-    def retrying(self, on_retry: Callable[[], None], patience: Patience) -> tenacity.Retrying:
-        """Repeats while an ArchiverError with ``retry`` is raised; the last one goes through."""
+    def call(
+        self,
+        work: Callable[[], ResultT],
+        patience: Patience,
+        on_retry: Callable[[], None] = lambda: None,
+    ) -> ResultT:
+        """What ``work`` returns, repeated while it raises an ArchiverError with ``retry``.
+
+        The last one goes through.
+        """
+        try:
+            return work()
+        except ArchiverError as error:
+            if not error.retry:
+                raise
+            failed = [error]  # most calls work: what repeats them is only made where they do not
+
+        def again() -> ResultT:
+            if failed:
+                raise failed.pop()
+            return work()
+
+        return self._retrying(on_retry, patience)(again)
+
+    def _retrying(self, on_retry: Callable[[], None], patience: Patience) -> tenacity.Retrying:
         backoff = tenacity.wait_exponential(self.first_wait, max=self.longest_wait)
         free = 0
 
@@ -98,21 +124,52 @@ class RetryPolicy:
         )
 
 
-def new_client(timeouts: Timeouts, connections: int, *, verify: bool = True) -> httpx.Client:
+class HttpClient:
+    """Gets what is at a URL: over httpx's transports, without what its client would add.
+
+    No cookies, no redirects, no decoding: none of it is wanted here, and all of it costs. Used from
+    several threads.
+    """
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+        self._extensions = {"timeout": client.timeout.as_dict()}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._client.close()
+
+    def get(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
+        """The answer, of which the body is still to be read; it must be closed.
+
+        Raises what httpx raises, ValueError and UnicodeError among it.
+        """
+        own = {"User-Agent": USER_AGENT, "Connection": "keep-alive"}
+        request = httpx.Request("GET", url, headers={**own, **headers}, extensions=self._extensions)
+        if request.url.userinfo:
+            auth = httpx.BasicAuth(request.url.username, request.url.password)
+            request = next(auth.sync_auth_flow(request))
+        response = self._client._transport_for_url(request.url).handle_request(request)
+        response.request = request
+        return response
+
+
+def new_client(timeouts: Timeouts, connections: int, *, verify: bool = True) -> HttpClient:
     """An HTTP client for ``connections`` threads. Proxies and certificates are the environment's
     (HTTP_PROXY, NO_PROXY, SSL_CERT_FILE, as httpx documents). Raises UsageError where they make no
     sense."""
     try:
+        context = httpx.create_ssl_context(verify)
         client = httpx.Client(
-            headers={"User-Agent": USER_AGENT},
             timeout=httpx.Timeout(timeouts.stall, connect=timeouts.connect, pool=None),
             limits=httpx.Limits(
                 max_connections=connections,
                 max_keepalive_connections=connections,
-                keepalive_expiry=30,
+                keepalive_expiry=_KEEP_IDLE,
             ),
-            follow_redirects=False,
-            verify=verify,
+            verify=context,
         )
     except OSError as error:  # ssl.SSLError too
         raise UsageError(
@@ -125,7 +182,32 @@ def new_client(timeouts: Timeouts, connections: int, *, verify: bool = True) -> 
             hint="Check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY; they may be http or https",
         ) from None
     watch(client, timeouts.stall)
-    return client
+    if why_slow() is None:
+        from archiver.adapters.transport import SocketTransport
+
+        # httpx would no longer look for proxies in the environment if it were given one.
+        client._transport = SocketTransport(
+            context, connections, keep_idle=_KEEP_IDLE, stall=timeouts.stall
+        )
+    return HttpClient(client)
+
+
+def why_slow() -> str | None:
+    """Why downloads go over httpx's own transport, None where they do not."""
+    try:
+        import archiver.adapters.transport  # noqa: F401 # only whether it can be
+    except ImportError as error:
+        return f"{error.name or 'httptools'} cannot be imported: {error}"
+    return None
+
+
+def views(response: httpx.Response) -> Iterator[bytes | memoryview]:
+    """The body's bytes as they come, not decoded, without a copy where the transport can.
+
+    Each piece stays as it is until the one after the next is taken.
+    """
+    without_copy = response.extensions.get("views")
+    return without_copy() if without_copy is not None else response.iter_raw()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,33 @@ import httpx
 
 LEAST = 1_024
 """Bytes that must come in the time that an answer may stall."""
+TRICKLES = "the answer only trickles"
+ENDED_WHILE_IDLE = "Server disconnected without sending a response."
+"""httpcore's words for a connection that the server closed while nobody used it."""
+
+
+class Trickle:
+    """Tells an answer that brings fewer than ``LEAST`` bytes in ``stall`` seconds of waiting.
+
+    Only the time spent waiting counts, not what is done with the bytes.
+    """
+
+    def __init__(self, stall: float) -> None:
+        self._stall = stall
+        self.restart()
+
+    def restart(self) -> None:
+        self._waited, self._came = 0.0, 0
+
+    def is_all(self, count: int, waited: float) -> bool:
+        """Whether, with ``count`` bytes after ``waited`` seconds, too little came."""
+        self._waited += waited
+        self._came += count
+        if count and self._waited >= self._stall:
+            if self._came < LEAST:
+                return True
+            self.restart()
+        return False
 
 
 class WatchedBackend(httpcore.SyncBackend):
@@ -45,8 +72,7 @@ class WatchedStream(httpcore.NetworkStream):
         self._stream = stream
         self._stall = stall
         self._clock = clock
-        self._waited = 0.0
-        self._came = 0
+        self._trickle = Trickle(stall)
         self._has_answered = self._is_used_again = False
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
@@ -55,27 +81,19 @@ class WatchedStream(httpcore.NetworkStream):
             data = self._stream.read(max_bytes, timeout)
         except httpcore.ReadError:
             if self._is_used_again and not self._has_answered:
-                # Closed while it was idle: as when it ends orderly, in httpcore's own words.
-                raise httpcore.RemoteProtocolError(
-                    "Server disconnected without sending a response."
-                ) from None
+                raise httpcore.RemoteProtocolError(ENDED_WHILE_IDLE) from None
             raise
-        # Only the time that is spent waiting counts, neither what the server thinks before it
-        # answers (that has a limit of its own) nor what is done with the bytes.
-        if self._has_answered:
-            self._waited += self._clock() - began
+        # What the server thinks before it answers has a limit of its own.
+        waited = self._clock() - began if self._has_answered else 0.0
         self._has_answered = True
-        self._came += len(data)
-        if data and self._waited >= self._stall:
-            if self._came < LEAST:
-                raise httpcore.ReadTimeout("the answer only trickles")
-            self._waited, self._came = 0.0, 0
+        if self._trickle.is_all(len(data), waited):
+            raise httpcore.ReadTimeout(TRICKLES)
         return data
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._is_used_again |= self._has_answered
         self._has_answered = False
-        self._waited, self._came = 0.0, 0
+        self._trickle.restart()
         self._stream.write(buffer, timeout)
 
     def close(self) -> None:

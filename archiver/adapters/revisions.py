@@ -1,12 +1,20 @@
 """Revisions of runs in storage: reading what is committed, committing a new one."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from archiver.adapters.archive import Writer
 from archiver.adapters.staging import StagedFile
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.manifest import Manifest, decode_manifest, encode_manifest, sha256sums
-from archiver.domain.paths import MANIFEST, RUNS_FOLDER, SHA256SUMS, is_run_folder, revision_name
+from archiver.domain.paths import (
+    MANIFEST,
+    RUNS_FOLDER,
+    SHA256SUMS,
+    TEMPORARY_FOLDER,
+    is_run_folder,
+    revision_name,
+)
 from archiver.errors import ArchiveUnwritable
 
 
@@ -34,40 +42,111 @@ def revision_folders(storage: LocalStorage) -> Iterator[str]:
                 yield path
 
 
-def commit_revision(
-    writer: Writer,
+@dataclass(frozen=True, slots=True)
+class PreparedRevision:
+    """A revision whose files are all there, set aside; only their places are missing.
+
+    ``folder`` is the run's; ``artifacts`` and ``texts`` come with their paths in it; ``last`` is
+    the manifest.
+    """
+
+    folder: str
+    manifest: Manifest
+    artifacts: Sequence[tuple[StagedFile, str]]
+    texts: Sequence[tuple[StagedFile, str]]
+    last: StagedFile
+
+    @property
+    def path(self) -> str:
+        return f"{self.folder}/{revision_name(self.manifest.revision)}"
+
+    @property
+    def listed(self) -> Iterator[tuple[StagedFile, str]]:
+        """All that comes before the manifest."""
+        yield from self.artifacts
+        yield from self.texts
+
+    def folders(self) -> Iterator[str]:
+        """Those that get names: the revision's, and those in it."""
+        yield self.path
+        yield from (f"{self.folder}/{path}".rpartition("/")[0] for _, path in self.listed)
+
+    def discard(self) -> None:
+        """Remove what was set aside here, unless it was committed; not the artifacts."""
+        for file in (self.last, *(file for file, _ in self.texts)):
+            file.discard()
+
+
+def prepare_revision(
+    storage: LocalStorage,
     folder: str,
     manifest: Manifest,
     document: str | None,
-    staged: Sequence[tuple[StagedFile, str]],
-) -> None:
-    """Commit a revision: its files first, then, when they are durable, its manifest.
+    artifacts: Sequence[tuple[StagedFile, str]],
+) -> PreparedRevision:
+    """Set aside all that a revision consists of.
 
-    It is announced before anything else, so that whoever finds it half done can clear it away.
-    ``document`` is its run.json, None where an earlier revision's is listed. ``staged`` are
+    ``document`` is its run.json, None where an earlier revision's is listed. ``artifacts`` are
     finished files with their paths in the run's folder.
     """
+    sums = f"{revision_name(manifest.revision)}/{SHA256SUMS}"
+    staged: list[tuple[StagedFile, str]] = []
+    try:
+        for path, text in ((manifest.document.path, document), (sums, sha256sums(manifest))):
+            if text is not None:
+                staged.append((storage.stage_bytes(text.encode()), path))
+        last = storage.stage_bytes(encode_manifest(manifest))
+    except BaseException:
+        for file, _ in staged:
+            file.discard()
+        raise
+    return PreparedRevision(folder, manifest, artifacts, staged, last)
+
+
+def commit_revisions(writer: Writer, revisions: Sequence[PreparedRevision]) -> None:
+    """Commit revisions: their files first, then, when they are durable, their manifests.
+
+    They are announced before anything else, so that whoever finds one half done can clear it away.
+    """
+    if not revisions:
+        return
     storage = writer.storage
-    revision_folder = f"{folder}/{revision_name(manifest.revision)}"
-    if storage.exists(f"{revision_folder}/{MANIFEST}"):
-        raise ArchiveUnwritable(
-            f"{revision_folder} was committed by somebody else",
-            hint="Is another program writing into the archive, or was it replaced meanwhile?",
-        )
-    writer.announce(revision_folder)
-    # What a killed session left here was never committed.
-    storage.remove(revision_folder)
-    folders = {revision_folder}
-    for file, path in staged:
-        storage.publish(file, f"{folder}/{path}")
-        folders.add(f"{folder}/{path}".rpartition("/")[0])
-    for name, content in ((manifest.document.path, document), (None, sha256sums(manifest))):
-        if content is not None:
-            path = f"{folder}/{name}" if name else f"{revision_folder}/{SHA256SUMS}"
-            storage.publish(storage.stage_bytes(content.encode()), path)
-    for path in folders:
-        storage.sync_folder(path)
-    storage.put(f"{revision_folder}/{MANIFEST}", encode_manifest(manifest), new=True)
+    journal = writer.announce(revision.path for revision in revisions)
+    staged = [file for r in revisions for file in (r.last, *(file for file, _ in r.listed))]
+    storage.sync(
+        [journal, *(file.path for file in staged if not file.is_durable)], [TEMPORARY_FOLDER]
+    )
+    for revision in revisions:
+        _make_folders(storage, revision)
+        for file, path in revision.listed:
+            storage.publish(file, f"{revision.folder}/{path}")
+    storage.sync([], (folder for r in revisions for folder in (*r.folders(), *_above(r.folder))))
+    for revision in revisions:
+        storage.publish(revision.last, f"{revision.path}/{MANIFEST}", new=True)
+    storage.sync([], (revision.path for revision in revisions))
+
+
+def _make_folders(storage: LocalStorage, revision: PreparedRevision) -> None:
+    """The revision's folders, empty: what a killed session left there was never committed."""
+    first, *others = dict.fromkeys(revision.folders())
+    if not storage.make_new_folder(first):
+        if storage.exists(f"{first}/{MANIFEST}"):
+            raise ArchiveUnwritable(
+                f"{first} was committed by somebody else",
+                hint="Is another program writing into the archive, or was it replaced meanwhile?",
+            )
+        storage.remove(first)
+        storage.make_new_folder(first)
+    for folder in others:
+        storage.make_new_folder(folder)
+
+
+def _above(folder: str) -> Iterator[str]:
+    """A folder and those above it: their names may be new, or another process's."""
+    while folder:
+        yield folder
+        folder = folder.rpartition("/")[0]
+    yield ""
 
 
 def remove_uncommitted(storage: LocalStorage, revision_folder: str) -> None:

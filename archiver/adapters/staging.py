@@ -2,41 +2,58 @@
 
 import contextlib
 import errno
-import hashlib
 import os
 import shutil
-from pathlib import Path
-from typing import IO
 
-from archiver.adapters.disk import explained
+from archiver.adapters.disk import explained, unwritable
+from archiver.adapters.durability import Durability
+from archiver.adapters.hashing import RunningSha256
 from archiver.domain.digest import Sha256
 from archiver.domain.media_type import HEAD_SIZE, MediaType, media_type_of
 
 _READ_SIZE = 1 << 20
+_SYNCED_ALONE_FROM = 1 << 20
+"""Bytes from which a file is synced as soon as it is finished, beside others' downloads."""
+_WORTH_ASKING = 1 << 20
+"""Bytes for which it is asked beforehand whether the disk has room."""
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+_OPEN = os.O_RDWR | getattr(os, "O_BINARY", 0)
 
 
 class StagedFile:
     """A file that is being written aside: hashed in the pass that writes it.
 
     ``size`` in bytes, ``sha256`` and ``media_type`` are of all that was written. ``companion`` is a
-    file beside it that ends with it.
+    file beside it that ends with it. ``was_there``: there was such a file already, from which
+    :meth:`take_over` may take some. ``is_durable``: its bytes are, not yet its name.
     """
 
-    def __init__(self, path: Path, *, again: bool = False) -> None:
-        """``again``: there is such a file already, from which :meth:`take_over` may take some."""
+    def __init__(self, path: str, durability: Durability, *, new: bool = False) -> None:
+        """``new``: it is an error if there is such a file already."""
         self.path = path
-        self.companion: Path | None = None
+        self.companion: str | None = None
         self.size = 0
+        self.was_there = self.is_durable = False
+        self._durability = durability
         self._head = b""
         self._media_type: MediaType | None = None
         self._sha256: Sha256 | None = None
-        self._hash = hashlib.sha256()
-        with explained(f"create {path}"):
-            self._file: IO[bytes] = path.open("r+b" if again else "xb", buffering=0)
+        self._hash = RunningSha256()
+        self._is_here = True
+        try:
+            self._descriptor = os.open(path, _CREATE, 0o666)
+        except FileExistsError as error:
+            if new:
+                raise unwritable(f"create {path}", error) from error
+            with explained(f"create {path}"):
+                self._descriptor = os.open(path, _OPEN)
+            self.was_there = True
+        except OSError as error:
+            raise unwritable(f"create {path}", error) from error
 
     @property
     def sha256(self) -> Sha256:
-        return self._sha256 or Sha256(self._hash.hexdigest())
+        return self._sha256 or self._hash.sha256()
 
     @property
     def media_type(self) -> MediaType:
@@ -50,39 +67,40 @@ class StagedFile:
         """
         with explained(f"read {self.path}"):
             while self.size < size - without:
-                data = self._file.read(min(_READ_SIZE, size - without - self.size))
+                data = os.read(self._descriptor, min(_READ_SIZE, size - without - self.size))
                 if not data:
                     break
                 self._note(data)
-            tail = self._file.read(without) if without else b""
-            self._file.seek(self.size)
-            self._file.truncate()
-        whole = self._hash.copy()
-        whole.update(tail)
-        return self.size + len(tail), Sha256(whole.hexdigest()), tail
+            tail = os.read(self._descriptor, without) if without else b""
+            os.lseek(self._descriptor, self.size, os.SEEK_SET)
+            os.truncate(self._descriptor, self.size)
+        return self.size + len(tail), self._hash.sha256(tail), tail
 
     def could_hold(self, size: int) -> bool:
         """Whether the disk has room for a file of this size at all, when it is empty."""
         try:
-            return shutil.disk_usage(self.path.parent).total >= size
+            return size < _WORTH_ASKING or shutil.disk_usage(self._folder).total >= size
         except OSError:
             return True  # whatever is wrong, writing says it better
 
     def check_space(self, size: int) -> None:
         """Raises ArchiveUnwritable where ``size`` more bytes do not fit on the disk."""
-        if size > 0:
-            with explained(f"write {size} bytes to {self.path.parent}"):
-                if shutil.disk_usage(self.path.parent).free < size:
+        if size >= _WORTH_ASKING:
+            with explained(f"write {size} bytes to {self._folder}"):
+                if shutil.disk_usage(self._folder).free < size:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    def write(self, data: bytes) -> None:
-        with explained(f"write {self.path}"):
-            view = memoryview(data)
-            while view:
-                view = view[self._file.write(view) :]
+    def write(self, data: bytes | memoryview) -> None:
+        """``data`` must stay as it is until the next is written, or the digest asked for."""
+        try:
+            written = os.write(self._descriptor, data)
+            while written < len(data):
+                written += os.write(self._descriptor, memoryview(data)[written:])
+        except OSError as error:
+            raise unwritable(f"write {self.path}", error) from error
         self._note(data)
 
-    def _note(self, data: bytes) -> None:
+    def _note(self, data: bytes | memoryview) -> None:
         self._hash.update(data)
         if len(self._head) < HEAD_SIZE:
             self._head += data[: HEAD_SIZE - len(self._head)]
@@ -92,29 +110,60 @@ class StagedFile:
         """Forget everything written, to begin again."""
         if self.size:
             with explained(f"truncate {self.path}"):
-                self._file.seek(0)
-                self._file.truncate()
-            self.size, self._head, self._hash = 0, b"", hashlib.sha256()
+                os.lseek(self._descriptor, 0, os.SEEK_SET)
+                os.truncate(self._descriptor, 0)
+            self._hash.close()
+            self.size, self._head, self._hash = 0, b"", RunningSha256()
 
-    def finish(self) -> None:
-        """Make the bytes durable. Nothing can be written after that."""
-        with explained(f"sync {self.path}"):
-            os.fsync(self._file.fileno())
-            self._file.close()
+    def finish(self, media_type: MediaType | None = None) -> None:
+        """Nothing is written after that. A large file's bytes are made durable at once.
+
+        ``media_type`` is what it has where that is known.
+        """
+        try:
+            if self.size >= _SYNCED_ALONE_FROM:
+                self._durability.sync_open(self._descriptor)
+                self.is_durable = True
+            self._close()
+        except OSError as error:
+            raise unwritable(f"sync {self.path}", error) from error
         # A run may have very many files: what waits for its commit should be small.
-        self._media_type, self._head = media_type_of(self._head), b""
-        self._sha256 = self.sha256
+        self._media_type, self._head = media_type or self.media_type, b""
+        self._sha256 = self._hash.sha256()
+        self._hash.close()
         del self._hash
+
+    def sync(self) -> None:
+        """Make the bytes of a finished file durable."""
+        if not self.is_durable:
+            with explained(f"sync {self.path}"):
+                self._durability.sync(self._folder, [self.path], [])
+            self.is_durable = True
+
+    def published(self) -> None:
+        """It has its place in the archive, and is no longer here to be discarded."""
+        self._is_here = False
 
     def leave(self) -> None:
         """Leave the file and its companion where they are, for another session."""
+        if self._sha256 is None:
+            self._hash.close()
         with contextlib.suppress(OSError):
-            self._file.close()
+            self._close()
 
     def discard(self) -> None:
         """Remove the file, unless it was published, and its companion."""
         self.leave()
-        for path in (self.path, self.companion):
+        for path in (self.path if self._is_here else None, self.companion):
             with contextlib.suppress(OSError):
                 if path is not None:
-                    path.unlink(missing_ok=True)
+                    os.unlink(path)
+
+    @property
+    def _folder(self) -> str:
+        return os.path.dirname(self.path)
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)

@@ -11,23 +11,26 @@ import hashlib
 import itertools
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
-from archiver.adapters.disk import VANISHED, explained, unreadable
+from archiver.adapters.disk import VANISHED, explained, unreadable, unwritable
+from archiver.adapters.durability import Durability
 from archiver.adapters.exchange import exchange_folders
 from archiver.adapters.staging import StagedFile
 from archiver.domain.digest import Sha256
+from archiver.domain.media_type import OCTET_STREAM
 from archiver.domain.paths import TEMPORARY_FOLDER
 from archiver.errors import ArchiveUnwritable
-
-_READ_SIZE = 1 << 20
 
 
 class LocalStorage:
     """An archive's files below ``root``."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, durability: Durability | None = None) -> None:
         self.root = root.absolute()
+        self._prefix = f"{self.root}{os.sep}"
+        self._durability = durability or Durability()
         self._aside = itertools.count(1)
         self._identity: tuple[int, int] | None = None
 
@@ -38,8 +41,12 @@ class LocalStorage:
         """Where a path of the archive lies on this machine."""
         return self.root / path
 
+    def _place(self, path: str) -> str:
+        """The same as text: a run has many files, and a Path costs more than what is done to it."""
+        return self._prefix + path
+
     def exists(self, path: str) -> bool:
-        return self.locate(path).exists()
+        return os.path.exists(self._place(path))
 
     def size(self, path: str) -> int | None:
         """Size of a file in bytes, None where there is none."""
@@ -67,7 +74,7 @@ class LocalStorage:
     def names(self, folder: str) -> list[str]:
         """Names in a folder, sorted; empty where there is none."""
         try:
-            return sorted(os.listdir(self.locate(folder)))  # noqa: PTH208 # names, not paths
+            return sorted(os.listdir(self._place(folder)))
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
@@ -76,30 +83,34 @@ class LocalStorage:
     def is_folder(self, path: str) -> bool:
         return self.locate(path).is_dir()
 
-    def stage(self, name: str, *, again: bool = False) -> StagedFile:
-        """A new file to be written aside; ``publish`` gives it its place.
+    def stage(self, name: str, *, new: bool = False) -> StagedFile:
+        """A file to be written aside; ``publish`` gives it its place.
 
-        ``again``: the file is there already.
+        ``new``: it is an error if there is one of that name.
         """
-        self.check_root()
-        return StagedFile(self.locate(f"{TEMPORARY_FOLDER}/{name}"), again=again)
+        return StagedFile(self._place(f"{TEMPORARY_FOLDER}/{name}"), self._durability, new=new)
 
     def publish(self, staged: StagedFile, path: str, *, new: bool = False) -> None:
-        """Move a finished file to ``path``. ``new``: it is an error if something is there."""
-        target = self.locate(path)
-        with explained(f"write {path}"):
-            self.make_folder(path.rpartition("/")[0])
+        """Move a finished file to ``path``, in a folder that is there.
+
+        ``new``: it is an error if something is at ``path``.
+        """
+        target = self._place(path)
+        try:
             if new:
                 _move_new(staged.path, target)
             else:
-                staged.path.replace(target)
+                os.replace(staged.path, target)
+        except OSError as error:
+            raise unwritable(f"write {path}", error) from error
+        staged.published()
 
     def stage_bytes(self, data: bytes) -> StagedFile:
         """A finished file with this content, to be published."""
-        staged = self.stage(f"{os.getpid()}-{next(self._aside)}.part")
+        staged = self.stage(f"{os.getpid()}-{next(self._aside)}.part", new=True)
         try:
             staged.write(data)
-            staged.finish()
+            staged.finish(OCTET_STREAM)
         except BaseException:
             staged.discard()
             raise
@@ -107,24 +118,50 @@ class LocalStorage:
 
     def put(self, path: str, data: bytes, *, new: bool = False) -> None:
         """Write a whole file: aside, synced, renamed, its folder synced."""
+        self.check_root()
         staged = self.stage_bytes(data)
         try:
+            staged.sync()
+            folder = path.rpartition("/")[0]
+            self.make_folder(folder)
             self.publish(staged, path, new=new)
         except BaseException:
             staged.discard()
             raise
-        self.sync_folder(path.rpartition("/")[0])
+        self.sync_folder(folder)
 
     def make_root(self) -> None:
         """Create the archive's folder, and those above it, durably."""
         with explained(f"create the archive {self.root}"):
-            _make_folder(self.root)
+            for made in _make_folder(self.root):
+                self._durability.sync_folder(str(made.parent))
             self._identity = _identity(self.root)
 
     def make_folder(self, folder: str) -> None:
         """Create a folder and those above it up to the root, durably."""
         self.check_root()
-        _make_folder(self.locate(folder))
+        with explained(f"create {folder}"):
+            for made in _make_folder(self.locate(folder)):
+                self._durability.sync_folder(str(made.parent))
+
+    def make_new_folder(self, folder: str) -> bool:
+        """Create a folder, and those above it, not yet durably. False where it is there already."""
+        try:
+            os.mkdir(self._place(folder))
+        except FileExistsError:
+            return False
+        except FileNotFoundError:
+            with explained(f"create {folder}"):
+                _make_folder(self.locate(folder))
+        except OSError as error:
+            raise unwritable(f"create {folder}", error) from error
+        return True
+
+    def sync(self, files: Iterable[str], folders: Iterable[str]) -> None:
+        """Make the bytes of staged files durable, then the names in folders."""
+        paths = [self._place(folder) for folder in dict.fromkeys(folders)]
+        with explained(f"sync {self.root}"):
+            self._durability.sync(str(self.root), list(files), paths)
 
     def check_root(self) -> None:
         """Raises ArchiveUnwritable where the root is gone, or another folder is in its place."""
@@ -137,7 +174,7 @@ class LocalStorage:
     def sync_folder(self, folder: str) -> None:
         """Make the names in a folder durable."""
         with explained(f"sync {folder or self.root}"):
-            _sync_folder(self.locate(folder))
+            self._durability.sync_folder(str(self.locate(folder)))
 
     def remove_empty(self, folder: str) -> None:
         """Remove a folder if nothing is in it."""
@@ -159,7 +196,7 @@ class LocalStorage:
         self.check_root()
         with explained(f"rename {old}"):
             self.locate(old).rename(self.locate(new))
-            _sync_folder(self.locate(new).parent)
+            self._durability.sync_folder(str(self.locate(new).parent))
 
     def replace_folder(self, new: str, old: str) -> None:
         """Put folder ``new`` in the place of ``old`` at once, and remove what was there."""
@@ -168,12 +205,12 @@ class LocalStorage:
             self.locate(new).mkdir(parents=True, exist_ok=True)
             self.make_folder(old)
             exchange_folders(self.locate(new), self.locate(old))
-            _sync_folder(self.locate(old).parent)
-            _sync_folder(self.locate(new).parent)
+            self._durability.sync_folder(str(self.locate(old).parent))
+            self._durability.sync_folder(str(self.locate(new).parent))
         self.remove(new)
 
 
-def _move_new(source: Path, target: Path) -> None:
+def _move_new(source: str, target: str) -> None:
     """Rename, but never over something: a link fails where a rename would replace."""
     try:
         os.link(source, target)
@@ -181,11 +218,11 @@ def _move_new(source: Path, target: Path) -> None:
         if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
             raise
         # No hard links here (FAT, some network file systems). The writer's lock keeps others out.
-        if target.exists():
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
-        source.replace(target)
+        if os.path.exists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from None
+        os.replace(source, target)
     else:
-        source.unlink()
+        os.unlink(source)
 
 
 def _identity(folder: Path) -> tuple[int, int] | None:
@@ -197,21 +234,13 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _make_folder(folder: Path) -> None:
+def _make_folder(folder: Path) -> list[Path]:
+    """Those that were made, the outermost first."""
     missing = []
     while not folder.is_dir():
         missing.append(folder)
         folder = folder.parent
-    for path in reversed(missing):
+    missing.reverse()
+    for path in missing:
         path.mkdir(exist_ok=True)
-        _sync_folder(path.parent)
-
-
-def _sync_folder(path: Path) -> None:
-    if os.name == "nt":  # folders cannot be opened there; NTFS journals names by itself
-        return
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return missing

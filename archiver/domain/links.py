@@ -13,6 +13,8 @@ _SIGNED = (("x-amz-date", "x-amz-expires"), ("x-goog-date", "x-goog-expires"))
 
 def expires_at(url: str) -> datetime | None:
     """When a link ends (UTC), None where it does not say."""
+    if "?" not in url:
+        return None
     try:
         query = {name.lower(): value for name, value in parse_qsl(urlsplit(url).query)}
         for name in _UNIX_TIME:

@@ -1,10 +1,11 @@
 """The artifacts of one run: every decision of the plan is acted on, and says what came of it."""
 
+import contextlib
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Executor, Future, wait
+from concurrent.futures import Executor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeAlias
 
 from archiver.adapters.api import Tally
 from archiver.adapters.continuation import Checkpoints, Progress
@@ -25,6 +26,7 @@ from archiver.errors import (
     Interrupted,
     LinkExpired,
 )
+from archiver.workflows.lanes import Deferred, Lane, Lanes
 from archiver.workflows.links import FreshLinks
 
 _MARGIN = timedelta(seconds=60)
@@ -36,7 +38,7 @@ _AT_ONCE = 256
 class ArtifactFetcher:
     """Downloads artifacts into files set aside in ``storage``, for one session.
 
-    Downloads run in ``executor``, shared by all runs, so that their number has a limit of its own.
+    ``lanes`` limit the downloads of all runs; ``executor`` has threads that help a run with many.
     """
 
     def __init__(
@@ -45,12 +47,14 @@ class ArtifactFetcher:
         storage: LocalStorage,
         session: str,
         executor: Executor,
+        lanes: Lanes,
         now: Callable[[], datetime],
     ) -> None:
         self._downloader = downloader
         self._storage = storage
         self._session = session
         self._executor = executor
+        self._lanes = lanes
         self._now = now
 
     def act(
@@ -75,35 +79,63 @@ class ArtifactFetcher:
     def _act_on(
         self, run_id: RunId, decisions: Sequence[Decision], tally: Tally, links: FreshLinks
     ) -> list[Settlement[StagedFile]]:
-        under_way = [self._begin(run_id, decision, tally, links) for decision in decisions]
-        futures = [begun for begun in under_way if isinstance(begun, Future)]
-        try:
-            return [begun.result() if isinstance(begun, Future) else begun for begun in under_way]
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            wait(futures)
-            discard(f.result() for f in futures if not f.cancelled() and not f.exception())
-            raise
+        settled: dict[int, Settlement[StagedFile]] = {}
+        to_fetch: deque[tuple[int, Fetch]] = deque()
+        for index, decision in enumerate(decisions):
+            match decision:
+                case Keep(entry):
+                    settled[index] = Entered(entry)
+                case Record(source, state, reason):
+                    entry = entry_for(source, state, self._session, reason=reason)
+                    settled[index] = Entered(entry)
+                case Fetch():
+                    to_fetch.append((index, decision))
 
-    def _begin(
-        self, run_id: RunId, decision: Decision, tally: Tally, links: FreshLinks
-    ) -> "Settlement[StagedFile] | _Future":
-        match decision:
-            case Keep(entry):
-                return Entered(entry)
-            case Record(source, state, reason):
-                return Entered(entry_for(source, state, self._session, reason=reason))
-            case Fetch():
-                return self._executor.submit(self._fetch, run_id, decision, tally, links)
+        def work() -> None:
+            while to_fetch:
+                try:
+                    index, fetch = to_fetch.popleft()
+                except IndexError:  # others were faster
+                    return
+                settled[index] = self._fetch(run_id, fetch, tally, links)
+
+        # The run's own thread works too: others come to help only where places are free.
+        count = max(0, min(len(to_fetch) - 1, self._lanes.free))
+        helping = [self._executor.submit(work) for _ in range(count)]
+        try:
+            work()
+            for other in helping:
+                if not other.cancel():
+                    other.result()
+        except BaseException:
+            to_fetch.clear()
+            wait(other for other in helping if not other.cancel())
+            discard(settled.values())
+            raise
+        return [settled[index] for index in range(len(decisions))]
 
     def _fetch(
         self, run_id: RunId, fetch: Fetch, tally: Tally, links: FreshLinks
+    ) -> Settlement[StagedFile]:
+        """Fetch one artifact, in its turn."""
+        lane = self._lanes.lane()
+        try:
+            with self._lanes.place(), contextlib.suppress(Deferred):
+                return self._fetch_now(run_id, fetch, tally, links, lane)
+            lane.wait()
+            with self._lanes.place():
+                return self._fetch_now(run_id, fetch, tally, links, lane)
+        finally:
+            lane.close()
+
+    def _fetch_now(
+        self, run_id: RunId, fetch: Fetch, tally: Tally, links: FreshLinks, lane: Lane
     ) -> Settlement[StagedFile]:
         source = fetch.source
         name = f"{run_id}-{source.kind}-{source.ordinal}"
         checkpoints = Checkpoints(self._storage, name, source.address)
         file, progress = checkpoints.begin()
+        progress.admit = lane.admit
         try:
             download = _Download(self._downloader, links, self._now, file, progress, tally.patience)
             settlement = self._settle(fetch, download)
@@ -115,7 +147,7 @@ class ArtifactFetcher:
             if isinstance(error, DownloadFailed) and checkpoints.save(file, progress.whole):
                 file.leave()
                 return settlement
-        except Interrupted:
+        except (Interrupted, Deferred):
             if checkpoints.save(file, progress.whole):
                 file.leave()
             else:
@@ -217,6 +249,3 @@ class _Download:
                 source = self.links.renewed(source)
             else:
                 break
-
-
-_Future: TypeAlias = Future[Settlement[StagedFile]]

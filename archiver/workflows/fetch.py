@@ -4,13 +4,13 @@ import contextlib
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from concurrent.futures import Executor, Future
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, TypeVar
 
 from archiver.adapters.archive import Writer, hold_archive
 from archiver.adapters.parquet import RowBuffer, flush_name
-from archiver.domain.digest import sha256_of
-from archiver.domain.manifest import encode_manifest
+from archiver.adapters.revisions import commit_revisions
 from archiver.domain.rows import fetch_row
 from archiver.domain.run_id import RunId
 from archiver.domain.summary import Summary
@@ -26,6 +26,7 @@ from archiver.workflows.connect import (
     worker_threads,
 )
 from archiver.workflows.events import RunFinished, SessionStarted, TablesWritten
+from archiver.workflows.lanes import Lanes
 from archiver.workflows.ledger import append_record
 from archiver.workflows.run import RunArchiver, RunResult
 from archiver.workflows.tables import FLUSH_BYTES, add_rows, recover
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 FLUSH_SECONDS = 300.0
 _POLL_SECONDS = 0.2
+COMMITTED_AT_ONCE = 64
+"""Runs that may wait for their commit, besides those that threads are at."""
 GRACE_SECONDS = 4.0
 """How long what is under way may take to come to an end when the session is interrupted."""
 
@@ -98,36 +101,51 @@ def in_flight(
     ids: Iterable[RunId],
     limit: int,
     stop: StopSwitch,
-) -> Iterator[ResultT]:
-    """Results of ``work`` for every id as they come, with at most ``limit`` under way.
+) -> Iterator[list[ResultT]]:
+    """Results of ``work`` for every id, as many at once as there are, ``limit`` under way.
 
     Takes no new ids once ``stop`` is set, and waits a little for those under way. Raises the error
     that stopped the batch, or Interrupted, when all results that there are were given.
     """
+    ended: SimpleQueue[Future[ResultT]] = SimpleQueue()
     pending: set[Future[ResultT]] = set()
+    failures: list[BaseException] = []
+
+    def results(seconds: float) -> list[ResultT]:
+        found = []
+        with contextlib.suppress(Empty):
+            future = ended.get(timeout=seconds)
+            while True:
+                pending.discard(future)
+                # An error that stops the batch must not hide what others came to.
+                if future.cancelled():
+                    pass
+                elif (error := future.exception()) is None:
+                    found.append(future.result())
+                else:
+                    failures.append(error)
+                    stop.abort()
+                future = ended.get_nowait()
+        return found
+
     left = iter(ids)
     more = True
-    failure: BaseException | None = None
     while (more or pending) and not stop.is_set:
         for run_id in itertools.islice(left, limit - len(pending)):
-            pending.add(executor.submit(work, run_id))
+            future = executor.submit(work, run_id)
+            pending.add(future)
+            future.add_done_callback(ended.put)
         more = len(pending) == limit
-        done, pending = wait(pending, _POLL_SECONDS, FIRST_COMPLETED)
-        for future in done:
-            # An error that stops the batch must not hide what others came to.
-            if (error := future.exception()) is None:
-                yield future.result()
-            else:
-                failure = failure or error
-                stop.abort()
-    for future in pending:
+        if found := results(_POLL_SECONDS):
+            yield found
+    for future in tuple(pending):
         future.cancel()
-    done, pending = wait(pending, GRACE_SECONDS)
-    for future in done:
-        if not future.cancelled() and future.exception() is None:
-            yield future.result()
-    if failure is not None:
-        raise failure
+    until = time.monotonic() + GRACE_SECONDS
+    while pending and (seconds := until - time.monotonic()) > 0:
+        if found := results(seconds):
+            yield found
+    if failures:
+        raise failures[0]
     stop.check()
 
 
@@ -139,16 +157,24 @@ def _archive_all(
     collector: "_Collector",
 ) -> None:
     with contextlib.ExitStack() as stack:
-        under_way = options.api_concurrency + options.download_concurrency
-        runs = stack.enter_context(worker_threads(under_way, world.stop))
+        threads = options.api_concurrency + options.download_concurrency
+        runs = stack.enter_context(worker_threads(threads, world.stop))
         downloads = stack.enter_context(worker_threads(options.download_concurrency, world.stop))
         asker = stack.enter_context(run_asker(options, world))
         downloader = stack.enter_context(artifact_downloader(options, world))
-        fetcher = ArtifactFetcher(downloader, writer.storage, writer.session, downloads, world.now)
+        lanes = Lanes(options.download_concurrency)
+        fetcher = ArtifactFetcher(
+            downloader, writer.storage, writer.session, downloads, lanes, world.now
+        )
         archiver = RunArchiver(asker, fetcher, writer, wanted.folders)
-        for result in in_flight(runs, archiver.archive, wanted.ids, under_way, world.stop):
-            with result.room:
-                collector.take(result)
+        under_way = threads + COMMITTED_AT_ONCE
+        for results in in_flight(runs, archiver.archive, wanted.ids, under_way, world.stop):
+            with contextlib.ExitStack() as rooms:
+                for result in results:
+                    rooms.enter_context(result.room)
+                commit_revisions(writer, [r.revision for r in results if r.revision is not None])
+                for result in results:
+                    collector.take(result)
 
 
 class _Collector:
@@ -171,9 +197,9 @@ class _Collector:
         summary.bytes_downloaded += fetched.bytes
         summary.problems.extend(result.problems)
         self._buffer.add(FETCHES, [fetch_row(fetched)], fetched.at)
-        if result.manifest is not None and result.rows is not None:
-            add_rows(self._buffer, result.manifest, result.rows)
-            self.manifests.append(sha256_of(encode_manifest(result.manifest)))
+        if result.revision is not None and result.rows is not None:
+            add_rows(self._buffer, result.revision.manifest, result.rows)
+            self.manifests.append(result.revision.last.sha256)
             self._runs += 1
         self._world.report(
             RunFinished(

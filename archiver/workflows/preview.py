@@ -47,7 +47,8 @@ def preview(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) ->
                 return Preview(asked, reason=str(error))
             return Preview(asked, tuple(asker.plan(answer, latest)))
 
-        yield from in_flight(executor, one, wanted.ids, options.api_concurrency, world.stop)
+        for some in in_flight(executor, one, wanted.ids, options.api_concurrency, world.stop):
+            yield from some
 
 
 def _existing_or_none(options: FetchOptions) -> LocalStorage:

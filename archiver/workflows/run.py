@@ -1,4 +1,4 @@
-"""One run, from its id to its commit: ask, understand, plan, download, commit."""
+"""One run, from its id to all that is to be committed: ask, understand, plan, download."""
 
 import time
 import traceback
@@ -12,7 +12,7 @@ from threading import Lock
 
 from archiver.adapters.api import Tally
 from archiver.adapters.archive import TOOL, Writer
-from archiver.adapters.revisions import commit_revision, latest_revision
+from archiver.adapters.revisions import PreparedRevision, latest_revision, prepare_revision
 from archiver.adapters.staging import StagedFile
 from archiver.domain.artifact import ArtifactSource
 from archiver.domain.manifest import ArtifactEntry, Manifest
@@ -36,7 +36,7 @@ from archiver.workflows.links import FreshLinks
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What came of an id: the row of ``fetches``, and those of the revision if one was committed.
+    """What came of an id: the row of ``fetches``, and a revision to commit if there is a new one.
 
     ``artifacts`` are those of the run's latest revision, ``problems`` what could not be had.
     """
@@ -44,10 +44,10 @@ class RunResult:
     fetched: Fetched
     artifacts: tuple[ArtifactEntry, ...] = ()
     problems: tuple[Problem, ...] = ()
-    manifest: Manifest | None = None
+    revision: PreparedRevision | None = None
     rows: RevisionRows | None = None
     room: ExitStack = field(default_factory=ExitStack)
-    """What it takes in memory: closed by whoever has dealt with it, so that others get theirs."""
+    """What it takes, in memory and of files set aside: closed by whoever has dealt with it."""
 
 
 class RunArchiver:
@@ -71,7 +71,7 @@ class RunArchiver:
         self._locks: weakref.WeakValueDictionary[str, _RunLock] = weakref.WeakValueDictionary()
 
     def archive(self, asked: RunId) -> RunResult:
-        """Archive one run. Errors of the run or of its artifacts are part of the result.
+        """All of one run but its commit. Errors of the run or of its artifacts are in the result.
 
         Raises what stops the batch: KeyRefused, ArchiveUnwritable, Interrupted.
         """
@@ -80,8 +80,8 @@ class RunArchiver:
             with ExitStack() as room:
                 answer = self._asker.ask(asked, question.tally, room)
                 # A tsk_v2_… run may be asked for under its wr_… id too, at the same time.
-                with self._lock_of(answer.run.run_id):
-                    result = self._archive(question, answer)
+                room.enter_context(self._lock_of(answer.run.run_id))
+                result = self._archive(question, answer, room)
                 return replace(result, room=room.pop_all())
         except RunNotFound as error:
             return question.failed(Outcome.NOT_FOUND, str(error))
@@ -92,37 +92,37 @@ class RunArchiver:
         except Exception as error:  # noqa: BLE001 # a bug may cost one run, not the night
             return question.failed(Outcome.FAILED, _bug(error))
 
-    def _archive(self, question: "_Question", answer: Answer) -> RunResult:
+    def _archive(self, question: "_Question", answer: Answer, room: ExitStack) -> RunResult:
         run, storage = answer.run, self._writer.storage
         folder = folder_of(answer, self._folders)
         held = latest_revision(storage, folder)
         links = FreshLinks(answer.sources, lambda: self._ask_again(question, run.run_id))
         decisions = self._asker.plan(answer, held)
         settlements = self._fetcher.act(run.run_id, decisions, question.tally, links)
-        try:
-            settled = self._asker.is_settled(answer)
-            new = next_revision(
-                question.asked,
-                answer,
-                held,
-                settlements,
-                settled=settled,
-                fetched_at=answer.at,
-                session=self._writer.session,
-                tool=TOOL,
-            )
-            if new is not None:
-                self._asker.check_stop()
-                commit_revision(self._writer, folder, new.manifest, new.document, new.files)
-        finally:
-            discard(settlements)
+        room.callback(discard, settlements)
+        settled = self._asker.is_settled(answer)
+        new = next_revision(
+            question.asked,
+            answer,
+            held,
+            settlements,
+            settled=settled,
+            fetched_at=answer.at,
+            session=self._writer.session,
+            tool=TOOL,
+        )
+        prepared = None
+        if new is not None:
+            self._asker.check_stop()
+            prepared = prepare_revision(storage, folder, new.manifest, new.document, new.files)
+            room.callback(prepared.discard)
         manifest = new.manifest if new else held
         outcome = Outcome.FETCHED if new else Outcome.UNCHANGED
         return RunResult(
             question.answered(outcome if settled else Outcome.UNFINISHED, run.run_id),
             manifest.artifacts if manifest else (),
             tuple(_problems(run.run_id, manifest, settlements)),
-            new.manifest if new else None,
+            prepared,
             revision_rows(new.manifest, run, answer.document, folder) if new else None,
         )
 

@@ -48,10 +48,7 @@ def test_the_bytes_of_every_file_are_durable_before_its_name_is_there(
     names = {path.name for _, _, path in found}
     assert {"archive.json", "run.json", "SHA256SUMS", "manifest.json", "01.png"} <= names
     for number, source, path in found:
-        opened = max(
-            (n for n, event in enumerate(events[:number]) if event == ("open", source, "xb")),
-            default=-1,
-        )
+        opened = max(n for n, event in enumerate(events[:number]) if event == ("open", source))
         assert opened < place_of(events, "fsync", source, after=opened) < number, path
 
 

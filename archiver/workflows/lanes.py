@@ -1,0 +1,74 @@
+"""Who may download now: so many at once, and a few places that large files never take."""
+
+import contextlib
+from collections.abc import Iterator
+from threading import Lock, Semaphore
+
+LARGE = 8 << 20
+"""A download of which so many bytes are still to come is large."""
+
+
+class Deferred(Exception):
+    """A large download has to wait for its turn: small ones go first."""
+
+
+class Lanes:
+    """``count`` downloads at once, of which a quarter, one at least, is left to small ones.
+
+    Without that a few long recordings would hold up all that comes behind them. Used from several
+    threads.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._places = Semaphore(count)
+        self._large = Semaphore(max(1, count - max(1, count // 4)))
+        self._lock = Lock()
+        self._free = count
+
+    @property
+    def free(self) -> int:
+        """Places that nobody has, or waits for, at this moment; may be negative."""
+        return self._free
+
+    @contextlib.contextmanager
+    def place(self) -> Iterator[None]:
+        """Have a place while the block runs, as soon as there is one."""
+        self._count(-1)
+        try:
+            with self._places:
+                yield
+        finally:
+            self._count(1)
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._free += change
+
+    def lane(self) -> "Lane":
+        """For one download."""
+        return Lane(self._large)
+
+
+class Lane:
+    """What one download may be: small, until it is admitted as a large one."""
+
+    def __init__(self, large: Semaphore) -> None:
+        self._large = large
+        self._is_large = False
+
+    def admit(self, size: int) -> None:
+        """``size`` bytes are to come. Raises Deferred where it is large and has to wait."""
+        if size >= LARGE and not self._is_large:
+            self._is_large = self._large.acquire(blocking=False)
+            if not self._is_large:
+                raise Deferred
+
+    def wait(self) -> None:
+        """Wait for a turn as a large one, without a place meanwhile."""
+        self._large.acquire()
+        self._is_large = True
+
+    def close(self) -> None:
+        if self._is_large:
+            self._is_large = False
+            self._large.release()
