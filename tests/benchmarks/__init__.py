@@ -1,0 +1,1 @@
+"""How fast the tool is, next to what else could do the same: ``python -m tests.benchmarks``."""
