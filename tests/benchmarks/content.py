@@ -93,9 +93,13 @@ def linked_files(base_url: str, number: int) -> list[ServedFile]:
 
 
 def serve_one_file(root: Path, base_url: str, count: int, size: int) -> Dataset:
-    """The same as ``count`` runs with a recording each that is one and the same file on disk."""
-    first = _serve_file(root, base_url, 0, 1, "recording", size)
+    """The same as ``count`` runs with a recording each that is one and the same file on disk,
+    random at first, then a hole."""
+    first = _serve_file(root, base_url, 0, 1, "recording", min(size, _PIECE))
     source = root / "v1/artifacts" / first.artifact_id / "content"
+    os.truncate(source, size)
+    with source.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     served = []
     for number in range(count):
         name = _artifact_id(number, 1)
@@ -103,7 +107,7 @@ def serve_one_file(root: Path, base_url: str, count: int, size: int) -> Dataset:
             folder = root / "v1/artifacts" / name
             folder.mkdir(parents=True)
             os.link(source, folder / "content")
-        served.append(_served(base_url, name, "recording", size, first.sha256))
+        served.append(_served(base_url, name, "recording", size, sha256))
         _serve_document(root, number, served[-1:])
     return Dataset(tuple(map(run_id, range(count))), tuple(served))
 

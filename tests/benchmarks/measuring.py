@@ -2,9 +2,10 @@
 
 import os
 import resource
+import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
@@ -51,8 +52,12 @@ def run_measured(
     environment: Mapping[str, str],
     *,
     fine: tuple[int, ...] = (0,),
+    stop_if: Callable[[], bool] = lambda: False,
 ) -> Ended:
-    """Run ``command`` in ``folder``. Raises BenchmarkFailed unless its exit code is ``fine``."""
+    """Run ``command`` in ``folder``. Raises BenchmarkFailed unless its exit code is ``fine``.
+
+    It is asked to end (SIGTERM) as soon as ``stop_if`` says so.
+    """
     output, errors = folder / "stdout", folder / "stderr"
     os.sync()  # nobody waits for what others wrote before
     with output.open("wb") as out, errors.open("wb") as err:
@@ -65,7 +70,7 @@ def run_measured(
             cwd=folder,
             env=dict(environment),
         )
-        with _MemoryWatch(process.pid) as memory:
+        with _Watch(process.pid, stop_if) as watch:
             try:
                 _, status, usage = os.wait4(process.pid, 0)
             except BaseException:
@@ -78,7 +83,7 @@ def run_measured(
         said = errors.read_text(errors="replace")[-_TAIL:]
         name = " ".join(str(part) for part in command[:4])
         raise BenchmarkFailed(f"{name} … ended with {process.returncode}: {said}")
-    peak = max(memory.peak_bytes, _own_peak(usage))
+    peak = max(watch.peak_bytes, _own_peak(usage))
     measured = Measured(seconds, usage.ru_utime + usage.ru_stime, peak)
     return Ended(measured, output.read_text(errors="replace"))
 
@@ -94,33 +99,37 @@ def _own_peak(usage: resource.struct_rusage) -> int:
 
 
 @dataclass(slots=True)
-class _MemoryWatch:
-    """Looks again and again how much memory a process and its children take; needs ``/proc``.
+class _Watch:
+    """Looks again and again how much memory a process and its children take (needs ``/proc``), and
+    whether it is to end.
 
     Of each process the most that it ever had counts, so of a single one nothing is missed but its
     last moments. Pages that several share count several times.
     """
 
     pid: int
+    stop_if: Callable[[], bool]
     peak_bytes: int = 0
     _end: Event = field(default_factory=Event)
-    _thread: Thread | None = None
+    _thread: Thread = field(init=False)
 
-    def __enter__(self) -> "_MemoryWatch":
-        if Path("/proc/self/status").exists():
-            self._thread = Thread(target=self._watch, daemon=True)
-            self._thread.start()
+    def __enter__(self) -> "_Watch":
+        self._thread = Thread(target=self._watch, daemon=True)
+        self._thread.start()
         return self
 
     def __exit__(self, *error: object) -> None:
         self._end.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._thread.join()
 
     def _watch(self) -> None:
+        asked_to_end = False
         pause = _FIRST_SAMPLE_SECONDS  # something is to be seen of what ends soon, too
         while not self._end.wait(pause):
             self.peak_bytes = max(self.peak_bytes, sum(map(_high_water, _tree(self.pid))))
+            if not asked_to_end and self.stop_if():
+                asked_to_end = True
+                os.kill(self.pid, signal.SIGTERM)
             pause = min(2 * pause, _SAMPLE_SECONDS)
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from tests.benchmarks.surroundings import Setting, plain_environment
 
 COMMAND = (sys.executable, "-m", "archiver")
 _KEY = "benchmark-key-0123456789"
+_INTERRUPTED = 130
 
 
 def fetch(
@@ -41,10 +42,35 @@ def fetch(
     return replace(measured, work=work)
 
 
+def fetch_part(setting: Setting, dataset: Dataset, size: int, *options: str) -> Measured:
+    """Begin to fetch a data set that there is no room for, and end it after ``size`` bytes."""
+    archive = setting.folder / "archive"
+    ids = dataset.write_ids(setting.folder / "ids.txt")
+    room = setting.room
+
+    def is_enough() -> bool:
+        return setting.room <= room - size
+
+    try:
+        measured, summary = run_fetch(setting, archive, ids, *options, stop_if=is_enough)
+    finally:
+        shutil.rmtree(archive, ignore_errors=True)
+    if summary["runs"]["failed"]:
+        raise BenchmarkFailed(f"archiver fetch failed before it was stopped: {summary}")
+    return measured
+
+
 def run_fetch(
-    setting: Setting, archive: Path, ids: Path, *options: str
+    setting: Setting,
+    archive: Path,
+    ids: Path,
+    *options: str,
+    stop_if: Callable[[], bool] | None = None,
 ) -> tuple[Measured, dict[str, Any]]:
-    """Run the command; what it took, and the summary that it printed."""
+    """Run the command; what it took, and the summary that it printed.
+
+    Where there is a ``stop_if`` it may be interrupted.
+    """
     command: list[str | Path] = [
         *COMMAND,
         "fetch",
@@ -56,7 +82,12 @@ def run_fetch(
         "--quiet",
     ]
     environment = plain_environment(SKYVERN_API_KEY=_KEY, SKYVERN_BASE_URL=setting.server.base_url)
-    ended = run_measured([*command, *options, *setting.extra], setting.folder, environment)
+    command += [*options, *setting.extra]
+    if stop_if is None:
+        ended = run_measured(command, setting.folder, environment)
+    else:
+        fine = (0, _INTERRUPTED)
+        ended = run_measured(command, setting.folder, environment, fine=fine, stop_if=stop_if)
     return ended.measured, json.loads(ended.stdout)
 
 

@@ -43,12 +43,16 @@ class Setting:
     def scaled(self, amount: int, at_least: int = 1) -> int:
         return max(at_least, round(amount * self.size))
 
+    @property
+    def room(self) -> int:
+        """Bytes that may be written into the folder; some are left to others."""
+        return shutil.disk_usage(self.folder).free - _MARGIN
+
     def lacks_room(self, size: int) -> str:
         """Why ``size`` more bytes do not fit into the folder; empty where they do."""
-        free = shutil.disk_usage(self.folder).free
-        if size + _MARGIN <= free:
+        if size <= (room := self.room):
             return ""
-        return f"not enough room: {size / 1e9:.0f} GB are needed, {free / 1e9:.0f} GB are free"
+        return f"not enough room: {size / 1e9:.0f} GB are needed, {room / 1e9:.0f} GB are free"
 
     @contextmanager
     def served_data(self) -> Iterator[Path]:
