@@ -2,4 +2,5 @@
 
 from archiver.cli.main import main
 
-main()
+if __name__ == "__main__":  # processes that are started to help import it too
+    main()

@@ -152,6 +152,12 @@ class SystemLimit(ArchiverError):
     exit_code = ExitCode.INCOMPLETE
 
 
+class WorkerLost(ArchiverError):
+    """A process that worked for the session ended without an answer."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
 class ArchiveDamaged(ArchiverError):
     """A file of the archive is missing or is not what its manifest says."""
 

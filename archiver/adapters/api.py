@@ -20,6 +20,7 @@ from archiver.adapters.http import (
     retry_after,
     translated,
 )
+from archiver.adapters.throttle import Throttle
 from archiver.domain.digest import Sha256
 from archiver.domain.run_id import RunId
 from archiver.domain.url_masking import MASK, mask_text, without_query
@@ -65,7 +66,7 @@ class Tally:
 
 
 class RunsApi:
-    """Asks the API for runs. Safe to use from several threads.
+    """Asks the API for runs, as fast as ``throttle`` lets it. Safe to use from several threads.
 
     ``base_url`` is the API's address without ``/v1``; the key is sent nowhere else.
     """
@@ -78,6 +79,7 @@ class RunsApi:
         retry: RetryPolicy,
         now: Callable[[], datetime],
         max_document_size: int,
+        throttle: Throttle,
     ) -> None:
         self._client = client
         self._base_url = checked_base_url(base_url)
@@ -85,6 +87,7 @@ class RunsApi:
         self._retry = retry
         self._now = now
         self._max_document_size = max_document_size
+        self._throttle = throttle
         self._large = Semaphore(2)
         """Few large answers are received at once: each is held in memory as a whole."""
 
@@ -121,10 +124,16 @@ class RunsApi:
             "Accept": "application/json",
             "Accept-Encoding": ACCEPTED,
         }
+        passed_at = self._throttle.wait()
         tally.add(requests=1)
         with translated(fail), contextlib.closing(self._client.get(url, headers)) as response:
             tally.http_status = response.status_code
             at = self._now()
+            if response.status_code == 429:
+                pause = retry_after(response, self._now) or 0.0
+                self._throttle.slow_down(passed_at, min(pause, self._retry.longest_wait))
+            else:
+                self._throttle.speed_up()
             if response.status_code != 200:
                 raise self._refusal(run_id, response)
             self._check_size(run_id, int(response.headers.get("Content-Length", "0")))

@@ -135,6 +135,11 @@ class Writer:
                 self.forget(name)
 
     @property
+    def stop_flag(self) -> Path:
+        """A file that is there when all that work for this session are to stop."""
+        return self.storage.locate(f"{TEMPORARY_FOLDER}/{self.session}.stop")
+
+    @property
     def _journal(self) -> str:
         return f"{TEMPORARY_FOLDER}/{self.session}{self.part}{_JOURNAL_ENDING}"
 
@@ -161,6 +166,13 @@ def hold_archive(
         sweep(storage, (name for name in left if not name.endswith(_JOURNAL_ENDING)), now)
         journals = tuple(name for name in left if name.endswith(_JOURNAL_ENDING))
         yield Writer(storage, session, journals)
+
+
+def join_session(root: Path, session: SessionId, part: int, durability: Durability) -> Writer:
+    """A writer that works for a session whose own process holds the archive."""
+    storage = LocalStorage(root, durability)
+    storage.accept_root()
+    return Writer(storage, session, (), f"-{part}")
 
 
 def last_session(storage: LocalStorage) -> SessionId | None:

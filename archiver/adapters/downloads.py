@@ -28,6 +28,7 @@ from archiver.adapters.http import (
 )
 from archiver.adapters.local_files import LocalArtifacts
 from archiver.adapters.staging import StagedFile
+from archiver.adapters.throttle import Throttle
 from archiver.domain.artifact import ArtifactSource
 from archiver.errors import ArtifactGone, ArtifactTooLarge, DownloadFailed, LinkExpired
 
@@ -44,7 +45,8 @@ class Downloader:
     """Fetches the bytes of artifacts. Safe to use from several threads.
 
     ``base_url`` is what relative URLs are relative to. ``check_stop`` is called between pieces and
-    may raise Interrupted; ``on_bytes`` is told of every piece that arrived.
+    may raise Interrupted; ``on_bytes`` is told of every piece that arrived; ``throttle`` limits the
+    bytes.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Downloader:
         max_file_size: int | None,
         check_stop: Callable[[], None],
         on_bytes: Callable[[int], None],
+        throttle: Throttle,
     ) -> None:
         self._client = client
         self._base_url = base_url
@@ -67,6 +70,7 @@ class Downloader:
         self._max_file_size = max_file_size
         self._check_stop = check_stop
         self._on_bytes = on_bytes
+        self._throttle = throttle
 
     def download(
         self,
@@ -206,6 +210,7 @@ class Downloader:
             into.write(piece)
             progress.received += len(piece)
             self._on_bytes(len(piece))
+            self._throttle.wait(len(piece))
             self._check_size(into.size)
             if progress.checkpoints is not None:
                 progress.checkpoints.pass_by(into, progress.whole)

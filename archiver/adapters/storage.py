@@ -135,7 +135,11 @@ class LocalStorage:
         with explained(f"create the archive {self.root}"):
             for made in _make_folder(self.root):
                 self._durability.sync_folder(str(made.parent))
-            self._identity = _identity(self.root)
+            self.accept_root()
+
+    def accept_root(self) -> None:
+        """The folder that is there now is the archive's: no other may take its place."""
+        self._identity = _identity(self.root)
 
     def make_folder(self, folder: str) -> None:
         """Create a folder and those above it up to the root, durably."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from archiver.workflows.connect import FetchOptions, Surroundings
 
 KINDS = ("recording", "screenshot", "download")
-_INSECURE = "TLS certificates are not checked (--insecure)"
 CLOUD = "https://api.skyvern.com"
 
 
@@ -69,6 +69,23 @@ CLOUD = "https://api.skyvern.com"
 )
 @click.option("--api-concurrency", type=click.IntRange(1, 256), default=8, show_default=True)
 @click.option("--download-concurrency", type=click.IntRange(1, 256), default=8, show_default=True)
+@click.option(
+    "--max-requests-per-second",
+    type=click.FloatRange(0, min_open=True),
+    help="Ask the API no faster than that; where it answers 429, it is asked slower anyway.",
+)
+@click.option(
+    "--max-bandwidth",
+    type=Size(),
+    help="Download no more than that a second, for example 10MB [default: any]",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="Processes that share the work where there are 500 ids or more; limits are for all.",
+)
 @click.option("--connect-timeout", type=Duration(), default="10s", show_default=True)
 @click.option(
     "--stall-timeout",
@@ -92,6 +109,12 @@ CLOUD = "https://api.skyvern.com"
     help="Refuse larger answers of the API.",
 )
 @click.option(
+    "--fsync/--no-fsync",
+    default=True,
+    show_default=True,
+    help="Make each run durable before it counts. Without, a power cut may lose or damage runs.",
+)
+@click.option(
     "--insecure", is_flag=True, help="Accept any TLS certificate (self-signed servers). Dangerous."
 )
 @click.option("--quiet", is_flag=True, help="Say nothing but what could not be had.")
@@ -112,8 +135,8 @@ def fetch(**options: Any) -> int:
     ids = read_ids(options["run_ids"], options["ids"], options["column"])
     chosen = _fetch_options(options)
     if options["dry_run"]:
-        if options["insecure"]:
-            click.echo(f"warning: {_INSECURE}", err=True)
+        for warning in _warnings(options):
+            click.echo(f"warning: {warning}", err=True)
         return _dry_run(ids, chosen, as_json=options["json"])
     from archiver.cli.progress import reporter, summary_line
     from archiver.cli.signals import interruptible
@@ -123,8 +146,8 @@ def fetch(**options: Any) -> int:
         reporter(options["log_format"], quiet=options["quiet"]) as report,
         interruptible(report.notice) as stop,
     ):
-        if options["insecure"]:
-            report.warn(_INSECURE)
+        for warning in _warnings(options):
+            report.warn(warning)
         try:
             summary = run_fetch(ids, chosen, _surroundings(report.take, stop))
         except ArchiverError as error:  # it could not even begin
@@ -172,7 +195,25 @@ def _fetch_options(options: dict[str, Any]) -> "FetchOptions":
         local_artifacts=options["local_artifacts"],
         max_document_size=options["max_document_size"],
         verify_tls=not options["insecure"],
+        fsync=options["fsync"],
+        workers=options["workers"],
+        max_requests_per_second=options["max_requests_per_second"],
+        max_bandwidth=_above_zero(options["max_bandwidth"], "--max-bandwidth"),
     )
+
+
+def _warnings(options: dict[str, Any]) -> Iterator[str]:
+    from archiver.adapters.http import why_slow
+
+    if options["insecure"]:
+        yield "TLS certificates are not checked (--insecure)"
+    if not options["fsync"]:
+        yield (
+            "nothing is made durable (--no-fsync): after a power cut or a crash of the system, "
+            "runs that were said to be held may be damaged or gone; check with archiver verify"
+        )
+    if (reason := why_slow()) is not None:
+        yield f"{reason}; downloads go over httpx's own transport, which is slower"
 
 
 def _chosen_kinds(options: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -192,6 +233,12 @@ def _seconds(duration: timedelta, name: str) -> float:
     if not duration:
         raise UsageError(f"{name} must be longer than zero")
     return duration.total_seconds()
+
+
+def _above_zero(size: int | None, name: str) -> int | None:
+    if size == 0:
+        raise UsageError(f"{name} must be more than zero")
+    return size
 
 
 def _surroundings(report: Any, stop: Any) -> "Surroundings":

@@ -26,7 +26,7 @@ from archiver.errors import (
     Interrupted,
     LinkExpired,
 )
-from archiver.workflows.lanes import Deferred, Lane, Lanes
+from archiver.workflows.lanes import Deferred, Lane, Lanes, TooLarge
 from archiver.workflows.links import FreshLinks
 
 _MARGIN = timedelta(seconds=60)
@@ -147,7 +147,7 @@ class ArtifactFetcher:
             if isinstance(error, DownloadFailed) and checkpoints.save(file, progress.whole):
                 file.leave()
                 return settlement
-        except (Interrupted, Deferred):
+        except (Interrupted, Deferred, TooLarge):
             if checkpoints.save(file, progress.whole):
                 file.leave()
             else:

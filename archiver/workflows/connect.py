@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from random import Random
@@ -12,7 +12,9 @@ from threading import Semaphore
 
 from archiver.adapters.api import RunsApi
 from archiver.adapters.downloads import Downloader
+from archiver.adapters.durability import Durability
 from archiver.adapters.http import RetryPolicy, Timeouts, new_client
+from archiver.adapters.throttle import Throttle
 from archiver.errors import Interrupted
 from archiver.workflows.asking import RunAsker, RunOptions
 from archiver.workflows.events import BytesReceived, Report
@@ -34,6 +36,26 @@ class FetchOptions:
     local_artifacts: Path | None = None
     max_document_size: int = 64 << 20
     verify_tls: bool = True
+    fsync: bool = True
+    workers: int = 1
+    max_requests_per_second: float | None = None
+    """Of the API."""
+    max_bandwidth: float | None = None
+    """Bytes of artifacts a second."""
+
+    @property
+    def durability(self) -> Durability:
+        return Durability(enabled=self.fsync)
+
+    def for_one_of(self, processes: int) -> "FetchOptions":
+        """What is left of the limits for each of so many processes."""
+        return replace(
+            self,
+            api_concurrency=max(1, self.api_concurrency // processes),
+            download_concurrency=max(1, self.download_concurrency // processes),
+            max_requests_per_second=_part(self.max_requests_per_second, processes),
+            max_bandwidth=_part(self.max_bandwidth, processes),
+        )
 
 
 class StopSwitch:
@@ -89,6 +111,7 @@ def run_asker(options: FetchOptions, world: Surroundings) -> Iterator[RunAsker]:
             _retry_policy(options, world),
             world.now,
             options.max_document_size,
+            Throttle(options.max_requests_per_second, world.stop.sleep),
         )
         slots = Semaphore(options.api_concurrency)
         yield RunAsker(api, options.run, slots, world.stop.check, world.now)
@@ -108,6 +131,7 @@ def artifact_downloader(options: FetchOptions, world: Surroundings) -> Iterator[
             max_file_size=options.run.selection.max_file_size,
             check_stop=world.stop.check,
             on_bytes=lambda count: world.report(BytesReceived(count)),
+            throttle=Throttle(options.max_bandwidth, world.stop.sleep),
         )
 
 
@@ -119,6 +143,10 @@ def worker_threads(count: int, stop: StopSwitch) -> Iterator[ThreadPoolExecutor]
         yield executor
     finally:
         executor.shutdown(wait=not stop.is_set, cancel_futures=True)
+
+
+def _part(rate: float | None, processes: int) -> float | None:
+    return None if rate is None else rate / processes
 
 
 def _retry_policy(options: FetchOptions, world: Surroundings) -> RetryPolicy:

@@ -8,8 +8,16 @@ LARGE = 8 << 20
 """A download of which so many bytes are still to come is large."""
 
 
+VERY_LARGE = 64 << 20
+"""A download of which so many bytes are still to come would hold up a share of the session."""
+
+
 class Deferred(Exception):
     """A large download has to wait for its turn: small ones go first."""
+
+
+class TooLarge(Exception):
+    """A download is larger than any that is taken here."""
 
 
 class Lanes:
@@ -19,7 +27,9 @@ class Lanes:
     threads.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, largest: int | None = None) -> None:
+        """``largest``: downloads of so many bytes are not taken."""
+        self._largest = largest
         self._places = Semaphore(count)
         self._large = Semaphore(max(1, count - max(1, count // 4)))
         self._lock = Lock()
@@ -46,18 +56,24 @@ class Lanes:
 
     def lane(self) -> "Lane":
         """For one download."""
-        return Lane(self._large)
+        return Lane(self._large, self._largest)
 
 
 class Lane:
     """What one download may be: small, until it is admitted as a large one."""
 
-    def __init__(self, large: Semaphore) -> None:
+    def __init__(self, large: Semaphore, largest: int | None) -> None:
         self._large = large
+        self._largest = largest
         self._is_large = False
 
     def admit(self, size: int) -> None:
-        """``size`` bytes are to come. Raises Deferred where it is large and has to wait."""
+        """``size`` bytes are to come.
+
+        Raises Deferred where it is large and has to wait, TooLarge where it is not taken.
+        """
+        if self._largest is not None and size >= self._largest:
+            raise TooLarge
         if size >= LARGE and not self._is_large:
             self._is_large = self._large.acquire(blocking=False)
             if not self._is_large:

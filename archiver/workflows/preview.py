@@ -13,7 +13,7 @@ from archiver.domain.plan import Decision
 from archiver.domain.run_id import RunId
 from archiver.errors import ArchiveDamaged, NotAnArchive, RunError
 from archiver.workflows.connect import FetchOptions, Surroundings, run_asker, worker_threads
-from archiver.workflows.fetch import in_flight
+from archiver.workflows.pipeline import in_flight
 from archiver.workflows.run import folder_of
 
 

@@ -5,7 +5,7 @@ import traceback
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePath
 from threading import Lock
@@ -14,8 +14,9 @@ from archiver.adapters.api import Tally
 from archiver.adapters.archive import TOOL, Writer
 from archiver.adapters.revisions import PreparedRevision, latest_revision, prepare_revision
 from archiver.adapters.staging import StagedFile
-from archiver.domain.artifact import ArtifactSource
-from archiver.domain.manifest import ArtifactEntry, Manifest
+from archiver.domain.artifact import ArtifactSource, ArtifactState
+from archiver.domain.digest import Sha256
+from archiver.domain.manifest import Manifest
 from archiver.domain.paths import run_folder
 from archiver.domain.revision import Entered, Settlement, next_revision
 from archiver.domain.rows import Fetched, Outcome, RevisionRows, revision_rows
@@ -31,29 +32,58 @@ from archiver.errors import (
 )
 from archiver.workflows.artifacts import ArtifactFetcher, discard
 from archiver.workflows.asking import RunAsker
+from archiver.workflows.lanes import TooLarge
 from archiver.workflows.links import FreshLinks
 
 
 @dataclass(frozen=True, slots=True)
-class RunResult:
-    """What came of an id: the row of ``fetches``, and a revision to commit if there is a new one.
+class Committed:
+    """A revision that is in the archive, and what the tables and the ledger are to say of it."""
 
-    ``artifacts`` are those of the run's latest revision, ``problems`` what could not be had.
+    manifest_sha256: Sha256
+    fetched_at: datetime
+    rows: RevisionRows
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """What came of an id: the row of ``fetches``, and the revision if there is a new one.
+
+    ``states`` are those of the artifacts of the run's latest revision, ``problems`` what could not
+    be had.
     """
 
     fetched: Fetched
-    artifacts: tuple[ArtifactEntry, ...] = ()
+    states: tuple[ArtifactState, ...] = ()
     problems: tuple[Problem, ...] = ()
+    committed: Committed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What came of an id, and the revision that is to be committed if there is a new one.
+
+    ``room`` is what it takes, in memory and of files set aside: closed by whoever has dealt with
+    it.
+    """
+
+    archived: Archived
     revision: PreparedRevision | None = None
-    rows: RevisionRows | None = None
     room: ExitStack = field(default_factory=ExitStack)
-    """What it takes, in memory and of files set aside: closed by whoever has dealt with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandedBack:
+    """An id of which nothing was made here."""
+
+    asked: RunId
 
 
 class RunArchiver:
     """Archives single runs, for one session. Safe to use from several threads.
 
-    ``folders`` are those of the runs that the archive holds already, by run id.
+    ``folders`` are those of the runs that the archive holds already, by run id. ``own_ids_only``:
+    runs that the API knows under another id are handed back.
     """
 
     def __init__(
@@ -62,15 +92,18 @@ class RunArchiver:
         fetcher: ArtifactFetcher,
         writer: Writer,
         folders: Mapping[str, str],
+        *,
+        own_ids_only: bool = False,
     ) -> None:
         self._asker = asker
         self._fetcher = fetcher
         self._writer = writer
         self._folders = folders
+        self._own_ids_only = own_ids_only
         self._guard = Lock()
         self._locks: weakref.WeakValueDictionary[str, _RunLock] = weakref.WeakValueDictionary()
 
-    def archive(self, asked: RunId) -> RunResult:
+    def archive(self, asked: RunId) -> RunResult | HandedBack:
         """All of one run but its commit. Errors of the run or of its artifacts are in the result.
 
         Raises what stops the batch: KeyRefused, ArchiveUnwritable, Interrupted.
@@ -79,14 +112,17 @@ class RunArchiver:
         try:
             with ExitStack() as room:
                 answer = self._asker.ask(asked, question.tally, room)
+                if self._own_ids_only and answer.run.run_id != asked:
+                    return HandedBack(asked)
                 # A tsk_v2_… run may be asked for under its wr_… id too, at the same time.
                 room.enter_context(self._lock_of(answer.run.run_id))
-                result = self._archive(question, answer, room)
-                return replace(result, room=room.pop_all())
+                return self._archive(question, answer, room)
         except RunNotFound as error:
             return question.failed(Outcome.NOT_FOUND, str(error))
         except (RunError, ArchiveDamaged) as error:
             return question.failed(Outcome.FAILED, str(error))
+        except TooLarge:
+            return HandedBack(asked)
         except ArchiverError:
             raise
         except Exception as error:  # noqa: BLE001 # a bug may cost one run, not the night
@@ -118,13 +154,19 @@ class RunArchiver:
             room.callback(prepared.discard)
         manifest = new.manifest if new else held
         outcome = Outcome.FETCHED if new else Outcome.UNCHANGED
-        return RunResult(
+        archived = Archived(
             question.answered(outcome if settled else Outcome.UNFINISHED, run.run_id),
-            manifest.artifacts if manifest else (),
+            tuple(entry.state for entry in manifest.artifacts) if manifest else (),
             tuple(_problems(run.run_id, manifest, settlements)),
-            prepared,
-            revision_rows(new.manifest, run, answer.document, folder) if new else None,
+            Committed(
+                prepared.last.sha256,
+                answer.at,
+                revision_rows(prepared.manifest, run, answer.document, folder),
+            )
+            if prepared
+            else None,
         )
+        return RunResult(archived, prepared, room.pop_all())
 
     def _ask_again(self, question: "_Question", run_id: RunId) -> Sequence[ArtifactSource]:
         answer = self._asker.ask_again(question.asked, question.tally)
@@ -179,7 +221,7 @@ class _Question:
 
     def failed(self, outcome: Outcome, reason: str) -> RunResult:
         problem = Problem(self.asked, None, None, reason)
-        return RunResult(self.answered(outcome, None, reason), problems=(problem,))
+        return RunResult(Archived(self.answered(outcome, None, reason), problems=(problem,)))
 
 
 def _bug(error: Exception) -> str:

@@ -1,6 +1,7 @@
 """Keeping the tables level with the manifests: projecting, recovering, rebuilding."""
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from archiver.adapters import revisions
 from archiver.adapters.archive import Writer
@@ -29,9 +30,9 @@ def project(storage: LocalStorage, revision_folder: str) -> tuple[Manifest, Revi
     return manifest, revision_rows(manifest, read_document(document, path), document, folder)
 
 
-def add_rows(buffer: RowBuffer, manifest: Manifest, rows: RevisionRows) -> None:
+def add_rows(buffer: RowBuffer, rows: RevisionRows, fetched_at: datetime) -> None:
     for table, of_table in rows.by_table():
-        buffer.add(table, of_table, manifest.fetched_at)
+        buffer.add(table, of_table, fetched_at)
 
 
 def recover(writer: Writer) -> tuple[str, ...]:
@@ -53,7 +54,7 @@ def recover(writer: Writer) -> tuple[str, ...]:
     for folder in committed:
         if folder not in known:
             manifest, rows = project(storage, folder)
-            add_rows(buffer, manifest, rows)
+            add_rows(buffer, rows, manifest.fetched_at)
             sessions.add(manifest.session)
     buffer.write(storage, flush_name(writer.session, 0))
     for journal in writer.unfinished:
@@ -74,7 +75,8 @@ def reindex(writer: Writer, damaged: list[str]) -> int:
     count = number = 0
     for folder in revisions.revision_folders(storage):
         try:
-            add_rows(buffer, *project(storage, folder))
+            manifest, rows = project(storage, folder)
+            add_rows(buffer, rows, manifest.fetched_at)
         except ArchiveDamaged as error:
             damaged.append(str(error))
             continue

@@ -79,7 +79,7 @@ def project(buffer: RowBuffer, asked: RunId, body: bytes) -> tuple[Manifest, Rev
     assert new is not None
     folder = run_folder(answer.run.run_id, answer.run.created_at)
     rows = revision_rows(new.manifest, answer.run, answer.document, folder)
-    add_rows(buffer, new.manifest, rows)
+    add_rows(buffer, rows, new.manifest.fetched_at)
     fetched = Fetched(SESSION, asked, asked, Outcome.FETCHED, 200, None, 1, 0, 0, 0.001, AT)
     buffer.add(FETCHES, [fetch_row(fetched)], AT)
     return new.manifest, rows

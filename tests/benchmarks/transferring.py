@@ -1,6 +1,6 @@
 """Downloads over one transport into nothing but a hash; prints the seconds and the bytes.
 
-Arguments: ``httpx``, ``pyreqwest`` or ``new_client`` (the project's own), a file with a URL and its
+Arguments: ``httpx``, ``pyreqwest`` or ``archiver`` (the project's own), a file with a URL and its
 SHA-256 on each line, the number of threads. Imports do not count.
 """
 
@@ -14,6 +14,9 @@ from pathlib import Path
 
 import httpx
 
+from archiver.adapters.http import views
+from archiver.adapters.transport import SocketTransport
+
 
 def main() -> None:
     name, threads = sys.argv[1], int(sys.argv[3])
@@ -26,10 +29,10 @@ def main() -> None:
 
 
 def _client(name: str, connections: int) -> httpx.Client:
-    if name == "new_client":
-        from archiver.adapters.http import Timeouts, new_client
-
-        return new_client(Timeouts(), connections)
+    if name == "archiver":
+        context = httpx.create_ssl_context()
+        transport = SocketTransport(context, connections, keep_idle=30, stall=30)
+        return httpx.Client(transport=transport)
     if name == "pyreqwest":
         from pyreqwest.compatibility.httpx import SyncHttpxTransport
 
@@ -43,7 +46,7 @@ def _receive(client: httpx.Client, wanted: Sequence[str]) -> int:
     digest = hashlib.sha256()
     received = 0
     with client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response:
-        for piece in response.raise_for_status().iter_raw():
+        for piece in views(response.raise_for_status()):
             digest.update(piece)
             received += len(piece)
     if digest.hexdigest() != sha256:

@@ -12,7 +12,7 @@ from tests.benchmarks.content import Dataset, serve_runs
 from tests.benchmarks.measuring import BenchmarkFailed, Measured, run_measured
 from tests.benchmarks.surroundings import Setting, plain_environment
 
-_PROJECT = "new_client"
+_PROJECT = "archiver"
 _PEERS = {"httpx": "httpx's own transport", "pyreqwest": "pyreqwest's transport for httpx"}
 
 

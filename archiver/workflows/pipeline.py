@@ -1,0 +1,126 @@
+"""From run ids to committed revisions, in this process: many at once, each all the way."""
+
+import contextlib
+import itertools
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+from archiver.adapters.archive import Writer
+from archiver.adapters.revisions import commit_revisions
+from archiver.domain.run_id import RunId
+from archiver.workflows.artifacts import ArtifactFetcher
+from archiver.workflows.connect import (
+    FetchOptions,
+    StopSwitch,
+    Surroundings,
+    artifact_downloader,
+    run_asker,
+    worker_threads,
+)
+from archiver.workflows.lanes import VERY_LARGE, Lanes
+from archiver.workflows.run import Archived, HandedBack, RunArchiver, RunResult
+
+COMMITTED_AT_ONCE = 64
+"""Runs that may wait for their commit, besides those that threads are at."""
+GRACE_SECONDS = 4.0
+"""How long what is under way may take to come to an end when the session is interrupted."""
+POLL_SECONDS = 0.2
+
+ResultT = TypeVar("ResultT")
+
+
+def archive_runs(
+    ids: Sequence[RunId],
+    folders: Mapping[str, str],
+    options: FetchOptions,
+    world: Surroundings,
+    writer: Writer,
+    hand_back: Callable[[RunId], None] | None = None,
+) -> Iterator[Archived]:
+    """What came of each id, as soon as what is new of it is committed.
+
+    ``folders`` are those of the runs that the archive holds already, by run id. ``hand_back`` is
+    given the ids of runs that are better archived where the whole session is seen; nothing else
+    comes of those. Raises what stops the batch, or Interrupted, when all that there is was given.
+    """
+    is_part = hand_back is not None
+    with contextlib.ExitStack() as stack:
+        threads = options.api_concurrency + options.download_concurrency
+        runs = stack.enter_context(worker_threads(threads, world.stop))
+        downloads = stack.enter_context(worker_threads(options.download_concurrency, world.stop))
+        asker = stack.enter_context(run_asker(options, world))
+        downloader = stack.enter_context(artifact_downloader(options, world))
+        lanes = Lanes(options.download_concurrency, VERY_LARGE if is_part else None)
+        fetcher = ArtifactFetcher(
+            downloader, writer.storage, writer.session, downloads, lanes, world.now
+        )
+        archiver = RunArchiver(asker, fetcher, writer, folders, own_ids_only=is_part)
+        under_way = threads + COMMITTED_AT_ONCE
+        for results in in_flight(runs, archiver.archive, ids, under_way, world.stop):
+            with contextlib.ExitStack() as rooms:
+                done = [result for result in results if isinstance(result, RunResult)]
+                for result in done:
+                    rooms.enter_context(result.room)
+                commit_revisions(writer, [r.revision for r in done if r.revision is not None])
+            yield from (result.archived for result in done)
+            if hand_back is not None:
+                for other in results:
+                    if isinstance(other, HandedBack):
+                        hand_back(other.asked)
+
+
+def in_flight(
+    executor: Executor,
+    work: Callable[[RunId], ResultT],
+    ids: Iterable[RunId],
+    limit: int,
+    stop: StopSwitch,
+) -> Iterator[list[ResultT]]:
+    """Results of ``work`` for every id, as many at once as there are, ``limit`` under way.
+
+    Takes no new ids once ``stop`` is set, and waits a little for those under way. Raises the error
+    that stopped the batch, or Interrupted, when all results that there are were given.
+    """
+    ended: SimpleQueue[Future[ResultT]] = SimpleQueue()
+    pending: set[Future[ResultT]] = set()
+    failures: list[BaseException] = []
+
+    def results(seconds: float) -> list[ResultT]:
+        found = []
+        with contextlib.suppress(Empty):
+            future = ended.get(timeout=seconds)
+            while True:
+                pending.discard(future)
+                # An error that stops the batch must not hide what others came to.
+                if future.cancelled():
+                    pass
+                elif (error := future.exception()) is None:
+                    found.append(future.result())
+                else:
+                    failures.append(error)
+                    stop.abort()
+                future = ended.get_nowait()
+        return found
+
+    left = iter(ids)
+    more = True
+    while (more or pending) and not stop.is_set:
+        for run_id in itertools.islice(left, limit - len(pending)):
+            future = executor.submit(work, run_id)
+            pending.add(future)
+            future.add_done_callback(ended.put)
+        more = len(pending) == limit
+        if found := results(POLL_SECONDS):
+            yield found
+    for future in tuple(pending):
+        future.cancel()
+    until = time.monotonic() + GRACE_SECONDS
+    while pending and (seconds := until - time.monotonic()) > 0:
+        if found := results(seconds):
+            yield found
+    if failures:
+        raise failures[0]
+    stop.check()
