@@ -36,6 +36,15 @@ def encode_json(value: object) -> str:
         return json.dumps(value, separators=(",", ":"), allow_nan=False)
 
 
+def text_holds(text: str, part: str) -> bool:
+    """Whether ``part`` stands in a string or a name of ``text``, written by :func:`encode_json`.
+
+    May say yes where it stands elsewhere in the text, as in a number; never no where it is there.
+    """
+    # Both encoders write character by character, so that a part is written as it is in the whole.
+    return encode_json(part)[1:-1] in text or json.dumps(part)[1:-1] in text
+
+
 def _decode_slowly(data: bytes | bytearray, refused: msgspec.MsgspecError) -> JsonValue:
     try:
         value: JsonValue = json.loads(

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from urllib.parse import unquote
 
-from archiver.domain.json_text import JsonObject, JsonValue
+from archiver.domain.json_text import JsonObject, JsonValue, encode_json, text_holds
 from archiver.domain.url_masking import MASK, mask_request_url, mask_text, without_query
 
 _SHORTEST_KEY = 8
@@ -39,6 +39,8 @@ _ARTIFACT_URL_FIELDS = frozenset(
         "downloaded_file_urls",
     }
 )
+_DOWNLOADS_FIELD = "downloaded_files"
+_MASKED_BY_NAME = _HEADER_FIELDS | _URL_FIELDS | _ARTIFACT_URL_FIELDS | {_DOWNLOADS_FIELD}
 
 # Header fields whose values say nothing secret and occur elsewhere by chance.
 _PLAIN_HEADER = re.compile(
@@ -64,19 +66,22 @@ def mask_document(document: JsonObject, secrets: Iterable[str] = ()) -> JsonObje
     ``secrets`` are texts that must not occur anywhere in it (the API key); those of less than
     8 characters are words that occur by chance, not keys.
     """
+    return mask_and_encode(document, secrets)[0]
+
+
+def mask_and_encode(document: JsonObject, secrets: Iterable[str] = ()) -> tuple[JsonObject, str]:
+    """The same, and its JSON text. Raises ValueError when it nests too deeply."""
     found = _Found()
     masked = _mask_fields(document, found)
+    text = encode_json(masked)
     again = found.secrets | {secret for secret in secrets if len(secret) >= _SHORTEST_KEY}
-    if again:
-        texts = "\n".join(_every_text(masked))
-        again = {secret for secret in again if secret in texts}
-    if again:
-        # Longest first: a secret that holds another must not leave its rest behind.
-        pattern = re.compile("|".join(map(re.escape, sorted(again, key=len, reverse=True))))
-        masked = _with_names(
-            (_renamed(k, pattern), _replace(v, pattern)) for k, v in masked.items()
-        )
-    return masked
+    again = {secret for secret in again if text_holds(text, secret)}
+    if not again:
+        return masked, text
+    # Longest first: a secret that holds another must not leave its rest behind.
+    pattern = re.compile("|".join(map(re.escape, sorted(again, key=len, reverse=True))))
+    masked = _with_names((_renamed(k, pattern), _replace(v, pattern)) for k, v in masked.items())
+    return masked, encode_json(masked)
 
 
 class _Found:
@@ -97,9 +102,42 @@ class _Found:
                 self.add(name, plain)
 
 
-def _mask(value: JsonValue, name: str, found: _Found) -> JsonValue:
+def _mask_fields(fields: JsonObject, found: _Found) -> JsonObject:
+    masked = fields.copy()
+    for name, value in fields.items():
+        if value is None:
+            continue
+        if name in _MASKED_BY_NAME:
+            masked[name] = _mask_by_name(value, name, found)
+        elif type(value) is str:
+            masked[name] = mask_text(value)
+        elif type(value) is dict:
+            masked[name] = _mask_fields(value, found)
+        elif type(value) is list:
+            masked[name] = [_mask(entry, found) for entry in value]
+    # Names are words nearly everywhere, and words stay as they are.
+    if not "".join(fields).isidentifier():
+        return _with_names((mask_text(name), value) for name, value in masked.items())
+    return masked
+
+
+def _mask(value: JsonValue, found: _Found) -> JsonValue:
+    """A value whose place says nothing of it."""
+    if type(value) is str:
+        return mask_text(value)
+    if type(value) is dict:
+        return _mask_fields(value, found)
+    if type(value) is list:
+        return [_mask(entry, found) for entry in value]
+    return value
+
+
+def _mask_by_name(value: JsonValue, name: str, found: _Found) -> JsonValue:
+    """A value of a field whose name says what it holds, alone or in lists."""
     if name in _HEADER_FIELDS:
         return _mask_headers(value, name, found)
+    if isinstance(value, list):
+        return [_mask_by_name(entry, name, found) for entry in value]
     if isinstance(value, str):
         if name in _ARTIFACT_URL_FIELDS:
             return without_query(value)
@@ -107,17 +145,11 @@ def _mask(value: JsonValue, name: str, found: _Found) -> JsonValue:
     if isinstance(value, dict):
         if name in _URL_FIELDS:
             return {key: _mask_proxy(key, entry, found) for key, entry in value.items()}
-        masked = _mask_fields(value, found)
-        if name == "downloaded_files" and isinstance(url := value.get("url"), str):
-            masked["url"] = without_query(url)
-        return masked
-    if isinstance(value, list):
-        return [_mask(entry, name, found) for entry in value]
+        if name == _DOWNLOADS_FIELD and isinstance(url := value.get("url"), str):
+            bare: JsonObject = {"url": without_query(url)}
+            return _mask_fields(value | bare, found) | bare
+        return _mask_fields(value, found)
     return value
-
-
-def _mask_fields(fields: JsonObject, found: _Found) -> JsonObject:
-    return _with_names((mask_text(k), _mask(value, k, found)) for k, value in fields.items())
 
 
 def _mask_headers(value: JsonValue, name: str, found: _Found) -> JsonValue:

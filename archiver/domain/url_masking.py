@@ -14,7 +14,7 @@ _USERINFO = re.compile(r"(?<=://)[^/\s?#@]+(?:@[^/\s?#@]+)*@")
 _NO_PORT = re.compile(r":(?![0-9]*$)")
 _QUERY = re.compile(r"(?:[?#]|%3[Ff])[^\s\"'<>]*")
 _SIGNATURE = re.compile(
-    r"(?:[?&#;]|%3f|%26|\\u0026)(?:amp;)?"
+    r"[?&#;%\\](?:(?<=[?&#;])|(?<=%)3f|(?<=%)26|(?<=\\)u0026)(?:amp;)?"
     r"(?:sig|signature|hmac|x-amz-(?:signature|credential|security-token)"
     r"|x-goog-(?:signature|credential)|awsaccesskeyid|googleaccessid|access_token"
     r"|(?:token|auth|policy)(?=(?:=|%3d)[^&#;,)\]}|\s\"'<>]{16}))"
@@ -27,7 +27,8 @@ _BEHIND_QUERY = re.compile(r"[,)\]}|].*", re.DOTALL)
 
 def mask_text(text: str) -> str:
     """``text`` without signatures and credentials of the URLs in it."""
-    if "?" in text or "#" in text or "%3" in text:
+    # Most texts have neither "=" nor its escape, and so no signature: looking costs least.
+    if ("=" in text or "%3" in text) and _SIGNATURE.search(text):
         text = _QUERY.sub(_cut_if_signed, text)
     if "@" in text and "://" in text:
         text = _USERINFO.sub(MASK + "@", text)
@@ -41,7 +42,8 @@ def without_query(url: str) -> str:
     """
     if url[:5].lower() == "file:":
         return mask_text(url)
-    return _USERINFO.sub(MASK + "@", re.split(r"[?#]", url, maxsplit=1)[0])
+    url = url.partition("?")[0].partition("#")[0]
+    return _USERINFO.sub(MASK + "@", url) if "@" in url else url
 
 
 def mask_request_url(url: str, secret: Callable[[str, str], None]) -> str:

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.json_text import decode_json, encode_json
-from tests.domain.strategies import JSON
+from archiver.domain.json_text import decode_json, encode_json, text_holds
+from tests.domain.strategies import ANY_TEXT, JSON
 
 
 def nested(depth: int, core: Any = 1) -> Any:
@@ -106,3 +106,22 @@ def test_nesting_too_deep_is_a_value_error(core: Any) -> None:
 def test_the_text_is_compact() -> None:
     assert encode_json({"a": [1, None, True, "é"]}) == '{"a":[1,null,true,"é"]}'
     assert encode_json({"a": [1, "\ud800"]}) == '{"a":[1,"\\ud800"]}'
+
+
+PARTS = ANY_TEXT | st.text(
+    st.sampled_from('"\\/\x7f\x00\n\u2028aé😀\ud83d\ude00'), min_size=1, max_size=4
+)
+
+
+@given(JSON, PARTS, PARTS, PARTS, st.booleans())
+def test_a_part_of_a_string_or_a_name_is_found_however_it_is_written(
+    value: Any, before: str, part: str, behind: str, is_name: bool
+) -> None:
+    text = before + part + behind
+    whole = {text: value} if is_name else {"a": [value, text]}
+    assert text_holds(encode_json(whole), part)
+
+
+@pytest.mark.parametrize("part", ["secret", 'sec"ret', "sécret", "sec\ud800ret"])
+def test_a_part_that_stands_nowhere_is_not_found(part: str) -> None:
+    assert not text_holds(encode_json({"a": ["sec", "ret", 1, "\ud800"]}), part)
