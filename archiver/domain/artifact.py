@@ -1,8 +1,9 @@
 """Artifacts: what a run left behind, and what became of each."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+import msgspec
 
 from archiver.domain.digest import Sha256
 from archiver.domain.url_masking import without_query
@@ -29,16 +30,19 @@ class ArtifactState(StrEnum):
     @property
     def has_bytes(self) -> bool:
         """Whether the archive holds the artifact's bytes."""
-        return self in (ArtifactState.VERIFIED, ArtifactState.UNVERIFIED)
+        return self in _WITH_BYTES
 
     @property
     def is_gap(self) -> bool:
         """Whether the artifact could not be had, so that the run is not complete."""
-        return self in (ArtifactState.MISMATCH, ArtifactState.FAILED)
+        return self in _GAPS
 
 
-@dataclass(frozen=True, slots=True)
-class ArtifactSource:
+_WITH_BYTES = frozenset({ArtifactState.VERIFIED, ArtifactState.UNVERIFIED})
+_GAPS = frozenset({ArtifactState.MISMATCH, ArtifactState.FAILED})
+
+
+class ArtifactSource(msgspec.Struct, frozen=True):
     """One artifact as the API's answer offers it.
 
     ``url`` is a credential as long as it carries a signature: it is never written anywhere, but
@@ -60,7 +64,7 @@ class ArtifactSource:
 
     def __post_init__(self) -> None:
         if self.address is None and self.url is not None:
-            object.__setattr__(self, "address", without_query(self.url))
+            msgspec.structs.force_setattr(self, "address", without_query(self.url))
 
     def __repr__(self) -> str:
         return f"ArtifactSource({self.kind} {self.ordinal})"

@@ -36,4 +36,6 @@ def parse_checksum(text: str) -> Sha256:
 
     Raises ValueError when it is no SHA-256 (another algorithm, another encoding, cut short).
     """
+    if _HEX.fullmatch(text):
+        return Sha256(text)
     return Sha256(_PREFIX.sub("", text.strip(), count=1).strip().lower())

@@ -18,6 +18,7 @@ _TYPE_NAMES = {
     str: "a string",
     list: "a list",
     dict: "an object",
+    type(None): "null",
 }
 
 
@@ -39,8 +40,15 @@ class Reader:
         self.problems.append(f"{self._at}{name}: {problem}")
 
     def text(self, name: str) -> str | None:
-        value = self._get(name, str)
-        if value is not None and not value.isascii():
+        value = self._fields.get(name)
+        return None if value is None else self.text_of(name, value)
+
+    def text_of(self, name: str, value: JsonValue) -> str | None:
+        """``value`` as a text; ``name`` says where it stands."""
+        if type(value) is not str:
+            self._note_type(name, value, "a string")
+            return None
+        if not value.isascii():
             try:
                 value.encode()
             except UnicodeEncodeError:
@@ -114,5 +122,8 @@ class Reader:
         # A boolean is an int to Python, not to JSON; the exact type tells them apart.
         if value is None or type(value) is kind:
             return value
-        self.note(name, f"expected {wanted or _TYPE_NAMES[kind]}, found {_TYPE_NAMES[type(value)]}")
+        self._note_type(name, value, wanted or _TYPE_NAMES[kind])
         return None
+
+    def _note_type(self, name: str, value: JsonValue, wanted: str) -> None:
+        self.note(name, f"expected {wanted}, found {_TYPE_NAMES[type(value)]}")

@@ -5,16 +5,17 @@ one rebuilt from the archive years later are the same. Field names follow Skyver
 ("Get run"); what has no attribute here stays in the document.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from archiver.domain.artifact import ArtifactSource
+import msgspec
+
+from archiver.domain.artifact import ArtifactKind, ArtifactSource
 from archiver.domain.digest import Sha256
 from archiver.domain.json_text import JsonObject, decode_json, encode_json
-from archiver.domain.masking import mask_document
+from archiver.domain.masking import mask_and_encode
 from archiver.domain.reading import Reader
 from archiver.domain.run_id import RunId, answers_for
-from archiver.domain.sources import read_sources, read_url, signed_sources
+from archiver.domain.sources import read_sources
 from archiver.domain.timestamps import seconds_between
 from archiver.errors import AnswerInvalid, ArchiveDamaged
 
@@ -22,8 +23,7 @@ FINAL_STATUSES = frozenset({"completed", "failed", "terminated", "canceled", "ti
 _TIMES = ("created_at", "queued_at", "started_at", "finished_at", "modified_at")
 
 
-@dataclass(frozen=True, slots=True)
-class RunErrorEntry:
+class RunErrorEntry(msgspec.Struct, frozen=True):
     """One entry of a run's ``errors``; ``error`` is the whole entry as JSON text."""
 
     ordinal: int
@@ -33,8 +33,7 @@ class RunErrorEntry:
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """What was asked of Skyvern. Attributes are named as the columns of the table ``runs``."""
 
     request_prompt: str | None
@@ -60,8 +59,7 @@ class Request:
     request_metadata: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True):
     """One run. Attributes are named as the columns of the table ``runs``; times are UTC."""
 
     run_id: RunId
@@ -125,8 +123,7 @@ class Run:
         return not settle or ended is None or ended <= now - settle
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """The API's answer, understood: the run, its artifacts, and the document fit to be written.
 
     ``document`` is the masked answer as JSON text; ``received_sha256`` is the digest of the bytes
@@ -155,21 +152,25 @@ def read_answer(
         value = decode_json(body)
         if not isinstance(value, dict):
             raise AnswerInvalid(f"the API's answer for {asked} is no JSON object")
-        document = mask_document(value, secrets)
-        run = read_run(document)
-        text = encode_json(document)
+        document, text = mask_and_encode(value, secrets)
+        run, sources = _read(document, Reader(value, []))
     except RecursionError:
         raise AnswerInvalid(f"the API's answer for {asked} is nested too deeply") from None
     except ValueError as error:
         raise AnswerInvalid(f"the API's answer for {asked} is not JSON: {error}") from None
     if not answers_for(asked, run.run_id):
         raise AnswerInvalid(f"the API answered with run {run.run_id} when asked for {asked}")
-    sources = signed_sources(Reader(value, []), Reader(document, []))
     return Answer(run, sources, text, received_sha256, at)
 
 
 def read_run(document: JsonObject) -> Run:
     """The run of a masked document. Raises AnswerInvalid when it has no run id or no status."""
+    return _read(document)[0]
+
+
+def _read(
+    document: JsonObject, signed: Reader | None = None
+) -> tuple[Run, tuple[ArtifactSource, ...]]:
     problems: list[str] = []
     read = Reader(document, problems)
     try:
@@ -181,14 +182,15 @@ def read_run(document: JsonObject) -> Run:
         raise AnswerInvalid(f"the API's answer for {run_id} has no status")
     times = {name: read.timestamp(name) for name in _TIMES}
     _check_order(times, read)
-    request = _read_request(read.object("run_request"))
+    asked = read.object("run_request")
+    request = _read_request(asked)
     errors = _read_errors(read)
-    read_sources(read)  # only for what is odd about them: here their signatures are cut off
-    return Run(
+    sources = read_sources(read, signed)
+    run = Run(
         run_id=run_id,
         run_type=read.text("run_type"),
         status=status,
-        title=read.text("title") or read.object("run_request").text("title"),
+        title=read.text("title") or asked.text("title"),
         failure_reason=read.text("failure_reason"),
         errors=errors,
         **times,
@@ -205,11 +207,12 @@ def read_run(document: JsonObject) -> Run:
         recording_archived=read.boolean("recording_archived"),
         downloaded_file_count=len(read.entries("downloaded_files")),
         screenshot_count=len(read.entries("screenshot_urls")),
-        has_recording=read_url(read, "recording_url") is not None,
+        has_recording=any(s.kind is ArtifactKind.RECORDING and not s.archived for s in sources[:1]),
         output=read.json("output"),
         request=request,
         problems=tuple(dict.fromkeys(problems)),
     )
+    return run, sources
 
 
 def read_document(document: str, where: str) -> Run:

@@ -1,7 +1,9 @@
 """The artifacts that an answer of the API offers."""
 
 import re
-from dataclasses import replace
+from collections.abc import Iterator
+
+import msgspec
 
 from archiver.domain.artifact import ArtifactKind, ArtifactSource
 from archiver.domain.reading import Reader
@@ -11,71 +13,82 @@ from archiver.errors import AnswerInvalid
 _CONTENT_PATH = re.compile(r"/artifacts/([A-Za-z0-9_-]{1,128})/content(?:[?#]|$)", re.ASCII)
 
 
-def read_sources(read: Reader) -> tuple[ArtifactSource, ...]:
-    """The artifacts that an answer offers: recording, screenshots, downloads, in this order."""
-    sources = []
-    recording_url = read_url(read, "recording_url")
-    archived = recording_url is None and read.boolean("recording_archived") is True
-    if recording_url is not None or archived:
-        sources.append(
-            ArtifactSource(
-                ArtifactKind.RECORDING,
-                1,
-                recording_url,
-                artifact_id=artifact_id_of(recording_url),
-                archived=archived,
-            )
-        )
+def read_sources(read: Reader, signed: Reader | None = None) -> tuple[ArtifactSource, ...]:
+    """The artifacts that an answer offers: recording, screenshots, downloads, in this order.
+
+    ``read`` reads a masked answer, ``signed`` the same as it came: its URLs are the ones that lead
+    to the artifacts. Raises AnswerInvalid where the two do not offer the same.
+    """
+    if signed is None:
+        return tuple(_source(offer, offer.url) for offer in _offers(read))
+    urls = [offer.url for offer in _offers(signed)]
+    try:
+        offers = zip(_offers(read), urls, strict=True)
+        return tuple(_source(offer, url) for offer, url in offers)
+    except ValueError:
+        text = "the API's answer has names of fields that hide others when masked"
+        raise AnswerInvalid(text) from None
+
+
+class _Offer(msgspec.Struct):
+    """An artifact in an answer: ``read`` reads the object that names it."""
+
+    kind: ArtifactKind
+    ordinal: int
+    url: str | None
+    read: Reader
+
+
+def _offers(read: Reader) -> Iterator[_Offer]:
+    url = _leading_somewhere(read, "recording_url", read.text("recording_url"))
+    if url is not None or read.boolean("recording_archived") is True:
+        yield _Offer(ArtifactKind.RECORDING, 1, url, read)
     for ordinal, entry in enumerate(read.entries("screenshot_urls"), start=1):
         at = f"screenshot_urls[{ordinal - 1}]"
-        if (url := read_url(Reader({at: entry}, read.problems), at)) is not None:
-            artifact_id = artifact_id_of(url)
-            sources.append(
-                ArtifactSource(ArtifactKind.SCREENSHOT, ordinal, url, artifact_id=artifact_id)
-            )
-        elif entry is None:
-            read.note(at, "expected a string, found null")
-    for ordinal, value in enumerate(read.entries("downloaded_files"), start=1):
-        if isinstance(value, dict):
-            at = f"downloaded_files[{ordinal - 1}]"
-            sources.append(_read_download(Reader(value, read.problems, at), ordinal))
+        if (url := _leading_somewhere(read, at, read.text_of(at, entry))) is not None:
+            yield _Offer(ArtifactKind.SCREENSHOT, ordinal, url, read)
+    for ordinal, entry in enumerate(read.entries("downloaded_files"), start=1):
+        at = f"downloaded_files[{ordinal - 1}]"
+        if isinstance(entry, dict):
+            file = Reader(entry, read.problems, at)
+            url = _leading_somewhere(file, "url", file.text("url"))
+            yield _Offer(ArtifactKind.DOWNLOAD, ordinal, url, file)
         else:
-            read.note(f"downloaded_files[{ordinal - 1}]", "expected an object")
-    return tuple(sources)
+            read.note(at, "expected an object")
 
 
-def signed_sources(signed: Reader, masked: Reader) -> tuple[ArtifactSource, ...]:
-    """The artifacts as a masked answer offers them, with the URLs of the answer as it came.
-
-    Raises AnswerInvalid where the two do not offer the same.
-    """
-    originals, sources = read_sources(signed), read_sources(masked)
-    if len(originals) != len(sources):
-        raise AnswerInvalid("the API's answer has names of fields that hide others when masked")
-    pairs = zip(originals, sources, strict=True)
-    return tuple(replace(source, url=original.url) for original, source in pairs)
+def _leading_somewhere(read: Reader, name: str, url: str | None) -> str | None:
+    """The URL, None where it leads nowhere: to follow it would lead to the API's root."""
+    # What begins with a letter is not empty without its query: most URLs need no closer look.
+    if url is None or url[:1].isalpha() or without_query(url).strip():
+        return url
+    read.note(name, "an empty URL")
+    return None
 
 
-def read_url(read: Reader, name: str) -> str | None:
-    """The URL of an artifact. One that leads nowhere is none: it would lead to the API's root."""
-    url = read.text(name)
-    if url is not None and not without_query(url).strip():
-        read.note(name, "an empty URL")
-        return None
-    return url
-
-
-def _read_download(read: Reader, ordinal: int) -> ArtifactSource:
-    url = read_url(read, "url")
+def _source(offer: _Offer, url: str | None) -> ArtifactSource:
+    """The artifact of an offer, to be had at ``url``."""
+    kind, ordinal, shown, read = offer.kind, offer.ordinal, offer.url, offer.read
+    address = None if shown is None else without_query(shown)
+    if kind is not ArtifactKind.DOWNLOAD:
+        return ArtifactSource(
+            kind,
+            ordinal,
+            url,
+            artifact_id=artifact_id_of(shown),
+            archived=shown is None,
+            address=address,
+        )
     return ArtifactSource(
-        ArtifactKind.DOWNLOAD,
+        kind,
         ordinal,
         url,
         filename=read.text("filename"),
         expected_sha256=read.checksum("checksum"),
         expected_size=read.size("file_size"),
         modified_at=read.timestamp("modified_at"),
-        artifact_id=read.text("artifact_id") or artifact_id_of(url),
+        artifact_id=read.text("artifact_id") or artifact_id_of(shown),
+        address=address,
     )
 
 

@@ -7,7 +7,7 @@ def parse_timestamp(text: str) -> datetime:
     """An ISO 8601 date and time as an aware datetime in UTC. Raises ValueError when it is none."""
     moment = datetime.fromisoformat(text.strip())
     if moment.tzinfo is None:
-        return moment.replace(tzinfo=UTC)
+        return datetime.combine(moment, moment.time(), UTC)
     try:
         return moment.astimezone(UTC)
     except OverflowError:

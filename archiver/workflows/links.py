@@ -1,9 +1,10 @@
 """Fresh links for the artifacts of a run, when those of the first answer have ended."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from threading import Lock
 from typing import TypeAlias
+
+from msgspec.structs import replace
 
 from archiver.domain.artifact import ArtifactKind, ArtifactSource
 from archiver.errors import ArtifactGone, DownloadFailed, RunError
