@@ -37,9 +37,10 @@ _REVISION_PATH = re.compile(r"r[1-9][0-9]*(?:/[^/\x00]+)+")
 
 def run_folder(run_id: RunId, created_at: datetime | None) -> str:
     """The folder of a run: by the UTC day it was created, ``undated`` where that is not known."""
-    day = created_at.astimezone(UTC).strftime("%Y/%m/%d") if created_at else "undated"
-    # strftime does not pad years below 1000 on every platform.
-    return f"{RUNS_FOLDER}/{day.rjust(10, '0') if created_at else day}/{run_id}"
+    day = "undated"
+    if created_at is not None:
+        day = created_at.astimezone(UTC).date().isoformat().replace("-", "/")
+    return f"{RUNS_FOLDER}/{day}/{run_id}"
 
 
 def revision_name(revision: int) -> str:

@@ -28,15 +28,13 @@ class Selection:
     max_file_size: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(msgspec.Struct, frozen=True):
     """The archive holds the bytes already; ``entry`` says where."""
 
     entry: ArtifactEntry
 
 
-@dataclass(frozen=True, slots=True)
-class Fetch:
+class Fetch(msgspec.Struct, frozen=True):
     """Download it. ``fallback`` is an older copy of one that has no checksum: it stands in when
     the bytes cannot be had again."""
 
@@ -44,8 +42,7 @@ class Fetch:
     fallback: ArtifactEntry | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """There is nothing to download; the state and the reason are recorded."""
 
     source: ArtifactSource
@@ -126,13 +123,16 @@ def _no_longer_offered(sources: Sequence[ArtifactSource], earlier: "_Held") -> l
 
     Screenshots are the exception: the API lists the last few, so that new ones push old ones out.
     """
+    left = earlier.unmatched()
+    if not left:
+        return []
     offered = {source.kind for source in sources}
     last = {
         kind: max((source.ordinal for source in sources if source.kind is kind), default=0)
         for kind in ArtifactKind
     }
     decisions: list[Decision] = []
-    for entry in earlier.unmatched():
+    for entry in left:
         if entry.kind is ArtifactKind.SCREENSHOT and entry.kind in offered:
             continue
         if entry.kind is ArtifactKind.RECORDING and entry.kind in offered:
@@ -158,6 +158,8 @@ class _Held:
 
     def match(self, source: ArtifactSource) -> ArtifactEntry | None:
         """The held artifact that is ``source``; each is given out once."""
+        if not self._left:
+            return None
         for key in _keys_of_source(source):
             places = self._places.get(key)
             while places:

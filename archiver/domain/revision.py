@@ -32,8 +32,7 @@ class Arrived(Protocol):
 FileT = TypeVar("FileT", bound=Arrived)
 
 
-@dataclass(frozen=True, slots=True)
-class Entered:
+class Entered(msgspec.Struct, frozen=True):
     """An artifact of which nothing new arrived.
 
     ``failure`` says why an older copy had to stand in for one that should have been fetched again.
@@ -113,7 +112,8 @@ def next_revision(
     # While an older copy stands in for one that could not be fetched again, the run is not settled
     # for this archive: the next session tries once more.
     settled = settled and not any(isinstance(s, Entered) and s.failure for s in settlements)
-    digest = sha256_of(answer.document.encode())
+    document = answer.document.encode()
+    digest = sha256_of(document)
     is_new = held is None or held.document.sha256 != digest
     manifest = Manifest(
         run_id=answer.run.run_id,
@@ -128,7 +128,7 @@ def next_revision(
         is_complete=is_complete(settled, artifacts),
         document=FileEntry(
             path=f"{revision_name(revision)}/{DOCUMENT}",
-            size=len(answer.document.encode()),
+            size=len(document),
             sha256=digest,
         )
         if held is None or is_new

@@ -4,11 +4,12 @@ A row is a tuple in the order of its table's columns. Rows written when a run is
 rebuilt by ``reindex`` come from here alike.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
 from typing import TypeAlias
+
+import msgspec
 
 from archiver.domain.manifest import Manifest
 from archiver.domain.paths import revision_name
@@ -29,8 +30,7 @@ class Outcome(StrEnum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(msgspec.Struct, frozen=True):
     """One question to the API and what came of it: a row of the table ``fetches``."""
 
     session: str
@@ -46,8 +46,7 @@ class Fetched:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class RevisionRows:
+class RevisionRows(msgspec.Struct, frozen=True):
     """The rows of one revision."""
 
     run: Row
@@ -88,8 +87,7 @@ def _attribute(column: str) -> str:
     return f"run.{column}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Revision:
+class _Revision(msgspec.Struct, frozen=True):
     run: Run
     manifest: Manifest
     path: str
@@ -127,7 +125,6 @@ _PATH = ARTIFACTS.column_names[2:].index("path")
 
 
 def _artifact_row(entry: object, folder: str) -> Row:
-    row: list[object] = list(_artifact_columns(entry))
-    if row[_PATH] is not None:
-        row[_PATH] = f"{folder}/{row[_PATH]}"
-    return tuple(row)
+    row: Row = _artifact_columns(entry)
+    path = row[_PATH]
+    return row if path is None else (*row[:_PATH], f"{folder}/{path}", *row[_PATH + 1 :])
