@@ -4,7 +4,7 @@ import io
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, cast
+from operator import itemgetter
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +13,16 @@ from archiver.adapters.storage import LocalStorage
 from archiver.domain.paths import TABLES_FOLDER
 from archiver.domain.rows import Row
 from archiver.domain.session import SessionId
-from archiver.domain.tables import ARTIFACTS, DOCUMENTS, ERRORS, FETCHES, RUNS, ColumnType, Table
+from archiver.domain.tables import (
+    ARTIFACTS,
+    DOCUMENTS,
+    ERRORS,
+    FETCHES,
+    RUNS,
+    TABLES,
+    ColumnType,
+    Table,
+)
 
 _ARROW_TYPES = {
     ColumnType.TEXT: pa.string(),
@@ -26,6 +35,11 @@ _ARROW_TYPES = {
 }
 WRITE_ORDER = (DOCUMENTS, ARTIFACTS, ERRORS, FETCHES, RUNS)
 """``runs`` last: a flush whose runs are there is there as a whole."""
+_REPEATING = frozenset(
+    {"run_type", "status", "run_with", "request_engine", "request_proxy_location", "workflow_id"}
+    | {"kind", "state", "media_type", "served_type", "reason", "error_code", "outcome", "session"}
+)
+"""Columns with few different values; a dictionary of the others takes time and room for nothing."""
 
 
 def arrow_schema(table: Table) -> pa.Schema:
@@ -39,8 +53,7 @@ def arrow_schema(table: Table) -> pa.Schema:
 def to_arrow(table: Table, rows: Iterable[Row]) -> pa.Table:
     """Rows as an Arrow table, sorted as the table is."""
     schema = arrow_schema(table)
-    keys = [table.column_names.index(name) for name in table.sorted_by]
-    ordered = sorted(rows, key=lambda row: cast(Any, tuple(row[key] for key in keys)))
+    ordered = sorted(rows, key=itemgetter(*map(table.column_names.index, table.sorted_by)))
     columns = list(zip(*ordered, strict=True)) or [()] * len(schema)
     arrays = [pa.array(c, type=f.type) for c, f in zip(columns, schema, strict=True)]
     return pa.Table.from_arrays(arrays, schema=schema)
@@ -59,6 +72,7 @@ def _encode(table: Table, rows: pa.Table) -> bytes:
         compression="zstd",
         compression_level=3,
         row_group_size=table.row_group_size,
+        use_dictionary=[name for name in table.column_names if name in _REPEATING],
         write_page_index=True,
     )
     return buffer.getvalue()
@@ -94,22 +108,23 @@ class RowBuffer:
 
     def __init__(self, folder: str = TABLES_FOLDER) -> None:
         self._folder = folder
-        self._rows: dict[tuple[Table, str], list[Row]] = defaultdict(list)
+        self._rows: dict[tuple[str, str], list[Row]] = defaultdict(list)
         self.bytes = 0
 
     def add(self, table: Table, rows: Sequence[Row], at: datetime) -> None:
         """Take rows whose answer came ``at``."""
         if rows:
-            folder = f"{self._folder}/{table.name}/fetched={at:%Y-%m}"
-            self._rows[table, folder].extend(rows)
-            self.bytes += sum(_size(row) for row in rows)
+            month = at.date().isoformat()[:7]
+            self._rows[table.name, month].extend(rows)
+            self.bytes += _size(table, rows)
 
     def write(self, storage: LocalStorage, name: str) -> None:
         """Write one file per table and month, ``runs`` last, and forget the rows."""
         for table in WRITE_ORDER:
-            for (of, folder), rows in self._rows.items():
-                if of is table:
-                    storage.put(f"{folder}/{name}.parquet", to_parquet(table, rows))
+            for (of, month), rows in self._rows.items():
+                if of == table.name:
+                    path = f"{self._folder}/{of}/fetched={month}/{name}.parquet"
+                    storage.put(path, to_parquet(table, rows))
         self._rows.clear()
         self.bytes = 0
 
@@ -118,5 +133,15 @@ def flush_name(session: SessionId, number: int) -> str:
     return f"{session}-{number:04d}"
 
 
-def _size(row: Row) -> int:
-    return 64 * len(row) + sum(len(value) for value in row if isinstance(value, str))
+def _size(table: Table, rows: Sequence[Row]) -> int:
+    texts = _texts[table.name]
+    characters = sum(sum(map(len, filter(None, texts(row)))) for row in rows)
+    return 64 * len(table.columns) * len(rows) + characters
+
+
+_TEXT_TYPES = (ColumnType.TEXT, ColumnType.JSON)
+_texts = {
+    table.name: itemgetter(*(n for n, c in enumerate(table.columns) if c.type in _TEXT_TYPES))
+    for table in TABLES
+}
+"""What takes the texts out of a row of each table."""
