@@ -9,7 +9,8 @@ The tree, by exit code (design: 0 fine, 1 a bug, 130 interrupted):
     * ``ApiDown`` (3): no run gets an answer; the batch stops
     * ``ArtifactError`` (3): this artifact could not be had; the run goes on
         * ``ArtifactGone``, ``ArtifactTooLarge``, ``LinkExpired``, ``DownloadFailed``
-    * ``ArchiveUnwritable``, ``SystemLimit`` (3): the disk or the machine refuses; the batch stops
+    * ``ArchiveUnwritable``, ``SystemLimit``, ``WorkerLost`` (3): the disk or the machine refuses;
+      the batch stops
     * ``ArchiveDamaged`` (4): what is stored is not what was stored
     * ``NotAnArchive`` (10), ``ArchiveLocked`` (11), ``KeyRefused`` (12)
     * ``Interrupted`` (130)

@@ -84,6 +84,9 @@ class RunsApi:
         self._client = client
         self._base_url = checked_base_url(base_url)
         self._key = checked_key(key)
+        self._headers = client.headers(
+            {"x-api-key": self._key, "Accept": "application/json", "Accept-Encoding": ACCEPTED}
+        )
         self._retry = retry
         self._now = now
         self._max_document_size = max_document_size
@@ -119,14 +122,9 @@ class RunsApi:
             )
 
         url = f"{self._base_url}/v1/runs/{run_id}"
-        headers = {
-            "x-api-key": self._key,
-            "Accept": "application/json",
-            "Accept-Encoding": ACCEPTED,
-        }
         passed_at = self._throttle.wait()
         tally.add(requests=1)
-        with translated(fail), contextlib.closing(self._client.get(url, headers)) as response:
+        with translated(fail), contextlib.closing(self._client.get(url, self._headers)) as response:
             tally.http_status = response.status_code
             at = self._now()
             if response.status_code == 429:

@@ -5,12 +5,11 @@ compared here.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import httpx
 import msgspec
 
 from archiver.adapters.disk import explained
@@ -82,20 +81,29 @@ def range_headers(into: StagedFile, progress: Progress) -> dict[str, str]:
     return headers | {"If-Range": whole.strong_etag} if whole.strong_etag else headers
 
 
-def agree(response: httpx.Response, asked_rest: bool, into: StagedFile, progress: Progress) -> None:
-    """Make ``into`` fit the answer: go on if it is the rest of the same file, else begin again."""
-    validators = (response.headers.get("ETag"), response.headers.get("Last-Modified"))
-    if response.status_code == 200:
+def agree(
+    status: int,
+    fields: Mapping[str, str],
+    asked_rest: bool,
+    into: StagedFile,
+    progress: Progress,
+) -> None:
+    """Make ``into`` fit the answer: go on if it is the rest of the same file, else begin again.
+
+    ``fields`` are the answer's headers by name in lower case.
+    """
+    validators = (fields.get("etag"), fields.get("last-modified"))
+    if status == 200:
         progress.start_over(into)
-        length = response.headers.get("Content-Length", "")
+        length = fields.get("content-length", "")
         progress.whole = Whole(int(length), *validators) if length.isdecimal() else None
         return
     whole = progress.whole
-    match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
-    if response.status_code == 206 and asked_rest and whole is not None and match is not None:
+    match = _CONTENT_RANGE.fullmatch(fields.get("content-range", "").strip())
+    if status == 206 and asked_rest and whole is not None and match is not None:
         rest = (into.size, whole.length - 1, whole.length)
         same = validators == (whole.etag, whole.last_modified)
-        length = response.headers.get("Content-Length", "")
+        length = fields.get("content-length", "")
         same &= length in ("", str(whole.length - into.size))
         if same and tuple(map(int, match.groups())) == rest:
             return

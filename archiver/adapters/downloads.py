@@ -7,7 +7,7 @@ is never part of a message: its query is a credential.
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
@@ -22,6 +22,7 @@ from archiver.adapters.http import (
     HttpClient,
     Patience,
     RetryPolicy,
+    header_fields,
     retry_after,
     translated,
     views,
@@ -63,6 +64,7 @@ class Downloader:
         throttle: Throttle,
     ) -> None:
         self._client = client
+        self._headers = client.headers(_HEADERS)
         self._base_url = base_url
         self._retry = retry
         self._now = now
@@ -113,21 +115,23 @@ class Downloader:
     ) -> None:
         with translated(_fail):
             for _ in range(MAX_REDIRECTS + 1):
-                headers = _HEADERS | range_headers(into, progress)
-                response = self._get(url, headers)
+                rest = range_headers(into, progress)
+                response = self._get(url, rest)
                 try:
                     if response.has_redirect_location:
                         url = _redirected(url, response.headers["Location"])
                         continue
                     self._check_status(response)
-                    agree(response, "Range" in headers, into, progress)
-                    self._take(response, source, into, progress, decode)
+                    fields = header_fields(response)
+                    agree(response.status_code, fields, bool(rest), into, progress)
+                    self._take(response, fields, source, into, progress, decode)
                 finally:
                     response.close()
                 return
         raise DownloadFailed(f"more than {MAX_REDIRECTS} redirects")
 
-    def _get(self, url: str, headers: dict[str, str]) -> httpx.Response:
+    def _get(self, url: str, more: dict[str, str]) -> httpx.Response:
+        headers = self._client.headers({**_HEADERS, **more}) if more else self._headers
         try:
             return self._client.get(url, headers)
         except (UnicodeError, ValueError):  # names and characters that no URL has
@@ -136,14 +140,15 @@ class Downloader:
     def _take(
         self,
         response: httpx.Response,
+        fields: Mapping[str, str],
         source: ArtifactSource,
         into: StagedFile,
         progress: Progress,
         decode: bool,
     ) -> None:
-        content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        content_type = fields.get("content-type", "").partition(";")[0].strip().lower()
         progress.served_type = content_type if _MEDIA_TYPE.fullmatch(content_type) else None
-        encoded = is_encoded(response.headers.get("Content-Encoding", ""))
+        encoded = is_encoded(fields.get("content-encoding", ""))
         if encoded and decode:
             # What is decoded has no length, and cannot be continued in the middle.
             progress.whole = None
@@ -152,7 +157,7 @@ class Downloader:
             length = progress.whole.length if progress.whole else None
             self._write(views(response), source, length, into, progress)
         if decode or not encoded:
-            framed = encoded or "chunked" in response.headers.get("Transfer-Encoding", "")
+            framed = encoded or "chunked" in fields.get("transfer-encoding", "")
             may_be_cut = progress.whole is None and not framed
             self._compare(source, into, progress, may_be_cut=may_be_cut)
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-
-import duckdb
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from archiver.adapters.storage import LocalStorage
-from archiver.adapters.views import ask, damage_found
 from archiver.domain.paths import TABLES_FOLDER, is_run_folder
 from archiver.domain.run_id import RunId
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +26,44 @@ class Wanted:
     folders: Mapping[str, str] = field(default_factory=dict)
 
 
+# Each table is scanned once: with thousands of files it is opening them that takes the time.
+_STATES = """
+CREATE TEMP TABLE states AS SELECT run_id, revision, is_complete FROM run_revisions
+"""
+_HELD = """
+CREATE TEMP VIEW held AS
+SELECT run_id FROM states
+ANTI JOIN (
+    SELECT run_id, revision FROM states
+    JOIN (SELECT run_id, max(revision) AS last FROM states WHERE revision > 1 GROUP BY run_id)
+    USING (run_id) WHERE revision < last
+) USING (run_id, revision)
+WHERE is_complete AND NOT {refresh}
+"""
+_UNUSUAL = """
+CREATE TEMP TABLE unusual AS
+SELECT asked_id, run_id, outcome FROM fetches WHERE run_id <> asked_id OR outcome = 'failed'
+"""
 _ASKED_RUNS = """
 CREATE TEMP VIEW asked_runs AS
-WITH other_id AS (SELECT DISTINCT asked_id, run_id FROM fetches WHERE run_id <> asked_id)
+WITH other_id AS (SELECT DISTINCT asked_id, run_id FROM unusual WHERE run_id <> asked_id)
 SELECT position, asked_id, coalesce(other_id.run_id, asked_id) AS run_id
 FROM asked LEFT JOIN other_id USING (asked_id)
 """
+_FAILED = """
+CREATE TEMP TABLE failed_last AS
+SELECT asked_id FROM fetches
+SEMI JOIN (SELECT asked_id FROM unusual WHERE outcome = 'failed') USING (asked_id)
+GROUP BY asked_id HAVING arg_max(outcome, "at") = 'failed'
+"""
 _WANTED = """
-SELECT position FROM asked_runs
-ANTI JOIN (FROM runs SELECT run_id WHERE is_complete AND NOT $refresh) USING (run_id)
-LEFT JOIN (
-    SELECT asked_id, true AS has_failed FROM fetches SEMI JOIN asked USING (asked_id)
-    GROUP BY asked_id HAVING arg_max(outcome, "at") = 'failed'
-) USING (asked_id)
+SELECT position FROM asked_runs ANTI JOIN held USING (run_id)
+LEFT JOIN (SELECT asked_id, true AS has_failed FROM failed_last) USING (asked_id)
 ORDER BY coalesce(has_failed, false), position
 """
-_NOT_COMPLETE = """
-SELECT DISTINCT run_id, path FROM asked_runs JOIN runs USING (run_id)
-WHERE $refresh OR NOT is_complete
+_FOLDERS = """
+SELECT DISTINCT run_id, path FROM run_revisions
+SEMI JOIN (SELECT run_id FROM asked_runs ANTI JOIN held USING (run_id)) USING (run_id)
 """
 
 
@@ -53,22 +74,27 @@ def wanted_runs(storage: LocalStorage, asked: Sequence[RunId], *, refresh: bool)
     """
     if not any(storage.names(f"{TABLES_FOLDER}/{table}") for table in ("runs", "fetches")):
         return Wanted(asked)
+    import pyarrow as pa
 
-    def work(connection: duckdb.DuckDBPyConnection) -> tuple[pa.Table, pa.Table]:
+    from archiver.adapters.views import ask, damage_found
+
+    def work(connection: "duckdb.DuckDBPyConnection") -> "tuple[pa.Table, pa.Table | None]":
         with connection:
             ids = pa.array(asked, pa.string())
             positions = pa.array(range(len(asked)), pa.int64())
             connection.register("asked", pa.table({"position": positions, "asked_id": ids}))
-            connection.execute(_ASKED_RUNS)
-            refreshing = {"refresh": refresh}
-            return (
-                connection.sql(_WANTED, params=refreshing).to_arrow_table(),
-                connection.sql(_NOT_COMPLETE, params=refreshing).to_arrow_table(),
-            )
+            held = _HELD.format(refresh=str(refresh).lower())
+            for statement in (_STATES, held, _UNUSUAL, _ASKED_RUNS, _FAILED):
+                connection.execute(statement)
+            wanted = connection.sql(_WANTED).to_arrow_table()
+            if not wanted.num_rows:
+                return wanted, None
+            return wanted, connection.sql(_FOLDERS).to_arrow_table()
 
     with damage_found():
         wanted, others = ask(storage, work)
-    folders = {row["run_id"]: row["path"].rpartition("/")[0] for row in others.to_pylist()}
+    rows = others.to_pylist() if others is not None else ()
+    folders = {row["run_id"]: row["path"].rpartition("/")[0] for row in rows}
     return Wanted(
         [asked[position] for position in wanted["position"].to_pylist()],
         {run: folder for run, folder in folders.items() if is_run_folder(folder, run)},
@@ -77,8 +103,9 @@ def wanted_runs(storage: LocalStorage, asked: Sequence[RunId], *, refresh: bool)
 
 def revision_paths(storage: LocalStorage) -> Iterator[str]:
     """The folder of every revision that the table ``runs`` has, in no order."""
+    from archiver.adapters.views import ask, damage_found
 
-    def work(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    def work(connection: "duckdb.DuckDBPyConnection") -> "pa.Table":
         with connection:
             return connection.sql("SELECT path FROM run_revisions").to_arrow_table()
 
@@ -90,9 +117,13 @@ def revision_paths(storage: LocalStorage) -> Iterator[str]:
 
 def revisions_in_tables(storage: LocalStorage, paths: Iterable[str]) -> set[str]:
     """Which of the revisions with these folders the table ``runs`` has."""
+    import pyarrow as pa
+
+    from archiver.adapters.views import ask, damage_found
+
     asked = pa.table({"path": pa.array(list(paths), pa.string())})
 
-    def work(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+    def work(connection: "duckdb.DuckDBPyConnection") -> "pa.Table":
         with connection:
             connection.register("asked", asked)
             known = "SELECT path FROM asked SEMI JOIN run_revisions USING (path)"

@@ -6,10 +6,13 @@ redirect. The downloader's carries no key at all.
 
 import contextlib
 import errno
+import os
+import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from random import Random
 from threading import Lock
 from typing import NoReturn, Self, TypeVar
@@ -25,6 +28,7 @@ from archiver.errors import ArchiverError, SystemLimit, UsageError
 
 ResultT = TypeVar("ResultT")
 USER_AGENT = f"skyvern-archiver/{__version__}"
+_TLS_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _KEEP_IDLE = 30.0
 """Seconds that a connection is kept while nobody uses it."""
 
@@ -134,6 +138,7 @@ class HttpClient:
     def __init__(self, client: httpx.Client) -> None:
         self._client = client
         self._extensions = {"timeout": client.timeout.as_dict()}
+        self._own = {"User-Agent": USER_AGENT, "Connection": "keep-alive"}
 
     def __enter__(self) -> Self:
         return self
@@ -141,13 +146,16 @@ class HttpClient:
     def __exit__(self, *error: object) -> None:
         self._client.close()
 
-    def get(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
+    def headers(self, headers: Mapping[str, str]) -> httpx.Headers:
+        """Headers to get with: to make them once costs less than for every request."""
+        return httpx.Headers({**self._own, **headers})
+
+    def get(self, url: str, headers: httpx.Headers) -> httpx.Response:
         """The answer, of which the body is still to be read; it must be closed.
 
         Raises what httpx raises, ValueError and UnicodeError among it.
         """
-        own = {"User-Agent": USER_AGENT, "Connection": "keep-alive"}
-        request = httpx.Request("GET", url, headers={**own, **headers}, extensions=self._extensions)
+        request = httpx.Request("GET", url, headers=headers, extensions=self._extensions)
         if request.url.userinfo:
             auth = httpx.BasicAuth(request.url.username, request.url.password)
             request = next(auth.sync_auth_flow(request))
@@ -161,7 +169,7 @@ def new_client(timeouts: Timeouts, connections: int, *, verify: bool = True) -> 
     (HTTP_PROXY, NO_PROXY, SSL_CERT_FILE, as httpx documents). Raises UsageError where they make no
     sense."""
     try:
-        context = httpx.create_ssl_context(verify)
+        context = _tls_context(verify, *map(os.environ.get, _TLS_VARIABLES))
         client = httpx.Client(
             timeout=httpx.Timeout(timeouts.stall, connect=timeouts.connect, pool=None),
             limits=httpx.Limits(
@@ -192,6 +200,12 @@ def new_client(timeouts: Timeouts, connections: int, *, verify: bool = True) -> 
     return HttpClient(client)
 
 
+@lru_cache(maxsize=2)
+def _tls_context(verify: bool, *_environment: str | None) -> ssl.SSLContext:
+    """To read all certificates takes longer than many a request: once for all clients."""
+    return httpx.create_ssl_context(verify)
+
+
 def why_slow() -> str | None:
     """Why downloads go over httpx's own transport, None where they do not."""
     try:
@@ -199,6 +213,14 @@ def why_slow() -> str | None:
     except ImportError as error:
         return f"{error.name or 'httptools'} cannot be imported: {error}"
     return None
+
+
+def header_fields(response: httpx.Response) -> dict[str, str]:
+    """The headers by name in lower case; of one that comes more than once the last."""
+    return {
+        name.decode("latin-1").lower(): value.decode("latin-1")
+        for name, value in response.headers.raw
+    }
 
 
 def views(response: httpx.Response) -> Iterator[bytes | memoryview]:

@@ -100,14 +100,15 @@ class Connection:
     def send(self, request: httpx.Request, timeout: float | None) -> None:
         head = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
         head += [b"%b: %b" % header for header in request.headers.raw]
-        if any(b"\r" in line or b"\n" in line for line in head):
+        message = b"\r\n".join([*head, b"", b""])
+        if message.count(b"\n") > len(head) + 1 or message.count(b"\r") > len(head) + 1:
             raise httpx.LocalProtocolError("a header has a line break")
         self._is_used_again |= self._has_answered
         self._has_answered = False
         self._trickle.restart()
         try:
             self._socket.settimeout(timeout)
-            self._socket.sendall(b"\r\n".join([*head, b"", b""]))
+            self._socket.sendall(message)
         except TimeoutError as error:
             raise httpx.WriteTimeout(str(error)) from error
         except OSError as error:

@@ -1,6 +1,5 @@
 """The optional TOML file: defaults for every option of every command."""
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,8 @@ def read_defaults(
     Keys are the options' names, with dashes or underscores. Without ``config`` the default file is
     read if it is there. Raises UsageError that names file and option.
     """
+    import tomllib
+
     path = config or Path(DEFAULT_CONFIG)
     try:
         options = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -1,6 +1,5 @@
 """``archiver demo``: the whole story on this machine, no account needed."""
 
-import tempfile
 from datetime import timedelta
 from pathlib import Path
 
@@ -42,6 +41,7 @@ def demo(archive: Path | None) -> int:
     """
     import secrets
     import sys
+    import tempfile
     import time
     from datetime import UTC, datetime
 

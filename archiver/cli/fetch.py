@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from archiver.cli.ids import read_ids
 from archiver.cli.options import Duration, Size, archive_option, json_option
 from archiver.errors import ArchiverError, UsageError
 
@@ -132,6 +131,8 @@ def fetch(**options: Any) -> int:
     Runs that the archive holds complete are not asked for again. RUN_IDs come from arguments, from
     files (--ids) and from standard input (-).
     """
+    from archiver.cli.ids import read_ids
+
     ids = read_ids(options["run_ids"], options["ids"], options["column"])
     chosen = _fetch_options(options)
     if options["dry_run"]:

@@ -99,19 +99,20 @@ class ArtifactFetcher:
                     return
                 settled[index] = self._fetch(run_id, fetch, tally, links)
 
-        # The run's own thread works too: others come to help only where places are free.
-        count = max(0, min(len(to_fetch) - 1, self._lanes.free))
-        helping = [self._executor.submit(work) for _ in range(count)]
-        try:
-            work()
-            for other in helping:
-                if not other.cancel():
-                    other.result()
-        except BaseException:
-            to_fetch.clear()
-            wait(other for other in helping if not other.cancel())
-            discard(settled.values())
-            raise
+        with self._lanes.share() as places:
+            # The run's own thread works too.
+            count = min(len(to_fetch), places) - 1
+            helping = [self._executor.submit(work) for _ in range(count)]
+            try:
+                work()
+                for other in helping:
+                    if not other.cancel():
+                        other.result()
+            except BaseException:
+                to_fetch.clear()
+                wait(other for other in helping if not other.cancel())
+                discard(settled.values())
+                raise
         return [settled[index] for index in range(len(decisions))]
 
     def _fetch(
@@ -120,10 +121,10 @@ class ArtifactFetcher:
         """Fetch one artifact, in its turn."""
         lane = self._lanes.lane()
         try:
-            with self._lanes.place(), contextlib.suppress(Deferred):
+            with self._lanes.place, contextlib.suppress(Deferred):
                 return self._fetch_now(run_id, fetch, tally, links, lane)
             lane.wait()
-            with self._lanes.place():
+            with self._lanes.place:
                 return self._fetch_now(run_id, fetch, tally, links, lane)
         finally:
             lane.close()

@@ -30,29 +30,31 @@ class Lanes:
     def __init__(self, count: int, largest: int | None = None) -> None:
         """``largest``: downloads of so many bytes are not taken."""
         self._largest = largest
+        self._count = count
         self._places = Semaphore(count)
         self._large = Semaphore(max(1, count - max(1, count // 4)))
         self._lock = Lock()
-        self._free = count
-
-    @property
-    def free(self) -> int:
-        """Places that nobody has, or waits for, at this moment; may be negative."""
-        return self._free
+        self._sharing = 0
 
     @contextlib.contextmanager
-    def place(self) -> Iterator[None]:
-        """Have a place while the block runs, as soon as there is one."""
-        self._count(-1)
-        try:
-            with self._places:
-                yield
-        finally:
-            self._count(1)
+    def share(self) -> Iterator[int]:
+        """The places that one run may use at once while the block runs: more if there are few runs.
 
-    def _count(self, change: int) -> None:
+        Every thread more that works costs more than it brings where all places are in use anyway.
+        """
         with self._lock:
-            self._free += change
+            self._sharing += 1
+            places = max(1, self._count // self._sharing)
+        try:
+            yield places
+        finally:
+            with self._lock:
+                self._sharing -= 1
+
+    @property
+    def place(self) -> Semaphore:
+        """Held while bytes come in."""
+        return self._places
 
     def lane(self) -> "Lane":
         """For one download."""

@@ -22,7 +22,7 @@ import archiver.cli.progress
 import archiver.cli.results
 import archiver.cli.signals
 import archiver.workflows.fetch  # noqa: F401
-from archiver.cli.main import WithoutPandas, run
+from archiver.cli.main import WithoutUnused, run
 
 KILLED = 137
 _CHANGES = frozenset(
@@ -76,7 +76,7 @@ def _child(order: dict[str, object], report: int) -> None:
 
 
 def main() -> None:
-    sys.meta_path.insert(0, WithoutPandas())
+    sys.meta_path.insert(0, WithoutUnused())
     for line in sys.stdin:
         readable, writable = os.pipe()
         child = os.fork()
