@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from archiver.adapters.archive import Writer
-from archiver.adapters.staging import StagedFile
+from archiver.adapters.staging import Staged, StagedFile
 from archiver.adapters.storage import LocalStorage
+from archiver.domain.digest import Sha256, sha256_of
 from archiver.domain.manifest import Manifest, decode_manifest, encode_manifest, sha256sums
 from archiver.domain.paths import (
     MANIFEST,
@@ -47,21 +48,22 @@ class PreparedRevision:
     """A revision whose files are all there, set aside; only their places are missing.
 
     ``folder`` is the run's; ``artifacts`` and ``texts`` come with their paths in it; ``last`` is
-    the manifest.
+    the manifest, ``sha256`` its digest.
     """
 
     folder: str
     manifest: Manifest
     artifacts: Sequence[tuple[StagedFile, str]]
-    texts: Sequence[tuple[StagedFile, str]]
-    last: StagedFile
+    texts: Sequence[tuple[Staged, str]]
+    last: Staged
+    sha256: Sha256
 
     @property
     def path(self) -> str:
         return f"{self.folder}/{revision_name(self.manifest.revision)}"
 
     @property
-    def listed(self) -> Iterator[tuple[StagedFile, str]]:
+    def listed(self) -> Iterator[tuple[Staged, str]]:
         """All that comes before the manifest."""
         yield from self.artifacts
         yield from self.texts
@@ -90,17 +92,18 @@ def prepare_revision(
     finished files with their paths in the run's folder.
     """
     sums = f"{revision_name(manifest.revision)}/{SHA256SUMS}"
-    staged: list[tuple[StagedFile, str]] = []
+    staged: list[tuple[Staged, str]] = []
     try:
         for path, text in ((manifest.document.path, document), (sums, sha256sums(manifest))):
             if text is not None:
                 staged.append((storage.stage_bytes(text.encode()), path))
-        last = storage.stage_bytes(encode_manifest(manifest))
+        encoded = encode_manifest(manifest)
+        last = storage.stage_bytes(encoded)
     except BaseException:
         for file, _ in staged:
             file.discard()
         raise
-    return PreparedRevision(folder, manifest, artifacts, staged, last)
+    return PreparedRevision(folder, manifest, artifacts, staged, last, sha256_of(encoded))
 
 
 def commit_revisions(writer: Writer, revisions: Sequence[PreparedRevision]) -> None:
@@ -129,6 +132,7 @@ def commit_revisions(writer: Writer, revisions: Sequence[PreparedRevision]) -> N
 def _make_folders(storage: LocalStorage, revision: PreparedRevision) -> None:
     """The revision's folders, empty: what a killed session left there was never committed."""
     first, *others = dict.fromkeys(revision.folders())
+    storage.make_new_folder(revision.folder)
     if not storage.make_new_folder(first):
         if storage.exists(f"{first}/{MANIFEST}"):
             raise ArchiveUnwritable(

@@ -20,31 +20,67 @@ _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _OPEN = os.O_RDWR | getattr(os, "O_BINARY", 0)
 
 
-class StagedFile:
+class Staged:
+    """A file that was set aside, at ``path``, until it gets its place or is discarded.
+
+    ``is_durable``: its bytes are, not yet its name.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.is_durable = False
+        self._is_here = True
+
+    def published(self) -> None:
+        """It has its place in the archive, and is no longer here to be discarded."""
+        self._is_here = False
+
+    def discard(self) -> None:
+        """Remove the file, unless it was published."""
+        if self._is_here:
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)
+
+
+def stage_bytes(path: str, data: bytes) -> Staged:
+    """A new file with this content."""
+    try:
+        descriptor = os.open(path, _CREATE, 0o666)
+        try:
+            written = os.write(descriptor, data)
+            while written < len(data):
+                written += os.write(descriptor, memoryview(data)[written:])
+        except BaseException:
+            Staged(path).discard()
+            raise
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise unwritable(f"write {path}", error) from error
+    return Staged(path)
+
+
+class StagedFile(Staged):
     """A file that is being written aside: hashed in the pass that writes it.
 
     ``size`` in bytes, ``sha256`` and ``media_type`` are of all that was written. ``companion`` is a
     file beside it that ends with it. ``was_there``: there was such a file already, from which
-    :meth:`take_over` may take some. ``is_durable``: its bytes are, not yet its name.
+    :meth:`take_over` may take some.
     """
 
-    def __init__(self, path: str, durability: Durability, *, new: bool = False) -> None:
-        """``new``: it is an error if there is such a file already."""
-        self.path = path
+    def __init__(self, path: str, durability: Durability) -> None:
+        super().__init__(path)
         self.companion: str | None = None
         self.size = 0
-        self.was_there = self.is_durable = False
+        self.was_there = False
         self._durability = durability
         self._head = b""
         self._media_type: MediaType | None = None
         self._sha256: Sha256 | None = None
         self._hash = RunningSha256()
-        self._is_here = True
         try:
             self._descriptor = os.open(path, _CREATE, 0o666)
-        except FileExistsError as error:
-            if new:
-                raise unwritable(f"create {path}", error) from error
+        except FileExistsError:
             with explained(f"create {path}"):
                 self._descriptor = os.open(path, _OPEN)
             self.was_there = True
@@ -115,11 +151,8 @@ class StagedFile:
             self._hash.close()
             self.size, self._head, self._hash = 0, b"", RunningSha256()
 
-    def finish(self, media_type: MediaType | None = None) -> None:
-        """Nothing is written after that. A large file's bytes are made durable at once.
-
-        ``media_type`` is what it has where that is known.
-        """
+    def finish(self) -> None:
+        """Nothing is written after that. A large file's bytes are made durable at once."""
         try:
             if self.size >= _SYNCED_ALONE_FROM:
                 self._durability.sync_open(self._descriptor)
@@ -128,21 +161,10 @@ class StagedFile:
         except OSError as error:
             raise unwritable(f"sync {self.path}", error) from error
         # A run may have very many files: what waits for its commit should be small.
-        self._media_type, self._head = media_type or self.media_type, b""
+        self._media_type, self._head = self.media_type, b""
         self._sha256 = self._hash.sha256()
         self._hash.close()
         del self._hash
-
-    def sync(self) -> None:
-        """Make the bytes of a finished file durable."""
-        if not self.is_durable:
-            with explained(f"sync {self.path}"):
-                self._durability.sync(self._folder, [self.path], [])
-            self.is_durable = True
-
-    def published(self) -> None:
-        """It has its place in the archive, and is no longer here to be discarded."""
-        self._is_here = False
 
     def leave(self) -> None:
         """Leave the file and its companion where they are, for another session."""
@@ -154,10 +176,10 @@ class StagedFile:
     def discard(self) -> None:
         """Remove the file, unless it was published, and its companion."""
         self.leave()
-        for path in (self.path if self._is_here else None, self.companion):
+        super().discard()
+        if self.companion is not None:
             with contextlib.suppress(OSError):
-                if path is not None:
-                    os.unlink(path)
+                os.unlink(self.companion)
 
     @property
     def _folder(self) -> str:

@@ -17,9 +17,8 @@ from pathlib import Path
 from archiver.adapters.disk import VANISHED, explained, unreadable, unwritable
 from archiver.adapters.durability import Durability
 from archiver.adapters.exchange import exchange_folders
-from archiver.adapters.staging import StagedFile
+from archiver.adapters.staging import Staged, StagedFile, stage_bytes
 from archiver.domain.digest import Sha256
-from archiver.domain.media_type import OCTET_STREAM
 from archiver.domain.paths import TEMPORARY_FOLDER
 from archiver.errors import ArchiveUnwritable
 
@@ -83,14 +82,11 @@ class LocalStorage:
     def is_folder(self, path: str) -> bool:
         return self.locate(path).is_dir()
 
-    def stage(self, name: str, *, new: bool = False) -> StagedFile:
-        """A file to be written aside; ``publish`` gives it its place.
+    def stage(self, name: str) -> StagedFile:
+        """A file to be written aside; ``publish`` gives it its place."""
+        return StagedFile(self._place(f"{TEMPORARY_FOLDER}/{name}"), self._durability)
 
-        ``new``: it is an error if there is one of that name.
-        """
-        return StagedFile(self._place(f"{TEMPORARY_FOLDER}/{name}"), self._durability, new=new)
-
-    def publish(self, staged: StagedFile, path: str, *, new: bool = False) -> None:
+    def publish(self, staged: Staged, path: str, *, new: bool = False) -> None:
         """Move a finished file to ``path``, in a folder that is there.
 
         ``new``: it is an error if something is at ``path``.
@@ -105,23 +101,17 @@ class LocalStorage:
             raise unwritable(f"write {path}", error) from error
         staged.published()
 
-    def stage_bytes(self, data: bytes) -> StagedFile:
-        """A finished file with this content, to be published."""
-        staged = self.stage(f"{os.getpid()}-{next(self._aside)}.part", new=True)
-        try:
-            staged.write(data)
-            staged.finish(OCTET_STREAM)
-        except BaseException:
-            staged.discard()
-            raise
-        return staged
+    def stage_bytes(self, data: bytes) -> Staged:
+        """A file with this content, to be published."""
+        name = f"{os.getpid()}-{next(self._aside)}.part"
+        return stage_bytes(self._place(f"{TEMPORARY_FOLDER}/{name}"), data)
 
     def put(self, path: str, data: bytes, *, new: bool = False) -> None:
         """Write a whole file: aside, synced, renamed, its folder synced."""
         self.check_root()
         staged = self.stage_bytes(data)
         try:
-            staged.sync()
+            self.sync([staged.path], [])
             folder = path.rpartition("/")[0]
             self.make_folder(folder)
             self.publish(staged, path, new=new)

@@ -6,7 +6,10 @@ Errors are httpx's, in the words that httpcore and h11 have for them.
 
 import select
 import socket
+import struct
+import sys
 from collections.abc import Callable, Iterator
+from ssl import SSLSocket
 from typing import TypeAlias
 
 import httptools
@@ -14,6 +17,7 @@ import httpx
 
 from archiver.adapters.network import ENDED_WHILE_IDLE, TRICKLES, Trickle
 
+_KERNEL_KEEPS_TIME = sys.platform == "linux"
 _BUFFER = 128 << 10
 _LARGE = 1 << 20
 """Bodies from this size get larger buffers (bytes)."""
@@ -85,6 +89,7 @@ class Connection:
         self._socket = sock
         self._trickle = trickle
         self._is_used_again = self._has_answered = False
+        self._timeout: float | None = -1.0
 
     def close(self) -> None:
         self._socket.close()
@@ -107,9 +112,9 @@ class Connection:
         self._has_answered = False
         self._trickle.restart()
         try:
-            self._socket.settimeout(timeout)
+            self._limit(timeout)
             self._socket.sendall(message)
-        except TimeoutError as error:
+        except (TimeoutError, BlockingIOError) as error:
             raise httpx.WriteTimeout(str(error)) from error
         except OSError as error:
             raise self._broken(error, httpx.WriteError) from error
@@ -119,7 +124,7 @@ class Connection:
         began = self.clock()
         try:
             count = self._socket.recv_into(into)
-        except TimeoutError as error:
+        except (TimeoutError, BlockingIOError) as error:
             raise httpx.ReadTimeout(str(error)) from error
         except OSError as error:
             raise self._broken(error, httpx.ReadError) from error
@@ -134,7 +139,7 @@ class Connection:
 
     def receive_head(self, timeout: float | None) -> tuple[Head, memoryview]:
         """The head of the next answer, and what came of its body besides ``head.pieces``."""
-        self._socket.settimeout(timeout)
+        self._limit(timeout)
         head, rest, seen = Head(), self.buffers[0][:0], 0
         while not head.is_final:
             if not rest:
@@ -148,6 +153,22 @@ class Connection:
             if seen > _MOST_HEAD:
                 raise httpx.RemoteProtocolError("the head is too long")
         return head, rest
+
+    def _limit(self, timeout: float | None) -> None:
+        """Let no call take longer. Python would poll before each; the kernel keeps time too.
+
+        Not under TLS: there Python takes what the kernel says then for a reason to try again.
+        """
+        if timeout == self._timeout:
+            return
+        self._timeout = timeout
+        if _KERNEL_KEEPS_TIME and timeout is not None and not isinstance(self._socket, SSLSocket):
+            self._socket.settimeout(None)
+            value = struct.pack("@ll", int(timeout), int(timeout % 1 * 1e6) or int(timeout < 1))
+            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                self._socket.setsockopt(socket.SOL_SOCKET, option, value)
+        else:
+            self._socket.settimeout(timeout)
 
     def _broken(self, error: OSError, kind: type[httpx.NetworkError]) -> httpx.TransportError:
         if self._is_used_again and not self._has_answered:

@@ -83,6 +83,10 @@ class StopSwitch:
         if self._flag.is_set():
             raise Interrupted("interrupted")
 
+    def wait(self, seconds: float) -> None:
+        """Wait, but no longer once the switch is set."""
+        self._flag.wait(seconds)
+
     def sleep(self, seconds: float) -> None:
         """Wait; raises Interrupted as soon as the switch is set."""
         if self._flag.wait(seconds):

@@ -159,7 +159,7 @@ class RunArchiver:
             tuple(entry.state for entry in manifest.artifacts) if manifest else (),
             tuple(_problems(run.run_id, manifest, settlements)),
             Committed(
-                prepared.last.sha256,
+                prepared.sha256,
                 answer.at,
                 revision_rows(prepared.manifest, run, answer.document, folder),
             )
