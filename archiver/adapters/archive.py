@@ -40,6 +40,8 @@ TOOL = f"skyvern-archiver {__version__}"
 _LOCK = f"{TEMPORARY_FOLDER}/lock"
 _HOLDER = f"{TEMPORARY_FOLDER}/lock.json"
 _JOURNAL_ENDING = ".journal"
+_LAST_BREATH = 5.0
+"""Seconds in which those that worked for a killed writer are gone."""
 
 README = """\
 This folder is an archive of Skyvern runs, written by skyvern-archiver.
@@ -230,10 +232,10 @@ def _locked(storage: LocalStorage) -> Iterator[None]:
     storage.make_root()
     with explained(f"create the archive {storage}"):
         storage.make_folder(TEMPORARY_FOLDER)
-    lock = FileLock(storage.locate(_LOCK), timeout=0)
+    lock = FileLock(storage.locate(_LOCK))
     with explained(f"lock {storage}"):
         try:
-            lock.acquire()
+            lock.acquire(timeout=0 if _holder_lives(storage) else _LAST_BREATH)
         except Timeout:  # an OSError too, but nothing is wrong with the disk
             raise ArchiveLocked(
                 f"another writer holds {storage}: {_holder(storage)}",
@@ -246,6 +248,23 @@ def _locked(storage: LocalStorage) -> Iterator[None]:
         with contextlib.suppress(OSError):
             storage.locate(_HOLDER).unlink(missing_ok=True)
         lock.release()
+
+
+def _holder_lives(storage: LocalStorage) -> bool:
+    """Whether the process that held the archive last is there; True where that cannot be told.
+
+    Processes that worked for one that was killed end a moment later.
+    """
+    try:
+        holder = json.loads(storage.locate(_HOLDER).read_bytes())
+        if os.name == "nt" or holder["host"] != socket.gethostname():
+            return True
+        os.kill(holder["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        pass
+    return True
 
 
 def _holder(storage: LocalStorage) -> str:

@@ -81,9 +81,8 @@ CLOUD = "https://api.skyvern.com"
 @click.option(
     "--workers",
     type=click.IntRange(1, 64),
-    default=1,
-    show_default=True,
-    help="Processes that share the work where there are 500 ids or more; limits are for all.",
+    help="Processes that share the work where there are 500 ids or more; all limits are for them "
+    "together [default: one per core, 4 at most]",
 )
 @click.option("--connect-timeout", type=Duration(), default="10s", show_default=True)
 @click.option(
@@ -197,7 +196,7 @@ def _fetch_options(options: dict[str, Any]) -> "FetchOptions":
         max_document_size=options["max_document_size"],
         verify_tls=not options["insecure"],
         fsync=options["fsync"],
-        workers=options["workers"],
+        workers=options["workers"] or min(4, _cores()),
         max_requests_per_second=options["max_requests_per_second"],
         max_bandwidth=_above_zero(options["max_bandwidth"], "--max-bandwidth"),
     )
@@ -234,6 +233,12 @@ def _seconds(duration: timedelta, name: str) -> float:
     if not duration:
         raise UsageError(f"{name} must be longer than zero")
     return duration.total_seconds()
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _above_zero(size: int | None, name: str) -> int | None:

@@ -30,7 +30,8 @@ class RunOptions:
 class RunAsker:
     """Asks the API for runs and plans what to do about them. Safe to use from several threads.
 
-    ``slots`` limits the questions under way; ``check_stop`` may raise Interrupted.
+    ``slots`` limits the questions under way; ``check_stop`` may raise Interrupted. After
+    ``most_failures`` runs in a row that got no answer the API is taken to be down.
     """
 
     def __init__(
@@ -40,13 +41,14 @@ class RunAsker:
         slots: Semaphore,
         check_stop: Callable[[], None],
         now: Callable[[], datetime],
+        most_failures: int,
     ) -> None:
         self.options = options
         self.now = now
         self.check_stop = check_stop
         self._api = api
         self._slots = slots
-        self._breaker = _Breaker(api.base_url)
+        self._breaker = _Breaker(api.base_url, most_failures)
         self._reading = Lock()
         self._room = ByteBudget(_DOCUMENT_BYTES, check_stop)
 
@@ -99,21 +101,19 @@ class RunAsker:
 class _Breaker:
     """Ends the batch when the API answers nobody any more. Used from several threads.
 
-    Some runs in a row without an answer, each after all its attempts, open it: then every run gets
-    one attempt, until one has an answer or too many had none.
+    A fifth of ``most`` runs in a row without an answer, each after all its attempts, open it: then
+    every run gets one attempt, until one has an answer or too many had none.
     """
 
-    _DOUBT = 20
-    _MOST = 100
-
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, most: int) -> None:
         self._base_url = base_url
+        self._most = most
         self._failed = 0
         self._lock = Lock()
 
     @property
     def is_open(self) -> bool:
-        return self._failed >= self._DOUBT
+        return self._failed >= self._most / 5
 
     def answered(self) -> None:
         with self._lock:
@@ -123,7 +123,7 @@ class _Breaker:
         """Raises ApiDown once too many runs in a row got no answer."""
         with self._lock:
             self._failed += 1
-            if self._failed >= self._MOST:
+            if self._failed >= self._most:
                 raise ApiDown(
                     f"the API at {self._base_url} is down: {self._failed} runs in a row got no "
                     f"answer (the last: {error})",

@@ -42,6 +42,8 @@ class FetchOptions:
     """Of the API."""
     max_bandwidth: float | None = None
     """Bytes of artifacts a second."""
+    most_failures: int = 100
+    """Runs in a row without an answer after which the API is taken to be down."""
 
     @property
     def durability(self) -> Durability:
@@ -55,6 +57,7 @@ class FetchOptions:
             download_concurrency=max(1, self.download_concurrency // processes),
             max_requests_per_second=_part(self.max_requests_per_second, processes),
             max_bandwidth=_part(self.max_bandwidth, processes),
+            most_failures=max(1, self.most_failures // processes),
         )
 
 
@@ -118,7 +121,7 @@ def run_asker(options: FetchOptions, world: Surroundings) -> Iterator[RunAsker]:
             Throttle(options.max_requests_per_second, world.stop.sleep),
         )
         slots = Semaphore(options.api_concurrency)
-        yield RunAsker(api, options.run, slots, world.stop.check, world.now)
+        yield RunAsker(api, options.run, slots, world.stop.check, world.now, options.most_failures)
 
 
 @contextlib.contextmanager

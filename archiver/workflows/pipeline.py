@@ -11,6 +11,7 @@ from typing import TypeVar
 from archiver.adapters.archive import Writer
 from archiver.adapters.revisions import commit_revisions
 from archiver.domain.run_id import RunId
+from archiver.errors import Interrupted
 from archiver.workflows.artifacts import ArtifactFetcher
 from archiver.workflows.connect import (
     FetchOptions,
@@ -65,7 +66,11 @@ def archive_runs(
                 done = [result for result in results if isinstance(result, RunResult)]
                 for result in done:
                     rooms.enter_context(result.room)
-                commit_revisions(writer, [r.revision for r in done if r.revision is not None])
+                try:
+                    commit_revisions(writer, [r.revision for r in done if r.revision is not None])
+                except BaseException:
+                    world.stop.abort()
+                    raise
             yield from (result.archived for result in done)
             if hand_back is not None:
                 for other in results:
@@ -85,6 +90,13 @@ def in_flight(
     Takes no new ids once ``stop`` is set, and waits a little for those under way. Raises the error
     that stopped the batch, or Interrupted, when all results that there are were given.
     """
+    def watched(run_id: RunId) -> ResultT:
+        try:
+            return work(run_id)
+        except BaseException:
+            stop.abort()  # at once: nobody else may begin
+            raise
+
     ended: SimpleQueue[Future[ResultT]] = SimpleQueue()
     pending: set[Future[ResultT]] = set()
     failures: list[BaseException] = []
@@ -105,7 +117,6 @@ def in_flight(
                     found.append(future.result())
                 else:
                     failures.append(error)
-                    stop.abort()
                 future = ended.get_nowait()
         return found
 
@@ -113,7 +124,7 @@ def in_flight(
     more = True
     while (more or pending) and not stop.is_set:
         for run_id in itertools.islice(left, limit - len(pending)):
-            future = executor.submit(work, run_id)
+            future = executor.submit(watched, run_id)
             pending.add(future)
             future.add_done_callback(ended.put)
         more = len(pending) == limit
@@ -125,6 +136,7 @@ def in_flight(
     while pending and (seconds := until - time.monotonic()) > 0:
         if found := results(seconds):
             yield found
-    if failures:
-        raise failures[0]
+    # Those that were interrupted by a failure are not what failed.
+    for failure in sorted(failures, key=lambda error: isinstance(error, Interrupted)):
+        raise failure
     stop.check()

@@ -170,6 +170,7 @@ def archive_share(share: Share) -> ShareDone:
     writer = join_session(options.archive, share.session, share.number, options.durability)
     with _watched(stop, writer.stop_flag, share.process):
         try:
+            stop.check()
             archived += archive_runs(
                 share.ids, share.folders, options, world, writer, handed_back.append
             )
@@ -177,6 +178,7 @@ def archive_share(share: Share) -> ShareDone:
             pass
         except ArchiverError as error:
             errors.append(error)
+            writer.stop_flag.touch()  # at once: nobody else may begin
     return ShareDone(tuple(archived), tuple(handed_back), tuple(errors))
 
 
@@ -188,6 +190,8 @@ def _say_nothing(_event: Event) -> None:
 def _watched(stop: StopSwitch, flag: Path, process: int) -> Iterator[None]:
     """Stops when the session says so; ends this process where the session's has ended."""
     is_over = threading.Event()
+    if flag.exists():
+        stop.interrupt()
 
     def watch() -> None:
         while not is_over.wait(POLL_SECONDS):

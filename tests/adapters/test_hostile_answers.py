@@ -153,8 +153,8 @@ def test_a_bomb_does_not_explode_on_the_disk(
 
 MEASURED = """
 import pathlib, sys
-from archiver.cli.main import WithoutPandas, run
-sys.meta_path.insert(0, WithoutPandas())
+from archiver.cli.main import WithoutUnused, run
+sys.meta_path.insert(0, WithoutUnused())
 code = run(sys.argv[1:])
 sys.stdout.flush()
 sys.stderr.write(pathlib.Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])

@@ -1,0 +1,245 @@
+"""Several processes at one session come to the same as one, whatever happens to any of them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import Command, Ran, child_environment
+from tests.crash.invariants import assert_intact, assert_tidy
+from tests.lying_server import (
+    FOREVER,
+    Blob,
+    LyingServer,
+    Stall,
+    Status,
+    png,
+    task_run,
+    workflow_run,
+)
+from tests.workflows.held import Held
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
+
+FEW = """
+import archiver.workflows.fetch, archiver.workflows.lanes, archiver.workflows.pipeline
+import archiver.workflows.shares
+from archiver.cli.main import main
+archiver.workflows.fetch.MANY = 20
+archiver.workflows.shares._SMALLEST = 5
+archiver.workflows.pipeline.VERY_LARGE = 100_000
+main()
+"""
+"""The command, in a world where little is much already."""
+OPTIONS = ("--json", "--workers", "3", "--attempts", "1")
+
+
+def start(*arguments: str | Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-c", FEW, "fetch", *OPTIONS, *map(str, arguments)],
+        env=child_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def finish(process: subprocess.Popen[bytes], code: int = 0) -> Ran:
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == code, err.decode()
+    assert b"Traceback" not in err
+    return Ran(process.returncode, out, err.decode())
+
+
+def fill(server: LyingServer, count: int, first: int = 1) -> list[str]:
+    return [
+        server.add_run(
+            task_run(
+                f"tsk_{number}",
+                screenshots=[server.artifact(png(number), "screenshot")],
+                downloads=[server.artifact(Blob(3_000, number), "download", "a.bin")],
+            )
+        )
+        for number in range(first, first + count)
+    ]
+
+
+def workers_of(process: subprocess.Popen[bytes]) -> list[int]:
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return [int(pid) for pid in listed.split()]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def until(process: subprocess.Popen[bytes], holds: Callable[[], object]) -> None:
+    while not holds():
+        assert process.poll() is None, process.communicate()[1].decode()
+
+
+def committed(archive: Held) -> int:
+    return len(list(archive.root.glob("runs/**/manifest.json")))
+
+
+def stalled(server: LyingServer, ids: Sequence[str]) -> None:
+    """These runs get no answer for as long as the test may take."""
+    for run_id in ids:
+        server.lie(run_id, Stall(10), times=FOREVER)
+
+
+def test_three_processes_come_to_the_same_as_one(
+    server: LyingServer, archiver: Command, archive: Held, tmp_path: Path
+) -> None:
+    ids = fill(server, 60)
+    ran = finish(start(*ids))
+    assert ran.runs == {"asked": 60, "fetched": 60}
+    assert ran.states == {"verified": 60, "unverified": 60}
+    assert_intact(archive.root)
+    assert_tidy(archive.root)
+    (record,) = archive.root.glob("ledger/*.json")
+    assert json.loads(record.read_bytes())["manifests"] == 60
+
+    other = Held(tmp_path / "other")
+    archiver("fetch", *ids, "--archive", other.root, "--workers", "1")
+    for path in other.root.glob("runs/**/*"):
+        if path.is_file() and path.name != "manifest.json":
+            twin = archive.root / path.relative_to(other.root)
+            assert twin.read_bytes() == path.read_bytes()
+    assert len(archive.rows("fetches")) == len(other.rows("fetches")) == 60
+    server.clear_requests()
+    assert finish(start(*ids)).runs == {"asked": 60, "unchanged": 60}
+    assert not server.requests
+
+
+def test_runs_that_changed_get_their_next_revision(
+    server: LyingServer, archiver: Command, archive: Held
+) -> None:
+    ids = fill(server, 30)
+    finish(start(*ids))
+    for run_id in ids:
+        server.add_run(task_run(run_id, "failed", failure_reason="changed"), run_id=run_id)
+    assert finish(start(*ids, "--refresh")).runs == {"asked": 30, "fetched": 30}
+    assert_intact(archive.root)
+    assert_tidy(archive.root)
+    assert all(archive.manifest(run_id, 2)["revision"] == 2 for run_id in ids)
+
+
+def test_a_run_that_is_asked_for_under_two_ids_is_archived_by_one_process(
+    server: LyingServer, archiver: Command, archive: Held
+) -> None:
+    ids = fill(server, 30)
+    for number in range(8):
+        shot = server.artifact(png(number), "screenshot")
+        run = workflow_run(f"tsk_v2_{number}", run_type="task_v2", screenshots=[shot])
+        ids.insert(3 * number, server.add_run(run))
+        ids.append(server.add_run(run, run_id=f"wr_{number}"))
+    ran = finish(start(*ids))
+    assert sum(ran.runs.values()) == 2 * len(ids)
+    assert "failed" not in ran.runs
+    assert_intact(archive.root)
+    assert_tidy(archive.root)
+    assert {row["run_id"] for row in archive.rows("runs")} == {
+        run_id for run_id in ids if not run_id.startswith("wr_")
+    }
+
+
+def test_very_large_artifacts_are_left_to_the_sessions_own_process(
+    server: LyingServer, archiver: Command, archive: Held
+) -> None:
+    ids = fill(server, 40)
+    recordings = {f"tsk_{900 + n}": Blob(150_000, n) for n in range(3)}
+    for place, (run_id, content) in enumerate(recordings.items()):
+        recording = server.artifact(content, "recording")
+        ids.insert(7 * place, server.add_run(task_run(run_id, recording=recording)))
+    assert finish(start(*ids)).runs == {"asked": 43, "fetched": 43}
+    assert_intact(archive.root)
+    assert_tidy(archive.root)
+    for run_id in recordings:
+        (row,) = [row for row in archive.rows("artifacts") if row["run_id"] == run_id]
+        assert row["size"] == 150_000
+
+
+def test_a_refused_key_ends_all_of_them(server: LyingServer, archiver: Command) -> None:
+    ids = fill(server, 200)
+    server.lie("/v1/runs/*", Status(401), times=FOREVER)
+    ran = finish(start(*ids), 12)
+    assert ran.err.count("refused the key") == 1
+    assert len(server.requests) < 60
+
+
+def test_an_api_that_is_down_ends_all_of_them(server: LyingServer, archiver: Command) -> None:
+    ids = fill(server, 400)
+    server.lie("/v1/runs/*", Status(503), times=FOREVER)
+    ran = finish(start(*ids), 3)
+    assert ran.err.count("is down") == 1
+    assert len(server.requests) < 150
+
+
+def test_an_interrupted_session_ends_soon_and_is_gone_on_with(
+    server: LyingServer, archiver: Command, archive: Held
+) -> None:
+    ids = fill(server, 60)
+    stalled(server, ids[10::20])
+    process = start(*ids, "--api-concurrency", "9")
+    until(process, lambda: committed(archive) >= 20)
+    workers = workers_of(process)
+    assert len(workers) == 3
+    process.send_signal(signal.SIGINT)
+    ran = finish(process, 130)
+    assert ran.err.count("stopping") == 1
+    assert not any(map(is_alive, workers))
+    assert_intact(archive.root)
+    server.stop_lying()
+    before = committed(archive)
+    server.clear_requests()
+    assert finish(start(*ids)).runs["asked"] == 60
+    assert committed(archive) == 60
+    assert server.count("/v1/runs/") <= 60 - before + 3
+    assert_intact(archive.root)
+    assert_tidy(archive.root)
+
+
+def test_killed_the_session_takes_its_workers_along_and_loses_nothing(
+    server: LyingServer, archiver: Command, archive: Held
+) -> None:
+    ids = fill(server, 60)
+    stalled(server, ids[10::20])
+    process = start(*ids, "--api-concurrency", "9")
+    until(process, lambda: committed(archive) >= 20)
+    workers = workers_of(process)
+    process.kill()
+    process.communicate()
+    server.stop_lying()
+    # Whoever comes next waits a moment for them, if it must.
+    ran = finish(start(*ids))
+    assert not any(map(is_alive, workers))
+    assert sum(ran.runs.values()) == 120
+    assert_intact(archive.root)
+    assert_tidy(archive.root)
+    assert committed(archive) == 60
+
+
+def test_a_worker_that_is_killed_ends_the_session_with_one_line(
+    server: LyingServer, archiver: Command, archive: Held
+) -> None:
+    ids = fill(server, 60)
+    stalled(server, ids[10::20])
+    process = start(*ids, "--api-concurrency", "9")
+    until(process, lambda: committed(archive) >= 20)
+    os.kill(workers_of(process)[0], signal.SIGKILL)
+    ran = finish(process, 3)
+    assert "--workers 1 does without" in ran.err
+    assert_intact(archive.root)
+    server.stop_lying()
+    finish(start(*ids))
+    assert_intact(archive.root)
+    assert_tidy(archive.root)
+    assert committed(archive) == 60
