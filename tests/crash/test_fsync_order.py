@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.crash.killer import FETCH, Killer
-from tests.lying_server import LyingServer
+from tests.lying_server import LyingServer, png, task_run
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="paths come from /proc")
 
@@ -90,3 +90,37 @@ def test_the_table_runs_comes_last_and_every_table_is_durable(
         place_of(events, "fsync", str(path.parent), after=number)
     (ledger,) = (n for n, _, path in appearances(events, archive) if path.parent.name == "ledger")
     assert ledger > tables[-1][0]
+
+
+def test_many_runs_are_synced_together_in_the_same_order(
+    server: LyingServer, killer: Killer, tmp_path: Path
+) -> None:
+    archive, record = tmp_path.resolve() / "archive", tmp_path / "events.json"
+    ids = [f"tsk_{number}" for number in range(100, 130)]
+    for run_id in ids:
+        shots = [server.artifact(png(n), "screenshot") for n in range(5)]
+        server.add_run(task_run(run_id, screenshots=shots))
+    ended = killer.run(archive, "fetch", *ids, "--json", "--quiet", record=record)
+    assert ended.code == 0
+    events = [tuple(event) for event in json.loads(record.read_text())]
+    durable = [n for n, event in enumerate(events) if event[0] == "syncfs"]
+    if not durable:
+        pytest.skip("this file system is not synced as a whole")
+    found = appearances(events, archive)
+    together = 0
+    for committed, _, manifest in found:
+        if manifest.name != "manifest.json":
+            continue
+        last = max(n for n, _, path in found if manifest.parent in path.parents and n < committed)
+        first = place_of(events, "os.mkdir", str(manifest.parent))
+        synced = [n for n in durable if last < n < committed]
+        together += bool(synced)
+        folder = ("fsync", str(manifest.parent))
+        assert synced or place_of(events, *folder, after=last) < committed
+        journal = [
+            n
+            for n, event in enumerate(events[:first])
+            if event[0] == "syncfs" or (event[0] == "fsync" and event[1].endswith(".journal"))
+        ]
+        assert journal, "a folder before the journal names it"
+    assert together

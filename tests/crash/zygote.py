@@ -22,6 +22,7 @@ import archiver.cli.progress
 import archiver.cli.results
 import archiver.cli.signals
 import archiver.workflows.fetch  # noqa: F401
+from archiver.adapters.durability import Durability
 from archiver.cli.main import WithoutUnused, run
 
 KILLED = 137
@@ -48,9 +49,18 @@ def _child(order: dict[str, object], report: int) -> None:
         fsync(descriptor)
         recorded.append(("fsync", str(Path(f"/proc/self/fd/{descriptor}").readlink())))
 
+    sync_together = Durability._sync_together
+
+    def recording_sync(durability: Durability, root: str) -> bool:
+        done = sync_together(durability, root)
+        if done:
+            recorded.append(("syncfs", root))
+        return done
+
     if record:
-        # Of this the audit hooks hear nothing.
+        # Of these the audit hooks hear nothing.
         os.fsync = recording_fsync  # type: ignore[assignment]  # only called with descriptors
+        Durability._sync_together = recording_sync  # type: ignore[assignment, method-assign]  # in this fork
 
     def on_event(event: str, arguments: tuple[object, ...]) -> None:
         nonlocal changes
