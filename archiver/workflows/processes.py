@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
+from multiprocessing.sharedctypes import Synchronized
 
 from archiver.workflows.connect import StopSwitch
 
@@ -24,7 +25,8 @@ def worker_processes(count: int, stop: StopSwitch) -> Iterator[Executor]:
     """
     forks = sys.platform == "linux" and threading.active_count() == 1
     context = multiprocessing.get_context("fork" if forks else "spawn")
-    executor = ProcessPoolExecutor(count, context, _begin, (os.getpid(),))
+    number = context.Value("i", 0)
+    executor = ProcessPoolExecutor(count, context, _begin, (os.getpid(), number))
     try:
         for _ in range(count):
             executor.submit(os.getpid)
@@ -33,8 +35,15 @@ def worker_processes(count: int, stop: StopSwitch) -> Iterator[Executor]:
         executor.shutdown(wait=not stop.is_set, cancel_futures=True)
 
 
-def _begin(parent: int) -> None:
-    """What a process that was just started does first."""
+def _begin(parent: int, number: "Synchronized[int]") -> None:
+    """What a process that was just started does first; ``number`` counts them."""
+    with number.get_lock():
+        mine = number.value
+        number.value += 1
+    if hasattr(os, "sched_setaffinity"):
+        # Its threads take turns anyway (the GIL): between cores each turn costs more than it takes.
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[mine % len(cores)]})
     # Of Ctrl-C the session's own process hears too, and says what is to be done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
