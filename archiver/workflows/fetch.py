@@ -15,9 +15,7 @@ from archiver.workflows.connect import FetchOptions, Surroundings
 from archiver.workflows.events import RunFinished, SessionStarted, TablesWritten
 from archiver.workflows.ledger import append_record
 from archiver.workflows.pipeline import archive_runs
-from archiver.workflows.processes import worker_processes
 from archiver.workflows.run import Archived
-from archiver.workflows.shares import archive_in_shares
 from archiver.workflows.tables import FLUSH_BYTES, add_rows, recover
 
 FLUSH_SECONDS = 300.0
@@ -40,6 +38,8 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
         executor = None
         if options.workers > 1 and len(ids) >= MANY:
             # Before anything is imported that starts threads.
+            from archiver.workflows.processes import worker_processes
+
             executor = stack.enter_context(worker_processes(options.workers, world.stop))
         from archiver.adapters.held import wanted_runs
 
@@ -68,6 +68,8 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
             if executor is None or len(wanted.ids) < MANY:
                 each = archive_runs(*archiving)
             else:
+                from archiver.workflows.shares import archive_in_shares
+
                 each = archive_in_shares(*archiving, executor)
             for archived in each:
                 collector.take(archived)

@@ -9,9 +9,12 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
-from multiprocessing.sharedctypes import Synchronized
+from typing import TYPE_CHECKING
 
 from archiver.workflows.connect import StopSwitch
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
 
 _PR_SET_PDEATHSIG = 1
 
