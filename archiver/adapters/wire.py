@@ -51,7 +51,8 @@ class Head:
             self.keeps_alive = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name, value.strip()))
+        if not self.is_final:  # else it is a trailer, or of the next answer
+            self.headers.append((name, value.strip()))
 
     def on_message_begin(self) -> None:
         if self.is_complete:  # of the next answer, that nobody asked for
@@ -65,7 +66,8 @@ class Head:
         self.keeps_alive = self._parser.should_keep_alive()
 
     def on_body(self, piece: bytes) -> None:
-        self.pieces.append(piece)
+        if not self.is_complete:  # else it is of the next answer
+            self.pieces.append(piece)
 
     def on_message_complete(self) -> None:
         if self.is_final:
