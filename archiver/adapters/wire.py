@@ -152,7 +152,7 @@ class Connection:
             cut = end if end > 3 else len(rest)
             head.feed(rest[:cut])
             rest, seen = rest[cut:], seen + cut
-            if seen > _MOST_HEAD:
+            if seen > _MOST_HEAD and not head.is_final:  # else the rest is the body's
                 raise httpx.RemoteProtocolError("the head is too long")
         return head, rest
 
