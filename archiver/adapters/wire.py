@@ -75,8 +75,8 @@ class Head:
         else:  # interim (RFC 9110, 15.2): the answer comes behind it
             self.headers = []
 
-    def value(self, name: bytes) -> bytes | None:
-        return next((v for n, v in self.headers if n.lower() == name), None)
+    def values(self, name: bytes) -> list[bytes]:
+        return [v for n, v in self.headers if n.lower() == name]
 
 
 class Connection:
@@ -154,6 +154,8 @@ class Connection:
             rest, seen = rest[cut:], seen + cut
             if seen > _MOST_HEAD and not head.is_final:  # else the rest is the body's
                 raise httpx.RemoteProtocolError("the head is too long")
+        if [v.lower() for v in head.values(b"transfer-encoding")] not in ([], [b"chunked"]):
+            raise httpx.RemoteProtocolError("its Transfer-Encoding was not asked for")
         return head, rest
 
     def _limit(self, timeout: float | None) -> None:
@@ -193,13 +195,13 @@ class Body(httpx.SyncByteStream):
         self._connection = connection
         self._head = head
         self._release: Callable[..., None] | None = release
-        self._is_chunked = head.value(b"transfer-encoding") is not None
-        length = head.value(b"content-length")
+        self._is_chunked = bool(head.values(b"transfer-encoding"))
+        length = head.values(b"content-length")
         self._left: int | None = None
         if not has_content or head.status in (204, 304):
             self._left = 0
-        elif length is not None and not self._is_chunked:
-            self._left = int(length)
+        elif length and not self._is_chunked:
+            self._left = int(length[0])
         if head.pieces and not self._is_chunked:
             rest = memoryview(b"".join([*head.pieces, rest]))
         self._rest = rest

@@ -84,6 +84,13 @@ def test_what_came_of_a_body_that_is_cut_is_had(clients: Clients, size: int) -> 
         pytest.param(head("Content-Length: " + "9" * 5_000), id="a length beyond all"),
         pytest.param(head("Content-Length: 5", "Content-Length: 6") + b"123456", id="two lengths"),
         pytest.param(head("Content-Length: 5, 6") + b"123456", id="a list of lengths"),
+        pytest.param(head("Transfer-Encoding: gzip, chunked") + b"0\r\n\r\n", id="gzip, chunked"),
+        pytest.param(head("Transfer-Encoding: gzip") + b"12345", id="gzip"),
+        pytest.param(head("Transfer-Encoding: identity") + b"12345", id="identity"),
+        pytest.param(
+            head("Transfer-Encoding: chunked", "Transfer-Encoding: chunked") + b"0\r\n\r\n",
+            id="chunked twice",
+        ),
         pytest.param(CHUNKED + b"x\r\n", id="a chunk without a size"),
         pytest.param(CHUNKED + b"-5\r\n12345\r\n0\r\n\r\n", id="a chunk of negative size"),
         pytest.param(CHUNKED + b"0x5\r\n12345\r\n0\r\n\r\n", id="a chunk's size with a prefix"),
