@@ -156,6 +156,8 @@ class HttpClient:
         Raises what httpx raises, ValueError and UnicodeError among it.
         """
         request = httpx.Request("GET", url, headers=headers, extensions=self._extensions)
+        if request.url.port is not None and not 0 < request.url.port < 1 << 16:
+            raise httpx.InvalidURL("no such port")  # systems take it for another one, or for none
         if request.url.userinfo:
             auth = httpx.BasicAuth(request.url.username, request.url.password)
             request = next(auth.sync_auth_flow(request))
