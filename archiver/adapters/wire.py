@@ -97,7 +97,9 @@ class Connection:
         self._socket.close()
 
     def is_readable(self) -> bool:
-        """While it is idle, there is nothing to read but its end."""
+        """While it is idle, there is nothing to read but its end, or what nobody asked for."""
+        if isinstance(self._socket, SSLSocket) and self._socket.pending():
+            return True  # decrypted already: the system knows nothing of it
         if not hasattr(select, "poll"):
             return bool(select.select([self._socket], [], [], 0)[0])
         poll = select.poll()
