@@ -39,6 +39,7 @@ class SocketTransport(httpx.BaseTransport):
         stall: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        context.set_alpn_protocols(["http/1.1"])  # some servers would else choose another
         self._context = context
         self._connections = connections
         self._keep_idle = keep_idle

@@ -78,6 +78,25 @@ def test_certificates_that_cannot_be_loaded_are_wrong_usage(
         new_client(Timeouts(), 1)
 
 
+def test_a_server_hears_which_protocol_and_which_host_is_wanted(
+    clients: Clients, known: Authority
+) -> None:
+    heard: list[tuple[str | None, str | None]] = []
+    names: list[str | None] = []
+    context = known.context(alpn=("h2", "http/1.1"))
+    context.sni_callback = lambda connection, name, context: names.append(name)
+
+    def answer(connection: socket.socket, asked: Asked) -> bytes:
+        assert isinstance(connection, ssl.SSLSocket)
+        heard.append((connection.selected_alpn_protocol(), connection.version()))
+        return reply(b"hello")
+
+    with WireServer(answer, tls=context) as server:
+        assert clients(1).get(f"https://localhost:{server.port}/") == b"hello"
+    assert heard == [("http/1.1", "TLSv1.3")]
+    assert names == ["localhost"]
+
+
 def test_an_old_protocol_is_refused(clients: Clients, known: Authority) -> None:
     context = known.context()
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
