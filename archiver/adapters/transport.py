@@ -48,6 +48,7 @@ class SocketTransport(httpx.BaseTransport):
         self._room = BoundedSemaphore(connections)
         self._lock = Lock()
         self._open = 0
+        self._is_closed = False
         self._idle: list[tuple[Connection, float]] = []
         """With the time since when, the oldest first."""
 
@@ -75,6 +76,7 @@ class SocketTransport(httpx.BaseTransport):
 
     def close(self) -> None:
         with self._lock:
+            self._is_closed = True
             idle, self._idle = self._idle, []
         for connection, _ in idle:
             self._end(connection)
@@ -128,12 +130,16 @@ class SocketTransport(httpx.BaseTransport):
             self._open -= 1
 
     def _release(self, connection: Connection | None, *, is_usable: bool) -> None:
-        if connection is not None and is_usable:
-            with self._lock:
-                self._idle.append((connection, self._clock()))
-        elif connection is not None:
+        if connection is not None and not (is_usable and self._kept(connection)):
             self._end(connection)
         self._room.release()
+
+    def _kept(self, connection: Connection) -> bool:
+        """Whether it is kept for those who ask next."""
+        with self._lock:
+            if not self._is_closed:
+                self._idle.append((connection, self._clock()))
+            return not self._is_closed
 
 
 def _origin(url: httpx.URL) -> Origin:
