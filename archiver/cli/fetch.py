@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 KINDS = ("recording", "screenshot", "download")
 CLOUD = "https://api.skyvern.com"
+_SLOWEST = 0.001
+"""Requests a second: nobody waits for years."""
 
 
 @click.command()
@@ -70,7 +72,7 @@ CLOUD = "https://api.skyvern.com"
 @click.option("--download-concurrency", type=click.IntRange(1, 256), default=8, show_default=True)
 @click.option(
     "--max-requests-per-second",
-    type=click.FloatRange(0, min_open=True),
+    type=click.FLOAT,
     help="Ask the API no faster than that; where it answers 429, it is asked slower anyway.",
 )
 @click.option(
@@ -197,7 +199,7 @@ def _fetch_options(options: dict[str, Any]) -> "FetchOptions":
         verify_tls=not options["insecure"],
         fsync=options["fsync"],
         workers=options["workers"] or min(4, _cores()),
-        max_requests_per_second=options["max_requests_per_second"],
+        max_requests_per_second=_rate(options["max_requests_per_second"]),
         max_bandwidth=_above_zero(options["max_bandwidth"], "--max-bandwidth"),
     )
 
@@ -239,6 +241,12 @@ def _cores() -> int:
     import os
 
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _rate(per_second: float | None) -> float | None:
+    if per_second is not None and not per_second >= _SLOWEST:  # what is no number neither
+        raise UsageError(f"--max-requests-per-second must be {_SLOWEST} or more")
+    return per_second
 
 
 def _above_zero(size: int | None, name: str) -> int | None:
