@@ -101,7 +101,7 @@ SIZES = st.lists(st.integers(1, 40) | st.integers(1, 20_000), max_size=60)
 MORE = st.sampled_from([b"", b"x", b"H", b"\r\nHTTP", reply(b"evil", "X-Evil: 1")])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(sent=answers(), sizes=SIZES, more=MORE)
 def test_an_answer_is_read_as_it_was_sent(sent: Sent, sizes: list[int], more: bytes) -> None:
     more = b"" if sent.ends else more
@@ -118,7 +118,7 @@ def test_an_answer_is_read_as_it_was_sent(sent: Sent, sizes: list[int], more: by
             assert is_usable is not sent.ends
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(sent=answers(), sizes=SIZES, data=st.data())
 def test_a_cut_answer_is_an_error_wherever_it_is_cut(
     sent: Sent, sizes: list[int], data: st.DataObject
@@ -135,7 +135,7 @@ def test_a_cut_answer_is_an_error_wherever_it_is_cut(
         assert having.released in ([], [False])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(wire=st.binary(max_size=200) | answers().map(lambda sent: sent.wire), data=st.data())
 def test_whatever_comes_is_an_answer_or_an_error_of_httpx(wire: bytes, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(wire)))

@@ -20,7 +20,7 @@ from tests.adapters.transports.wire_server import (
 )
 
 SHORT = 0.1
-STEADY = 0.4
+STEADY = 0.3
 """For answers that must not be given up, however busy the machine is."""
 
 
@@ -115,7 +115,6 @@ def trickling(first: bytes, piece: bytes) -> Answering:
         pytest.param(b"HTTP/1.1 200 OK\r\n", b"X-More: 1\r\n", id="in the head"),
         pytest.param(b"", head(status="102 Processing"), id="interim answers"),
         pytest.param(head("Content-Length: 100000"), b"x", id="in a body"),
-        pytest.param(head("Content-Length: 3000000"), b"x", id="in a large body"),
         pytest.param(head("Transfer-Encoding: chunked"), b"1\r\nx\r\n", id="in chunks"),
         pytest.param(head("Connection: close"), b"x", id="in a body without end"),
     ],
@@ -150,7 +149,7 @@ def test_a_server_may_think_for_long_before_it_answers(clients: Clients) -> None
     with WireServer(answer) as server:
         client = clients(1, stall=STEADY)
         # Each wait has a limit; what is waited on a connection in all has none.
-        assert [client.get(server.origin) for _ in range(3)] == [b"fine"] * 3
+        assert [client.get(server.origin) for _ in range(2)] == [b"fine"] * 2
         assert server.opened == 1
 
 
