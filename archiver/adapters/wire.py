@@ -168,9 +168,11 @@ class Connection:
         if timeout == self._timeout:
             return
         self._timeout = timeout
-        if _KERNEL_KEEPS_TIME and timeout is not None and not isinstance(self._socket, SSLSocket):
+        if _KERNEL_KEEPS_TIME and not isinstance(self._socket, SSLSocket):
             self._socket.settimeout(None)
-            value = struct.pack("@ll", int(timeout), int(timeout % 1 * 1e6) or int(timeout < 1))
+            # To the kernel zero means for ever.
+            microseconds = 0 if timeout is None else max(1, int(timeout * 1e6))
+            value = struct.pack("@ll", *divmod(microseconds, 10**6))
             for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
                 self._socket.setsockopt(socket.SOL_SOCKET, option, value)
         else:

@@ -21,10 +21,10 @@ class Client:
             return b"".join(map(bytes, views(response)))
 
     def ask(
-        self, method: str, url: str, *, pool: float = PATIENCE, read: float = PATIENCE
+        self, method: str, url: str, *, pool: float = PATIENCE, read: float | None = PATIENCE
     ) -> httpx.Response:
-        """The head of an answer; of the connections none may be free for ``pool`` seconds."""
-        timeout = {"connect": PATIENCE, "read": read, "write": PATIENCE, "pool": pool}
+        """The head of an answer, within limits of its own: ``read`` is that of writing too."""
+        timeout = {"connect": PATIENCE, "read": read, "write": read, "pool": pool}
         request = httpx.Request(method, url, extensions={"timeout": timeout})
         transport = self.http._client._transport_for_url(request.url)
         response = transport.handle_request(request)

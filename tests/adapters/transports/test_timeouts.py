@@ -153,6 +153,23 @@ def test_a_server_may_think_for_long_before_it_answers(clients: Clients) -> None
         assert server.opened == 1
 
 
+def test_each_request_has_a_limit_of_its_own(clients: Clients) -> None:
+    def answer(connection: socket.socket, asked: Asked) -> bytes:
+        if asked.number > 1:
+            threading.Event().wait(2 * SHORT)
+        return reply(b"fine")
+
+    with WireServer(answer) as server:
+        client = clients(1)
+        for limit in (SHORT, None, 20 * SHORT):
+            response = client.ask("GET", server.origin, read=limit)
+            assert response.read() == b"fine"
+            response.close()
+        with pytest.raises(httpx.ReadTimeout):
+            client.ask("GET", server.origin, read=SHORT)
+        assert server.opened == 1
+
+
 def test_a_request_that_is_not_taken_is_given_up(clients: Clients) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         client = clients(stall=SHORT)
