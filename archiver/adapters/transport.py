@@ -7,8 +7,9 @@ httptools, reads the heads and what is chunked.
 
 What httpx's own transport honours, this one does: the timeouts of each request, the TLS context,
 the limit of connections, how long idle ones are kept. Its limits: HTTP/1.1 alone; requests have no
-body; an answer with both Content-Length and Transfer-Encoding is refused. What goes through a proxy
-is left to httpx's own, and so is everything where httptools cannot be imported.
+body; answers that httpx's own takes although they are ambiguous are refused (both Content-Length
+and Transfer-Encoding, Content-Length twice, folded headers, lines without CR). What goes through a
+proxy is left to httpx's own, and so is everything where httptools cannot be imported.
 """
 
 import socket
