@@ -90,6 +90,7 @@ def in_flight(
     Takes no new ids once ``stop`` is set, and waits a little for those under way. Raises the error
     that stopped the batch, or Interrupted, when all results that there are were given.
     """
+
     def watched(run_id: RunId) -> ResultT:
         try:
             return work(run_id)
