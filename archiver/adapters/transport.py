@@ -89,11 +89,12 @@ class SocketTransport(httpx.BaseTransport):
             with self._lock:
                 old = [entry for entry in self._idle if entry[1] < too_old]
                 del self._idle[: len(old)]
+                for connection, _ in old:  # at once: who is let in now may open one
+                    connection.close()
+                self._open -= len(old)
                 fits = (i for i, entry in enumerate(self._idle) if entry[0].origin == origin)
                 index = max(fits, default=None)
                 found = self._idle.pop(index)[0] if index is not None else None
-            for connection, _ in old:
-                self._end(connection)
             if found is None or not found.is_readable():
                 return found
             self._end(found)

@@ -24,6 +24,8 @@ _LARGE = 1 << 20
 _LARGE_BUFFER = 512 << 10
 _FILL_SECONDS = 0.1
 """How long a piece may take to become large: whoever waits for it may want to stop."""
+_NEXT_SECONDS = 0.01
+"""How long it may take for more to come."""
 _HEAD = 16 << 10
 _MOST_HEAD = 100 << 10
 """Bytes of a head, or of what is no content in a chunked body, that are looked at."""
@@ -96,15 +98,18 @@ class Connection:
     def close(self) -> None:
         self._socket.close()
 
-    def is_readable(self) -> bool:
-        """While it is idle, there is nothing to read but its end, or what nobody asked for."""
+    def is_readable(self, within: float = 0.0) -> bool:
+        """Whether something came, or the end, ``within`` so many seconds.
+
+        While it is idle that can only be its end, or what nobody asked for.
+        """
         if isinstance(self._socket, SSLSocket) and self._socket.pending():
             return True  # decrypted already: the system knows nothing of it
         if not hasattr(select, "poll"):
-            return bool(select.select([self._socket], [], [], 0)[0])
+            return bool(select.select([self._socket], [], [], within)[0])
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(0))
+        return bool(poll.poll(within * 1_000))
 
     def send(self, request: httpx.Request, timeout: float | None) -> None:
         head = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
@@ -279,12 +284,14 @@ class Body(httpx.SyncByteStream):
         began = self._connection.clock()
         filled = count = self._connection.receive(buffer)
         try:
-            while count and filled < len(buffer) and self._is_soon(began):
+            # What is here already is not kept back until more comes, or nothing any more.
+            while count and filled < len(buffer) and self._goes_on(began):
                 count = self._connection.receive(buffer[filled:])
                 filled += count
         except httpx.TransportError as error:  # what came before it is not lost
             self._failure = error
         return buffer[:filled]
 
-    def _is_soon(self, began: float) -> bool:
-        return self._connection.clock() - began < _FILL_SECONDS
+    def _goes_on(self, began: float) -> bool:
+        is_soon = self._connection.clock() - began < _FILL_SECONDS
+        return is_soon and self._connection.is_readable(_NEXT_SECONDS)
