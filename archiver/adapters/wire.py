@@ -128,6 +128,15 @@ class Connection:
         except OSError as error:
             raise self._broken(error, httpx.WriteError) from error
 
+    def goes_on(self, until: float) -> bool:
+        """Whether more comes soon, before ``until``; to wait for it is to wait for the server."""
+        began = self.clock()
+        if began >= until:
+            return False
+        comes = self.is_readable(_NEXT_SECONDS)
+        self._trickle.is_all(0, self.clock() - began)
+        return comes
+
     def receive(self, into: memoryview) -> int:
         """How many bytes came; 0 is the end."""
         began = self.clock()
@@ -281,17 +290,14 @@ class Body(httpx.SyncByteStream):
         """As much of ``buffer`` as comes soon: few large pieces cost less than many small ones."""
         if self._failure is not None:
             raise self._failure
-        began = self._connection.clock()
-        filled = count = self._connection.receive(buffer)
+        connection = self._connection
+        until = connection.clock() + _FILL_SECONDS
+        filled = count = connection.receive(buffer)
         try:
             # What is here already is not kept back until more comes, or nothing any more.
-            while count and filled < len(buffer) and self._goes_on(began):
-                count = self._connection.receive(buffer[filled:])
+            while count and filled < len(buffer) and connection.goes_on(until):
+                count = connection.receive(buffer[filled:])
                 filled += count
         except httpx.TransportError as error:  # what came before it is not lost
             self._failure = error
         return buffer[:filled]
-
-    def _goes_on(self, began: float) -> bool:
-        is_soon = self._connection.clock() - began < _FILL_SECONDS
-        return is_soon and self._connection.is_readable(_NEXT_SECONDS)
