@@ -20,8 +20,9 @@ from threading import BoundedSemaphore, Lock
 
 import httpx
 
+from archiver.adapters.body import Body
 from archiver.adapters.network import Trickle
-from archiver.adapters.wire import Body, Connection, Origin
+from archiver.adapters.wire import Connection, Origin
 
 
 class SocketTransport(httpx.BaseTransport):

@@ -1,14 +1,13 @@
-"""One exchange over one connection: a request is sent, its answer's head and body come in.
+"""One exchange over one connection: a request is sent, the head of its answer comes in.
 
-llhttp reads what is syntax; the bytes of a body go from the socket into buffers that take turns.
-Errors are httpx's, in the words that httpcore and h11 have for them.
+llhttp reads what is syntax. Errors are httpx's, in the words that httpcore and h11 have for them.
 """
 
 import select
 import socket
 import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from ssl import SSLSocket
 from typing import TypeAlias
 
@@ -19,17 +18,12 @@ from archiver.adapters.network import ENDED_WHILE_IDLE, TRICKLES, Trickle
 
 _KERNEL_KEEPS_TIME = sys.platform == "linux"
 _BUFFER = 128 << 10
-_LARGE = 1 << 20
-"""Bodies from this size get larger buffers (bytes)."""
-_LARGE_BUFFER = 512 << 10
-_FILL_SECONDS = 0.1
-"""How long a piece may take to become large: whoever waits for it may want to stop."""
 _NEXT_SECONDS = 0.01
 """How long it may take for more to come."""
 _HEAD = 16 << 10
-_MOST_HEAD = 100 << 10
+MOST_HEAD = 100 << 10
 """Bytes of a head, or of what is no content in a chunked body, that are looked at."""
-_CUT = "peer closed connection without sending complete message body"
+CUT = "peer closed connection without sending complete message body"
 Origin: TypeAlias = tuple[bytes, str, int]
 """Scheme, host and port."""
 
@@ -163,12 +157,12 @@ class Connection:
             if not rest:
                 rest = self.buffers[0][: self.receive(self.buffers[0])]
                 if not rest:
-                    raise httpx.RemoteProtocolError(f"{_CUT} (the head)")
+                    raise httpx.RemoteProtocolError(f"{CUT} (the head)")
             end = bytes(rest[:_HEAD]).find(b"\r\n\r\n") + 4
             cut = end if end > 3 else len(rest)
             head.feed(rest[:cut])
             rest, seen = rest[cut:], seen + cut
-            if seen > _MOST_HEAD and not head.is_final:  # else the rest is the body's
+            if seen > MOST_HEAD and not head.is_final:  # else the rest is the body's
                 raise httpx.RemoteProtocolError("the head is too long")
         if [v.lower() for v in head.values(b"transfer-encoding")] not in ([], [b"chunked"]):
             raise httpx.RemoteProtocolError("its Transfer-Encoding was not asked for")
@@ -196,108 +190,3 @@ class Connection:
         if self._is_used_again and not self._has_answered:
             return httpx.RemoteProtocolError(ENDED_WHILE_IDLE)
         return kind(str(error))
-
-
-class Body(httpx.SyncByteStream):
-    """An answer's body, however it is framed (RFC 9112, 6.3)."""
-
-    def __init__(
-        self,
-        connection: Connection,
-        head: Head,
-        rest: memoryview,
-        release: Callable[..., None],
-        *,
-        has_content: bool,
-    ) -> None:
-        self._connection = connection
-        self._head = head
-        self._release: Callable[..., None] | None = release
-        self._is_chunked = bool(head.values(b"transfer-encoding"))
-        length = head.values(b"content-length")
-        self._left: int | None = None
-        if not has_content or head.status in (204, 304):
-            self._left = 0
-        elif length and not self._is_chunked:
-            self._left = int(length[0])
-        if head.pieces and not self._is_chunked:
-            rest = memoryview(b"".join([*head.pieces, rest]))
-        self._rest = rest
-        self._failure: httpx.TransportError | None = None
-
-    def __iter__(self) -> Iterator[bytes]:
-        return map(bytes, self.views())
-
-    def views(self) -> Iterator[memoryview]:
-        """The body's bytes. Each view stays as it is until the one after the next is taken."""
-        if self._is_chunked and self._left is None:
-            return self._chunked()
-        return self._until_end() if self._left is None else self._measured(self._left)
-
-    def close(self) -> None:
-        release, self._release = self._release, None
-        if release is not None:
-            is_over = self._left is not None and self._left == len(self._rest)
-            release(self._connection, is_usable=is_over and self._head.keeps_alive)
-
-    def _chunked(self) -> Iterator[memoryview]:
-        head, buffer, data, overhead = self._head, self._connection.buffers[0], self._rest, 0
-        while True:
-            head.feed(data)
-            pieces, head.pieces = head.pieces, []
-            overhead = 0 if pieces else overhead + len(data)
-            if head.is_complete:
-                self._left, self._rest = 0, self._rest[:0]
-            for piece in pieces:
-                yield memoryview(piece)
-            if head.is_complete:
-                return
-            if overhead > _MOST_HEAD:
-                raise httpx.RemoteProtocolError("what stands between its chunks is too long")
-            data = buffer[: self._connection.receive(buffer)]
-            if not data:
-                raise httpx.RemoteProtocolError(f"{_CUT} (incomplete chunked read)")
-
-    def _until_end(self) -> Iterator[memoryview]:
-        if self._rest:
-            yield self._rest
-        turn = 1
-        while count := self._connection.receive(self._connection.buffers[turn]):
-            yield self._connection.buffers[turn][:count]
-            turn = 1 - turn
-
-    def _measured(self, length: int) -> Iterator[memoryview]:
-        buffers, left = self._connection.buffers, length
-        if left >= _LARGE:
-            buffers = memoryview(bytearray(_LARGE_BUFFER)), memoryview(bytearray(_LARGE_BUFFER))
-        piece, self._rest = self._rest[:left], self._rest[left:]
-        turn = 1
-        while True:
-            left -= len(piece)
-            self._left = left
-            if piece:
-                yield piece
-            if not left:
-                return
-            piece = self._fill(buffers[turn][:left])
-            turn = 1 - turn
-            if not piece:
-                raise httpx.RemoteProtocolError(
-                    f"{_CUT} (received {length - left} bytes, expected {length})"
-                )
-
-    def _fill(self, buffer: memoryview) -> memoryview:
-        """As much of ``buffer`` as comes soon: few large pieces cost less than many small ones."""
-        if self._failure is not None:
-            raise self._failure
-        connection = self._connection
-        until = connection.clock() + _FILL_SECONDS
-        filled = count = connection.receive(buffer)
-        try:
-            # What is here already is not kept back until more comes, or nothing any more.
-            while count and filled < len(buffer) and connection.goes_on(until):
-                count = connection.receive(buffer[filled:])
-                filled += count
-        except httpx.TransportError as error:  # what came before it is not lost
-            self._failure = error
-        return buffer[:filled]

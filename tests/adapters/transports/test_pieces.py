@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from archiver.adapters.body import Body
 from archiver.adapters.network import Trickle
-from archiver.adapters.wire import Body, Connection
+from archiver.adapters.wire import Connection
 from tests.adapters.transports.wire_server import head, reply
 
 SECONDS = 1.0
