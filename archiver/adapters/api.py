@@ -12,14 +12,8 @@ from urllib.parse import urlsplit
 import httpx
 
 from archiver.adapters.encodings import ACCEPTED, decoded, is_encoded
-from archiver.adapters.http import (
-    Fault,
-    HttpClient,
-    Patience,
-    RetryPolicy,
-    retry_after,
-    translated,
-)
+from archiver.adapters.http import Fault, HttpClient, retry_after, translated
+from archiver.adapters.retries import Patience, RetryPolicy
 from archiver.adapters.throttle import Throttle
 from archiver.domain.digest import Sha256
 from archiver.domain.run_id import RunId

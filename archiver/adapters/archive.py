@@ -117,7 +117,7 @@ class Writer:
         self.storage.check_root()
         with explained("write the journal"):
             path = self.storage.locate(self._journal)
-            with path.open("ab", buffering=0) as journal:
+            with path.open("ab") as journal:
                 journal.write("".join(f"{folder}\n" for folder in revision_folders).encode())
         return str(path)
 
@@ -136,9 +136,20 @@ class Writer:
             if name.startswith(self.session) and name.endswith(_JOURNAL_ENDING):
                 self.forget(name)
 
+    def ask_to_stop(self) -> None:
+        """Tell all that work for this session to come to an end."""
+        with contextlib.suppress(OSError):  # what is wrong with the archive is said elsewhere
+            self._stop_flag.touch()
+
+    def is_asked_to_stop(self) -> bool:
+        return self._stop_flag.exists()
+
+    def forget_stop(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stop_flag.unlink(missing_ok=True)
+
     @property
-    def stop_flag(self) -> Path:
-        """A file that is there when all that work for this session are to stop."""
+    def _stop_flag(self) -> Path:
         return self.storage.locate(f"{TEMPORARY_FOLDER}/{self.session}.stop")
 
     @property
@@ -172,7 +183,7 @@ def hold_archive(
 
 def join_session(root: Path, session: SessionId, part: int, durability: Durability) -> Writer:
     """A writer that works for a session whose own process holds the archive."""
-    storage = LocalStorage(root, durability)
+    storage = LocalStorage(root, durability, f"{session}-{part}")
     storage.accept_root()
     return Writer(storage, session, (), f"-{part}")
 

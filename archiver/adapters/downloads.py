@@ -17,17 +17,9 @@ import httpx
 
 from archiver.adapters.continuation import Progress, agree, range_headers
 from archiver.adapters.encodings import decoded, is_encoded
-from archiver.adapters.http import (
-    Fault,
-    HttpClient,
-    Patience,
-    RetryPolicy,
-    header_fields,
-    retry_after,
-    translated,
-    views,
-)
+from archiver.adapters.http import Fault, HttpClient, header_fields, retry_after, translated, views
 from archiver.adapters.local_files import LocalArtifacts
+from archiver.adapters.retries import Patience, RetryPolicy
 from archiver.adapters.staging import StagedFile
 from archiver.adapters.throttle import Throttle
 from archiver.domain.artifact import ArtifactSource
@@ -209,19 +201,22 @@ class Downloader:
             progress.admit(length - into.size)
             into.check_space(length - into.size)
             most = length
-        for piece in pieces:
-            self._check_stop()
-            progress.expect(piece, into)
-            into.write(piece)
-            progress.received += len(piece)
-            self._on_bytes(len(piece))
-            self._throttle.wait(len(piece))
-            self._check_size(into.size)
-            if progress.checkpoints is not None:
-                progress.checkpoints.pass_by(into, progress.whole)
-            if most is not None and into.size > most:
-                progress.start_over(into)
-                raise DownloadFailed(f"more than the {most} bytes that were announced came")
+        try:
+            for piece in pieces:
+                self._check_stop()
+                progress.expect(piece, into)
+                into.write(piece)
+                progress.received += len(piece)
+                self._on_bytes(len(piece))
+                self._throttle.wait(len(piece))
+                self._check_size(into.size)
+                if progress.checkpoints is not None:
+                    progress.checkpoints.pass_by(into, progress.whole)
+                if most is not None and into.size > most:
+                    progress.start_over(into)
+                    raise DownloadFailed(f"more than the {most} bytes that were announced came")
+        finally:
+            into.settle()  # what comes in next may come into the same buffer
         if length is not None and into.size != length:
             raise DownloadFailed(f"{into.size} of {length} bytes came", retry=True)
 

@@ -12,7 +12,7 @@ _ASIDE_FROM = 4 << 20
 class RunningSha256:
     """The SHA-256 of bytes that come one piece after the other.
 
-    A piece must stay as it is until the next one was given, or the digest asked for.
+    A piece must stay as it is until the next one was given, or :meth:`settle` has returned.
     """
 
     def __init__(self) -> None:
@@ -28,12 +28,12 @@ class RunningSha256:
             return
         if self._aside is None:
             self._aside = ThreadPoolExecutor(1, "sha256")
-        self._settle()
+        self.settle()
         self._pending = self._aside.submit(self._hash.update, piece)
 
     def sha256(self, more: bytes = b"") -> Sha256:
         """The digest of all that came, and of ``more`` behind it."""
-        self._settle()
+        self.settle()
         if not more:
             return Sha256(self._hash.hexdigest())
         longer = self._hash.copy()
@@ -42,12 +42,13 @@ class RunningSha256:
 
     def close(self) -> None:
         """Nothing more will come; the digest can still be asked for."""
-        self._settle()
+        self.settle()
         if self._aside is not None:
             self._aside.shutdown()
             self._aside = None
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Wait until all that was given is hashed."""
         pending, self._pending = self._pending, None
         if pending is not None:
             pending.result()

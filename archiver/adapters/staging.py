@@ -127,7 +127,7 @@ class StagedFile(Staged):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def write(self, data: bytes | memoryview) -> None:
-        """``data`` must stay as it is until the next is written, or the digest asked for."""
+        """``data`` must stay as it is until the next is written, or :meth:`settle` has returned."""
         try:
             written = os.write(self._descriptor, data)
             while written < len(data):
@@ -135,6 +135,10 @@ class StagedFile(Staged):
         except OSError as error:
             raise unwritable(f"write {self.path}", error) from error
         self._note(data)
+
+    def settle(self) -> None:
+        """Wait until all that was written is hashed."""
+        self._hash.settle()
 
     def _note(self, data: bytes | memoryview) -> None:
         self._hash.update(data)

@@ -26,10 +26,14 @@ from archiver.errors import ArchiveUnwritable
 class LocalStorage:
     """An archive's files below ``root``."""
 
-    def __init__(self, root: Path, durability: Durability | None = None) -> None:
+    def __init__(
+        self, root: Path, durability: Durability | None = None, writer: str = "own"
+    ) -> None:
+        """``writer`` tells apart those that write at the same time, on whatever machine."""
         self.root = root.absolute()
         self._prefix = f"{self.root}{os.sep}"
         self._durability = durability or Durability()
+        self._writer = writer
         self._aside = itertools.count(1)
         self._identity: tuple[int, int] | None = None
 
@@ -103,7 +107,7 @@ class LocalStorage:
 
     def stage_bytes(self, data: bytes) -> Staged:
         """A file with this content, to be published."""
-        name = f"{os.getpid()}-{next(self._aside)}.part"
+        name = f"{self._writer}-{os.getpid()}-{next(self._aside)}.part"
         return stage_bytes(self._place(f"{TEMPORARY_FOLDER}/{name}"), data)
 
     def put(self, path: str, data: bytes, *, new: bool = False) -> None:

@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable
 from threading import Lock
 
-_FIRST_INTERVAL = 0.1
+_FIRST_INTERVAL = 0.05
+"""Seconds between requests after a server had too much of an unlimited number."""
 _LONGEST_INTERVAL = 10.0
 _RECOVERY = 0.95
 """What the interval between requests is multiplied with after each that was answered."""
@@ -52,7 +53,7 @@ class Throttle:
             self._next = max(self._next, now + pause)
             if passed_at >= self._slowed_at:
                 self._slowed_at = self._next
-                longer = max(2 * self._interval, _FIRST_INTERVAL)
+                longer = 2 * self._interval or _FIRST_INTERVAL
                 self._interval = max(self._least, min(longer, _LONGEST_INTERVAL))
 
     def speed_up(self) -> None:
@@ -60,5 +61,5 @@ class Throttle:
         if self._interval > self._least:
             with self._lock:
                 faster = self._interval * _RECOVERY
-                is_back = faster < max(self._least, _FIRST_INTERVAL / 100)
+                is_back = faster < max(self._least, _FIRST_INTERVAL / 50)
                 self._interval = self._least if is_back else faster

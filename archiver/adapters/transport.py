@@ -69,10 +69,11 @@ class SocketTransport(httpx.BaseTransport):
             connection = self._idle_to(origin) or self._connect(origin, timeouts.get("connect"))
             connection.send(request, timeouts.get("write"))
             head, rest = connection.receive_head(timeouts.get("read"))
+            has_content = request.method != "HEAD"
+            body = Body(connection, head, rest, self._release, has_content=has_content)
         except BaseException:
             self._release(connection, is_usable=False)
             raise
-        body = Body(connection, head, rest, self._release, has_content=request.method != "HEAD")
         extensions = {"http_version": b"HTTP/1.1", "views": body.views}
         return httpx.Response(head.status, headers=head.headers, stream=body, extensions=extensions)
 

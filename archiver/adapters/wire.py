@@ -21,6 +21,8 @@ _BUFFER = 128 << 10
 _NEXT_SECONDS = 0.01
 """How long it may take for more to come."""
 _HEAD = 16 << 10
+_LONGEST_LENGTH = 19
+"""Digits."""
 MOST_HEAD = 100 << 10
 """Bytes of a head, or of what is no content in a chunked body, that are looked at."""
 CUT = "peer closed connection without sending complete message body"
@@ -41,7 +43,7 @@ class Head:
     def feed(self, data: memoryview) -> None:
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:  # an upgrade, which nobody asked for, too
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):  # asked for by nobody
             if not self.is_complete:
                 raise httpx.RemoteProtocolError("what came is not HTTP") from None
             self.keeps_alive = False
@@ -166,6 +168,8 @@ class Connection:
                 raise httpx.RemoteProtocolError("the head is too long")
         if [v.lower() for v in head.values(b"transfer-encoding")] not in ([], [b"chunked"]):
             raise httpx.RemoteProtocolError("its Transfer-Encoding was not asked for")
+        if any(len(v) > _LONGEST_LENGTH for v in head.values(b"content-length")):
+            raise httpx.RemoteProtocolError("its Content-Length makes no sense")
         return head, rest
 
     def _limit(self, timeout: float | None) -> None:

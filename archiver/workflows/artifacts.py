@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from archiver.adapters.api import Tally
 from archiver.adapters.continuation import Checkpoints, Progress
 from archiver.adapters.downloads import Downloader
-from archiver.adapters.http import Patience
+from archiver.adapters.retries import Patience
 from archiver.adapters.staging import StagedFile
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.artifact import ArtifactSource, ArtifactState

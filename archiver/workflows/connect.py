@@ -13,11 +13,15 @@ from threading import Semaphore
 from archiver.adapters.api import RunsApi
 from archiver.adapters.downloads import Downloader
 from archiver.adapters.durability import Durability
-from archiver.adapters.http import RetryPolicy, Timeouts, new_client
+from archiver.adapters.http import Timeouts, new_client
+from archiver.adapters.retries import RetryPolicy
 from archiver.adapters.throttle import Throttle
 from archiver.errors import Interrupted
 from archiver.workflows.asking import RunAsker, RunOptions
 from archiver.workflows.events import BytesReceived, Report
+
+_LEAST_FAILURES = 20
+"""Runs in a row without an answer from which an API can be taken to be down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,11 @@ class FetchOptions:
     def durability(self) -> Durability:
         return Durability(enabled=self.fsync)
 
+    @property
+    def processes(self) -> int:
+        """How many may share the work, so that each has a part of every limit."""
+        return min(self.workers, self.api_concurrency, self.download_concurrency)
+
     def for_one_of(self, processes: int) -> "FetchOptions":
         """What is left of the limits for each of so many processes."""
         return replace(
@@ -57,7 +66,7 @@ class FetchOptions:
             download_concurrency=max(1, self.download_concurrency // processes),
             max_requests_per_second=_part(self.max_requests_per_second, processes),
             max_bandwidth=_part(self.max_bandwidth, processes),
-            most_failures=max(1, self.most_failures // processes),
+            most_failures=max(_LEAST_FAILURES, self.most_failures // processes),
         )
 
 

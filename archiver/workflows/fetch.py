@@ -36,11 +36,11 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
             hold_archive(options.archive, started_at, world.random.randbytes(4), options.durability)
         )
         executor = None
-        if options.workers > 1 and len(ids) >= MANY:
+        if options.processes > 1 and len(ids) >= MANY:
             # Before anything is imported that starts threads.
             from archiver.workflows.processes import worker_processes
 
-            executor = stack.enter_context(worker_processes(options.workers, world.stop))
+            executor = stack.enter_context(worker_processes(options.processes, world.stop))
         from archiver.adapters.held import wanted_runs
 
         recovered = recover(writer)
@@ -71,8 +71,9 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
                 from archiver.workflows.shares import archive_in_shares
 
                 each = archive_in_shares(*archiving, executor)
-            for archived in each:
-                collector.take(archived)
+            with contextlib.closing(each):
+                for archived in each:
+                    collector.take(archived)
         except Interrupted:
             close()
         except ArchiverError as error:

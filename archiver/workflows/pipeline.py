@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from queue import Empty, SimpleQueue
 from typing import TypeVar
@@ -35,13 +35,13 @@ ResultT = TypeVar("ResultT")
 
 
 def archive_runs(
-    ids: Sequence[RunId],
+    ids: Iterable[RunId],
     folders: Mapping[str, str],
     options: FetchOptions,
     world: Surroundings,
     writer: Writer,
     hand_back: Callable[[RunId], None] | None = None,
-) -> Iterator[Archived]:
+) -> Generator[Archived]:
     """What came of each id, as soon as what is new of it is committed.
 
     ``folders`` are those of the runs that the archive holds already, by run id. ``hand_back`` is
@@ -60,7 +60,7 @@ def archive_runs(
             downloader, writer.storage, writer.session, downloads, lanes, world.now
         )
         archiver = RunArchiver(asker, fetcher, writer, folders, own_ids_only=is_part)
-        under_way = threads + COMMITTED_AT_ONCE
+        under_way = threads + (threads if is_part else COMMITTED_AT_ONCE)
         for results in in_flight(runs, archiver.archive, ids, under_way, world.stop):
             with contextlib.ExitStack() as rooms:
                 done = [result for result in results if isinstance(result, RunResult)]

@@ -11,28 +11,28 @@ those that the API knows under another id, so that no two processes are at one r
 
 import contextlib
 import math
-import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from random import SystemRandom
 
 from archiver.adapters.archive import Writer, join_session
 from archiver.domain.run_id import RunId
 from archiver.domain.session import SessionId
-from archiver.errors import ArchiverError, ExitCode, Interrupted, WorkerLost
+from archiver.errors import ArchiverError, Interrupted, WorkerLost
 from archiver.workflows.connect import FetchOptions, StopSwitch, Surroundings
 from archiver.workflows.events import BytesReceived, Event
 from archiver.workflows.pipeline import GRACE_SECONDS, POLL_SECONDS, archive_runs
 from archiver.workflows.run import Archived
 
 _LARGEST = 250
-_SMALLEST = 32
-"""Runs in a share."""
+_SMALLEST = 50
+"""Runs in a share: more than fail in a row where an API is taken to be down."""
+_SECONDS = 2.0
+"""How long a share begins with runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +44,19 @@ class Share:
     folders: Mapping[str, str]
     options: FetchOptions
     session: SessionId
-    process: int
-    """The session's own: without it there is nobody to work for."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShareDone:
-    """What came of a share: of every id, unless an error or an interruption ended it."""
+    """What came of a share: of every id, unless an error or an interruption ended it.
 
-    archived: tuple[Archived, ...]
-    handed_back: tuple[RunId, ...]
-    errors: tuple[ArchiverError, ...]
-    """What stopped the batch: one at most."""
+    ``handed_back`` are not for a share, ``errors`` stopped the batch: one at most.
+    """
+
+    archived: tuple[Archived, ...] = ()
+    not_begun: tuple[RunId, ...] = ()
+    handed_back: tuple[RunId, ...] = ()
+    errors: tuple[ArchiverError, ...] = ()
 
 
 def archive_in_shares(
@@ -65,8 +66,8 @@ def archive_in_shares(
     world: Surroundings,
     writer: Writer,
     executor: Executor,
-) -> Iterator[Archived]:
-    """The same as :func:`archive_runs`, by ``options.workers`` processes of ``executor``.
+) -> Generator[Archived]:
+    """The same as :func:`archive_runs`, by ``options.processes`` workers of ``executor``.
 
     Raises WorkerLost where one of them ends without an answer.
     """
@@ -76,7 +77,7 @@ def archive_in_shares(
     until = math.inf
     try:
         while pending or shares.has_more:
-            while shares.has_more and len(pending) <= options.workers:
+            while shares.has_more and len(pending) <= options.processes:
                 pending.add(executor.submit(archive_share, shares.next()))
             done, pending = wait(pending, POLL_SECONDS, FIRST_COMPLETED)
             for future in done:
@@ -87,17 +88,18 @@ def archive_in_shares(
                     world.report(BytesReceived(archived.fetched.bytes))
                     yield archived
             if (errors or world.stop.is_set) and until == math.inf:
-                writer.stop_flag.touch()
+                writer.ask_to_stop()
                 shares.close()
                 pending = {future for future in pending if not future.cancel()}
-                until = time.monotonic() + GRACE_SECONDS + 2 * POLL_SECONDS
+                until = time.monotonic() + GRACE_SECONDS + 5 * POLL_SECONDS
             if time.monotonic() > until:
                 break
     finally:
-        writer.stop_flag.unlink(missing_ok=True)
+        writer.forget_stop()
     if errors:
         world.stop.abort()
-        raise errors[0]
+        # Where one worker is lost, so are the others: it is the least that is to be said.
+        raise min(errors, key=lambda error: isinstance(error, WorkerLost))
     world.stop.check()
     yield from archive_runs(shares.left, folders, options, world, writer)
 
@@ -106,11 +108,12 @@ def _result(future: Future[ShareDone]) -> ShareDone:
     try:
         return future.result()
     except BrokenExecutor:
-        raise WorkerLost(
+        lost = WorkerLost(
             "a worker process ended in the middle of its work",
             hint="Was it killed, or is memory short? The same command again picks up where it "
             "stopped; --workers 1 does without",
-        ) from None
+        )
+        return ShareDone(errors=(lost,))
 
 
 class _Shares:
@@ -125,32 +128,36 @@ class _Shares:
     ) -> None:
         self._ids = ids
         self._folders = folders
-        self._options = options.for_one_of(options.workers)
+        self._options = options.for_one_of(options.processes)
         self._session = session
-        self._size = max(_SMALLEST, min(_LARGEST, len(ids) // (4 * options.workers)))
+        self._size = max(_SMALLEST, min(_LARGEST, len(ids) // (4 * options.processes)))
         self._next = 0
         self._number = 0
+        self._not_begun: list[RunId] = []
         self._handed_back: list[RunId] = []
         self._is_open = True
 
     @property
     def has_more(self) -> bool:
-        return self._is_open and self._next < len(self._ids)
+        return self._is_open and bool(self._not_begun or self._next < len(self._ids))
 
     @property
     def left(self) -> list[RunId]:
         """What nobody did."""
-        return [*self._handed_back, *self._ids[self._next :]]
+        return [*self._handed_back, *self._not_begun, *self._ids[self._next :]]
 
     def next(self) -> Share:
-        ids = tuple(self._ids[self._next : self._next + self._size])
-        self._next += len(ids)
+        ids, self._not_begun = self._not_begun[: self._size], self._not_begun[self._size :]
+        more = self._ids[self._next : self._next + self._size - len(ids)]
+        self._next += len(more)
         self._number += 1
+        ids += more
         folders = {str(run): self._folders[run] for run in ids if run in self._folders}
-        return Share(self._number, ids, folders, self._options, self._session, os.getpid())
+        return Share(self._number, tuple(ids), folders, self._options, self._session)
 
     def take_back(self, share: ShareDone) -> None:
         """Where many runs come back, the rest is better not shared out."""
+        self._not_begun += share.not_begun
         self._handed_back += share.handed_back
         if 4 * len(share.handed_back) > len(share.archived):
             self.close()
@@ -160,26 +167,42 @@ class _Shares:
 
 
 def archive_share(share: Share) -> ShareDone:
-    """Archive the runs of a share, in whatever process this is called."""
+    """Archive the runs of a share, in whatever process this is called.
+
+    None is begun after a while: those that wait for what came of it should hear.
+    """
     archived: list[Archived] = []
     handed_back: list[RunId] = []
     errors: list[ArchiverError] = []
+    begun = 0
+
+    def for_a_while() -> Iterator[RunId]:
+        nonlocal begun
+        until = time.monotonic() + _SECONDS
+        for run_id in share.ids:
+            if time.monotonic() > until:
+                return
+            begun += 1
+            yield run_id
+
     stop = StopSwitch()
     world = Surroundings(lambda: datetime.now(UTC), SystemRandom(), _say_nothing, stop)
     options = share.options
     writer = join_session(options.archive, share.session, share.number, options.durability)
-    with _watched(stop, writer.stop_flag, share.process):
+    with _stopped_by(writer, stop):
         try:
             stop.check()
-            archived += archive_runs(
-                share.ids, share.folders, options, world, writer, handed_back.append
-            )
+            for one in archive_runs(
+                for_a_while(), share.folders, options, world, writer, handed_back.append
+            ):
+                archived.append(one)  # noqa: PERF402 # what there is stays where it raises
         except Interrupted:
             pass
         except ArchiverError as error:
             errors.append(error)
-            writer.stop_flag.touch()  # at once: nobody else may begin
-    return ShareDone(tuple(archived), tuple(handed_back), tuple(errors))
+            writer.ask_to_stop()  # at once: nobody else may begin
+    not_begun = share.ids[begun:]
+    return ShareDone(tuple(archived), not_begun, tuple(handed_back), tuple(errors))
 
 
 def _say_nothing(_event: Event) -> None:
@@ -187,20 +210,18 @@ def _say_nothing(_event: Event) -> None:
 
 
 @contextlib.contextmanager
-def _watched(stop: StopSwitch, flag: Path, process: int) -> Iterator[None]:
-    """Stops when the session says so; ends this process where the session's has ended."""
+def _stopped_by(writer: Writer, stop: StopSwitch) -> Iterator[None]:
+    """Sets ``stop`` when all that work for the session are asked to."""
     is_over = threading.Event()
-    if flag.exists():
-        stop.interrupt()
 
     def watch() -> None:
         while not is_over.wait(POLL_SECONDS):
-            if process not in (os.getpid(), os.getppid()):
-                os._exit(ExitCode.INTERRUPTED)
-            if flag.exists():
+            if writer.is_asked_to_stop():
                 stop.interrupt()
                 return
 
+    if writer.is_asked_to_stop():
+        stop.interrupt()
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:

@@ -1,5 +1,6 @@
 """A disk that refuses is said once, and what was kept stays kept."""
 
+import contextlib
 import errno
 import os
 import resource
@@ -7,10 +8,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from archiver.adapters.archive import hold_archive
+from archiver.errors import ArchiveUnwritable
 from tests.cli.running import Command, Fetch, child_command, child_environment
 from tests.lying_server import FOREVER, Blob, LyingServer, Stall, task_run
 from tests.workflows.held import Held
@@ -148,3 +152,15 @@ def test_two_writers_that_start_together_do_not_meet(
     assert sorted(code for _, code in ends) == [3, 11, 11]
     assert all(b"another writer holds" in err for err, code in ends if code == 11)
     assert archive.revisions("tsk_1") == ["r1"]
+
+
+def test_a_journal_that_does_not_fit_is_an_error(small_disk: Path) -> None:
+    announced = [f"runs/2026/11/23/tsk_{n}/r1" for n in range(500)]
+    with hold_archive(small_disk / "archive", datetime.now(UTC), b"1234") as writer:
+        writer.announce(announced[:1])
+        filler = (small_disk / "filler").open("wb", buffering=0)
+        with filler, contextlib.suppress(OSError):
+            while filler.write(bytes(4096)):
+                pass
+        with pytest.raises(ArchiveUnwritable):
+            writer.announce(announced)

@@ -6,10 +6,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from archiver.domain.plan import Selection
+from archiver.workflows.asking import RunOptions
+from archiver.workflows.connect import FetchOptions
 from tests.cli.running import Command, Ran, child_environment
 from tests.crash.invariants import assert_intact, assert_tidy
 from tests.lying_server import (
@@ -33,16 +37,33 @@ from archiver.cli.main import main
 archiver.workflows.fetch.MANY = 20
 archiver.workflows.shares._SMALLEST = 5
 archiver.workflows.pipeline.VERY_LARGE = 100_000
+archiver.workflows.pipeline.GRACE_SECONDS = archiver.workflows.shares.GRACE_SECONDS = 1.0
 main()
 """
 """The command, in a world where little is much already."""
 OPTIONS = ("--json", "--workers", "3", "--attempts", "1")
 
 
-def start(*arguments: str | Path) -> subprocess.Popen[bytes]:
+EXECUTORS = {
+    "threads": """
+import contextlib, concurrent.futures, archiver.workflows.processes as processes
+processes.worker_processes = lambda count, stop: concurrent.futures.ThreadPoolExecutor(count)
+""",
+    "forkserver": """
+import concurrent.futures, multiprocessing, archiver.workflows.processes as processes
+processes.worker_processes = lambda count, stop: concurrent.futures.ProcessPoolExecutor(
+    count, multiprocessing.get_context("forkserver")
+)
+""",
+}
+
+
+def start(*arguments: str | Path, group: bool = False) -> subprocess.Popen[bytes]:
+    """``group``: it and its processes get signals of their own."""
     return subprocess.Popen(
         [sys.executable, "-c", FEW, "fetch", *OPTIONS, *map(str, arguments)],
         env=child_environment(),
+        start_new_session=group,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -243,3 +264,72 @@ def test_a_worker_that_is_killed_ends_the_session_with_one_line(
     assert_intact(archive.root)
     assert_tidy(archive.root)
     assert committed(archive) == 60
+
+
+def test_a_signal_to_all_of_them_interrupts(
+    server: LyingServer, archiver: Command, archive: Held
+) -> None:
+    ids = fill(server, 60)
+    stalled(server, ids[10::20])
+    process = start(*ids, "--api-concurrency", "9", group=True)
+    until(process, lambda: committed(archive) >= 20)
+    os.killpg(process.pid, signal.SIGTERM)
+    ran = finish(process, 130)
+    assert sum(ran.runs.values()) >= 60 + 20
+    assert_intact(archive.root)
+
+
+def test_an_archive_that_vanishes_ends_the_session_with_its_summary(
+    server: LyingServer, archiver: Command, archive: Held
+) -> None:
+    ids = fill(server, 60)
+    stalled(server, ids[10::20])
+    process = start(*ids, "--api-concurrency", "9")
+    until(process, lambda: committed(archive) >= 20)
+    moved = archive.root.rename(archive.root.with_name("moved"))
+    server.stop_lying()
+    os.kill(process.pid, signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode in (3, 130)
+    assert b"Traceback" not in err
+    assert json.loads(out)["runs"]["asked"] == 60
+    moved.rename(archive.root)
+    finish(start(*ids))
+    assert_intact(archive.root)
+    assert_tidy(archive.root)
+
+
+@pytest.mark.parametrize("kind", ["threads", "forkserver"])
+def test_any_executor_will_do(
+    server: LyingServer, archiver: Command, archive: Held, kind: str
+) -> None:
+    ids = fill(server, 60)
+    code = FEW.replace("main()\n", EXECUTORS[kind] + "main()\n")
+    ended = subprocess.run(
+        [sys.executable, "-c", code, "fetch", *OPTIONS, *ids],
+        env=child_environment(),
+        capture_output=True,
+        timeout=60,
+    )
+    assert ended.returncode == 0, ended.stderr.decode()
+    assert json.loads(ended.stdout)["runs"]["fetched"] == 60
+    assert_intact(archive.root)
+    assert_tidy(archive.root)
+
+
+def test_each_process_has_a_part_of_every_limit() -> None:
+    options = FetchOptions(
+        Path("archive"),
+        "http://127.0.0.1",
+        "key",
+        RunOptions(Selection(frozenset(), None), timedelta(0), ()),
+        api_concurrency=5,
+        download_concurrency=2,
+        workers=4,
+        max_bandwidth=100.0,
+    )
+    part = options.for_one_of(options.processes)
+    assert options.processes == 2
+    assert (part.api_concurrency, part.download_concurrency, part.max_bandwidth) == (2, 1, 50.0)
+    assert part.most_failures == 50
+    assert options.for_one_of(64).most_failures == 20

@@ -120,6 +120,11 @@ def test_what_makes_no_sense_is_refused(clients: Clients, answer: bytes) -> None
         ),
         pytest.param(head("X: a\r\n b", "Content-Length: 0"), id="a folded header"),
         pytest.param(b"HTTP/1.1 200 OK\nContent-Length: 0\n\n", id="lines without CR"),
+        pytest.param(head(f"Content-Length: {'0' * 5_000}5") + b"12345", id="a length of zeros"),
+        pytest.param(
+            head("Upgrade: x", "Connection: Upgrade", status="101 Switching Protocols"),
+            id="another protocol from here on",
+        ),
         pytest.param(
             CHUNKED + b"0\r\nContent-Length: 5\r\n\r\n", id="a length behind the last chunk"
         ),
