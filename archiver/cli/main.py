@@ -1,5 +1,6 @@
 """The command group, and the one place where errors become exit codes."""
 
+import gc
 import io
 import os
 import signal
@@ -79,6 +80,8 @@ class WithoutUnused:
 
 def main() -> None:
     """Run the command and end the process with its exit code."""
+    # Little of what is made is ever garbage of the kind that is looked for.
+    gc.set_threshold(20_000)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as for SIGINT: it ends with 130
     sys.meta_path.insert(0, WithoutUnused())
     for stream in (sys.stdout, sys.stderr):

@@ -1,16 +1,18 @@
 """Sessions: their ids, and the record that each leaves in the ledger."""
 
+import hashlib
 import re
 from datetime import MAXYEAR, UTC, datetime, timedelta
 from typing import Annotated
 
 import msgspec
 
-from archiver.domain.digest import Sha256, sha256_of
+from archiver.domain.digest import Sha256
 from archiver.errors import ArchiveDamaged
 
 FORMAT = 1
 _SESSION_ID = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z-[0-9a-f]{8}", re.ASCII)
+_LINES = 10_000
 _TICK = timedelta(milliseconds=1)
 
 
@@ -82,4 +84,8 @@ def decode_ledger_record(data: bytes, where: str) -> LedgerRecord:
 
 def digest_of_lines(lines: list[str]) -> Sha256:
     """The digest of a list of texts, one per line, in the order given."""
-    return sha256_of("".join(f"{line}\n" for line in lines).encode())
+    digest = hashlib.sha256()
+    for first in range(0, len(lines), _LINES):  # there may be millions
+        some = lines[first : first + _LINES]
+        digest.update("".join(f"{line}\n" for line in some).encode())
+    return Sha256(digest.hexdigest())

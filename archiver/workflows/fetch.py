@@ -35,12 +35,6 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
         writer = stack.enter_context(
             hold_archive(options.archive, started_at, world.random.randbytes(4), options.durability)
         )
-        executor = None
-        if options.processes > 1 and len(ids) >= MANY:
-            # Before anything is imported that starts threads.
-            from archiver.workflows.processes import worker_processes
-
-            executor = stack.enter_context(worker_processes(options.processes, world.stop))
         from archiver.adapters.held import wanted_runs
 
         recovered = recover(writer)
@@ -65,11 +59,13 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
 
         try:
             archiving = (wanted.ids, wanted.folders, options, world, writer)
-            if executor is None or len(wanted.ids) < MANY:
+            if options.processes == 1 or len(wanted.ids) < MANY:
                 each = archive_runs(*archiving)
             else:
+                from archiver.workflows.processes import worker_processes
                 from archiver.workflows.shares import archive_in_shares
 
+                executor = stack.enter_context(worker_processes(options.processes, world.stop))
                 each = archive_in_shares(*archiving, executor)
             with contextlib.closing(each):
                 for archived in each:

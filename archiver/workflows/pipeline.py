@@ -5,6 +5,7 @@ import itertools
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
@@ -29,9 +30,21 @@ COMMITTED_AT_ONCE = 64
 GRACE_SECONDS = 4.0
 """How long what is under way may take to come to an end when the session is interrupted."""
 POLL_SECONDS = 0.2
-GATHER_SECONDS = 0.02
+GATHER_SECONDS = 0.01
 
 ResultT = TypeVar("ResultT")
+
+
+@dataclass(slots=True)
+class Part:
+    """A part of a session. ``is_over``: no run is begun any more.
+
+    ``handed_back`` are the runs that were not begun, or are better archived where the whole session
+    is seen; nothing else comes of those.
+    """
+
+    is_over: Callable[[], bool]
+    handed_back: list[HandedBack] = field(default_factory=list)
 
 
 def archive_runs(
@@ -40,28 +53,33 @@ def archive_runs(
     options: FetchOptions,
     world: Surroundings,
     writer: Writer,
-    hand_back: Callable[[RunId], None] | None = None,
+    part: Part | None = None,
 ) -> Generator[Archived]:
     """What came of each id, as soon as what is new of it is committed.
 
-    ``folders`` are those of the runs that the archive holds already, by run id. ``hand_back`` is
-    given the ids of runs that are better archived where the whole session is seen; nothing else
-    comes of those. Raises what stops the batch, or Interrupted, when all that there is was given.
+    ``folders`` are those of the runs that the archive holds already, by run id. ``part``: there is
+    more of the session than these ids. Raises what stops the batch, or Interrupted, when all that
+    there is was given.
     """
-    is_part = hand_back is not None
     with contextlib.ExitStack() as stack:
         threads = options.api_concurrency + options.download_concurrency
         runs = stack.enter_context(worker_threads(threads, world.stop))
         downloads = stack.enter_context(worker_threads(options.download_concurrency, world.stop))
         asker = stack.enter_context(run_asker(options, world))
         downloader = stack.enter_context(artifact_downloader(options, world))
-        lanes = Lanes(options.download_concurrency, VERY_LARGE if is_part else None)
+        lanes = Lanes(options.download_concurrency, VERY_LARGE if part else None)
         fetcher = ArtifactFetcher(
             downloader, writer.storage, writer.session, downloads, lanes, world.now
         )
-        archiver = RunArchiver(asker, fetcher, writer, folders, own_ids_only=is_part)
-        under_way = threads + (threads if is_part else COMMITTED_AT_ONCE)
-        for results in in_flight(runs, archiver.archive, ids, under_way, world.stop):
+        archiver = RunArchiver(asker, fetcher, writer, folders, own_ids_only=part is not None)
+
+        def archive(run_id: RunId) -> RunResult | HandedBack:
+            if part is not None and part.is_over():
+                return HandedBack(run_id, is_begun=False)
+            return archiver.archive(run_id)
+
+        under_way = threads + COMMITTED_AT_ONCE
+        for results in in_flight(runs, archive, ids, under_way, world.stop):
             with contextlib.ExitStack() as rooms:
                 done = [result for result in results if isinstance(result, RunResult)]
                 for result in done:
@@ -72,10 +90,8 @@ def archive_runs(
                     world.stop.abort()
                     raise
             yield from (result.archived for result in done)
-            if hand_back is not None:
-                for other in results:
-                    if isinstance(other, HandedBack):
-                        hand_back(other.asked)
+            if part is not None:
+                part.handed_back += (back for back in results if isinstance(back, HandedBack))
 
 
 def in_flight(

@@ -27,8 +27,9 @@ _LOOK_SECONDS = 0.2
 def worker_processes(count: int, stop: StopSwitch) -> Iterator[Executor]:
     """``count`` processes, started at once; waited for at the end unless the session is to stop.
 
-    They end when this process does. A fork starts at once, but is safe only while there is no other
-    thread; then Python is started anew.
+    They end when this process does. A fork starts at once, but is safe only while no other thread
+    may hold a lock; those of Arrow's allocator know of forks, and DuckDB's end with its connection.
+    Where Python has others, it is started anew.
     """
     forks = sys.platform == "linux" and threading.active_count() == 1
     context = multiprocessing.get_context("fork" if forks else "spawn")

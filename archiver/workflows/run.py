@@ -74,9 +74,10 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class HandedBack:
-    """An id of which nothing was made here."""
+    """An id of which nothing was made here. ``is_begun``: it is known why."""
 
     asked: RunId
+    is_begun: bool = True
 
 
 class RunArchiver:

@@ -25,7 +25,7 @@ from archiver.domain.session import SessionId
 from archiver.errors import ArchiverError, Interrupted, WorkerLost
 from archiver.workflows.connect import FetchOptions, StopSwitch, Surroundings
 from archiver.workflows.events import BytesReceived, Event
-from archiver.workflows.pipeline import GRACE_SECONDS, POLL_SECONDS, archive_runs
+from archiver.workflows.pipeline import GRACE_SECONDS, POLL_SECONDS, Part, archive_runs
 from archiver.workflows.run import Archived
 
 _LARGEST = 250
@@ -172,19 +172,9 @@ def archive_share(share: Share) -> ShareDone:
     None is begun after a while: those that wait for what came of it should hear.
     """
     archived: list[Archived] = []
-    handed_back: list[RunId] = []
     errors: list[ArchiverError] = []
-    begun = 0
-
-    def for_a_while() -> Iterator[RunId]:
-        nonlocal begun
-        until = time.monotonic() + _SECONDS
-        for run_id in share.ids:
-            if time.monotonic() > until:
-                return
-            begun += 1
-            yield run_id
-
+    until = time.monotonic() + _SECONDS
+    part = Part(lambda: time.monotonic() > until)
     stop = StopSwitch()
     world = Surroundings(lambda: datetime.now(UTC), SystemRandom(), _say_nothing, stop)
     options = share.options
@@ -192,17 +182,18 @@ def archive_share(share: Share) -> ShareDone:
     with _stopped_by(writer, stop):
         try:
             stop.check()
-            for one in archive_runs(
-                for_a_while(), share.folders, options, world, writer, handed_back.append
-            ):
+            for one in archive_runs(share.ids, share.folders, options, world, writer, part):
                 archived.append(one)  # noqa: PERF402 # what there is stays where it raises
         except Interrupted:
             pass
         except ArchiverError as error:
             errors.append(error)
             writer.ask_to_stop()  # at once: nobody else may begin
-    not_begun = share.ids[begun:]
-    return ShareDone(tuple(archived), not_begun, tuple(handed_back), tuple(errors))
+    begun, not_begun = (
+        tuple(back.asked for back in part.handed_back if back.is_begun is is_begun)
+        for is_begun in (True, False)
+    )
+    return ShareDone(tuple(archived), not_begun, begun, tuple(errors))
 
 
 def _say_nothing(_event: Event) -> None:
