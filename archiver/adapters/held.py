@@ -26,19 +26,16 @@ class Wanted:
     folders: Mapping[str, str] = field(default_factory=dict)
 
 
-# Each table is scanned once: with thousands of files it is opening them that takes the time.
-_STATES = """
-CREATE TEMP TABLE states AS SELECT run_id, revision, is_complete FROM run_revisions
+# Nothing but what is unusual is copied, and no table is scanned more often than it must: with
+# millions of rows that takes the memory, with thousands of files opening them takes the time.
+_LAST = """
+CREATE TEMP TABLE last_revisions AS
+SELECT run_id, max(revision) AS last FROM run_revisions WHERE revision > 1 GROUP BY run_id
 """
 _HELD = """
 CREATE TEMP VIEW held AS
-SELECT run_id FROM states
-ANTI JOIN (
-    SELECT run_id, revision FROM states
-    JOIN (SELECT run_id, max(revision) AS last FROM states WHERE revision > 1 GROUP BY run_id)
-    USING (run_id) WHERE revision < last
-) USING (run_id, revision)
-WHERE is_complete AND NOT {refresh}
+SELECT run_id FROM run_revisions LEFT JOIN last_revisions USING (run_id)
+WHERE is_complete AND revision = coalesce(last, revision) AND NOT {refresh}
 """
 _UNUSUAL = """
 CREATE TEMP TABLE unusual AS
@@ -84,7 +81,7 @@ def wanted_runs(storage: LocalStorage, asked: Sequence[RunId], *, refresh: bool)
             positions = pa.array(range(len(asked)), pa.int64())
             connection.register("asked", pa.table({"position": positions, "asked_id": ids}))
             held = _HELD.format(refresh=str(refresh).lower())
-            for statement in (_STATES, held, _UNUSUAL, _ASKED_RUNS, _FAILED):
+            for statement in (_LAST, held, _UNUSUAL, _ASKED_RUNS, _FAILED):
                 connection.execute(statement)
             wanted = connection.sql(_WANTED).to_arrow_table()
             if not wanted.num_rows:

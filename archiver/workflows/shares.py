@@ -28,7 +28,7 @@ from archiver.workflows.events import BytesReceived, Event
 from archiver.workflows.pipeline import GRACE_SECONDS, POLL_SECONDS, Part, archive_runs
 from archiver.workflows.run import Archived
 
-_LARGEST = 250
+_LARGEST = 500
 _SMALLEST = 50
 """Runs in a share: more than fail in a row where an API is taken to be down."""
 _SECONDS = 2.0
