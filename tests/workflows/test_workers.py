@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -99,6 +100,13 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def wait_for_end(workers: Sequence[int]) -> None:
+    """They have been killed; the system takes a moment to be done with them."""
+    given_up = time.monotonic() + 10
+    while any(map(is_alive, workers)):
+        assert time.monotonic() < given_up
 
 
 def until(process: subprocess.Popen[bytes], holds: Callable[[], object]) -> None:
@@ -216,7 +224,7 @@ def test_an_interrupted_session_ends_soon_and_is_gone_on_with(
     process.send_signal(signal.SIGINT)
     ran = finish(process, 130)
     assert ran.err.count("stopping") == 1
-    assert not any(map(is_alive, workers))
+    wait_for_end(workers)
     assert_intact(archive.root)
     server.stop_lying()
     before = committed(archive)
@@ -241,7 +249,7 @@ def test_killed_the_session_takes_its_workers_along_and_loses_nothing(
     server.stop_lying()
     # Whoever comes next waits a moment for them, if it must.
     ran = finish(start(*ids))
-    assert not any(map(is_alive, workers))
+    wait_for_end(workers)
     assert sum(ran.runs.values()) == 120
     assert_intact(archive.root)
     assert_tidy(archive.root)
