@@ -101,7 +101,7 @@ def new_client(timeouts: Timeouts, connections: int, *, verify: bool = True) -> 
             hint="Check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY; they may be http or https",
         ) from None
     watch(client, timeouts.stall)
-    if why_slow() is None:
+    if why_default_transport() is None:
         from archiver.adapters.transport import SocketTransport
 
         # httpx would no longer look for proxies in the environment if it were given one.
@@ -117,8 +117,8 @@ def _tls_context(verify: bool, *_environment: str | None) -> ssl.SSLContext:
     return httpx.create_ssl_context(verify)
 
 
-def why_slow() -> str | None:
-    """Why downloads go over httpx's own transport, None where they do not."""
+def why_default_transport() -> str | None:
+    """Why requests go over httpx's own transport, None where they do not."""
     try:
         import archiver.adapters.transport  # noqa: F401 # only whether it can be
     except ImportError as error:

@@ -47,9 +47,7 @@ def stage_bytes(path: str, data: bytes) -> Staged:
     try:
         descriptor = os.open(path, _CREATE, 0o666)
         try:
-            written = os.write(descriptor, data)
-            while written < len(data):
-                written += os.write(descriptor, memoryview(data)[written:])
+            _write_all(descriptor, data)
         except BaseException:
             Staged(path).discard()
             raise
@@ -129,9 +127,7 @@ class StagedFile(Staged):
     def write(self, data: bytes | memoryview) -> None:
         """``data`` must stay as it is until the next is written, or :meth:`settle` has returned."""
         try:
-            written = os.write(self._descriptor, data)
-            while written < len(data):
-                written += os.write(self._descriptor, memoryview(data)[written:])
+            _write_all(self._descriptor, data)
         except OSError as error:
             raise unwritable(f"write {self.path}", error) from error
         self._note(data)
@@ -193,3 +189,9 @@ class StagedFile(Staged):
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
+
+
+def _write_all(descriptor: int, data: bytes | memoryview) -> None:
+    written = os.write(descriptor, data)
+    while written < len(data):
+        written += os.write(descriptor, memoryview(data)[written:])

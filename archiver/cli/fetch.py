@@ -205,7 +205,7 @@ def _fetch_options(options: dict[str, Any]) -> "FetchOptions":
 
 
 def _warnings(options: dict[str, Any]) -> Iterator[str]:
-    from archiver.adapters.http import why_slow
+    from archiver.adapters.http import why_default_transport
 
     if options["insecure"]:
         yield "TLS certificates are not checked (--insecure)"
@@ -214,7 +214,7 @@ def _warnings(options: dict[str, Any]) -> Iterator[str]:
             "nothing is made durable (--no-fsync): after a power cut or a crash of the system, "
             "runs that were said to be held may be damaged or gone; check with archiver verify"
         )
-    if (reason := why_slow()) is not None:
+    if (reason := why_default_transport()) is not None:
         yield f"{reason}; downloads go over httpx's own transport, which is slower"
 
 

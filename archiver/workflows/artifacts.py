@@ -26,7 +26,7 @@ from archiver.errors import (
     Interrupted,
     LinkExpired,
 )
-from archiver.workflows.lanes import Deferred, Lane, Lanes, TooLarge
+from archiver.workflows.lanes import Deferred, Lane, Lanes, VeryLarge
 from archiver.workflows.links import FreshLinks
 
 _MARGIN = timedelta(seconds=60)
@@ -99,7 +99,7 @@ class ArtifactFetcher:
                     return
                 settled[index] = self._fetch(run_id, fetch, tally, links)
 
-        with self._lanes.share() as places:
+        with self._lanes.for_a_run() as places:
             # The run's own thread works too.
             count = min(len(to_fetch), places) - 1
             helping = [self._executor.submit(work) for _ in range(count)]
@@ -148,7 +148,7 @@ class ArtifactFetcher:
             if isinstance(error, DownloadFailed) and checkpoints.save(file, progress.whole):
                 file.leave()
                 return settlement
-        except (Interrupted, Deferred, TooLarge):
+        except (Interrupted, Deferred, VeryLarge):
             if checkpoints.save(file, progress.whole):
                 file.leave()
             else:

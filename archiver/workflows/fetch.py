@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 
 from archiver.adapters.archive import Writer, hold_archive
+from archiver.adapters.held import wanted_runs
 from archiver.adapters.parquet import RowBuffer, flush_name
 from archiver.domain.rows import fetch_row
 from archiver.domain.run_id import RunId
@@ -35,8 +36,6 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
         writer = stack.enter_context(
             hold_archive(options.archive, started_at, world.random.randbytes(4), options.durability)
         )
-        from archiver.adapters.held import wanted_runs
-
         recovered = recover(writer)
         wanted = wanted_runs(writer.storage, ids, refresh=options.refresh)
         summary = Summary(writer.session, asked=len(ids), held=len(ids) - len(wanted.ids))

@@ -6,8 +6,6 @@ from threading import Lock, Semaphore
 
 LARGE = 8 << 20
 """A download of which so many bytes are still to come is large."""
-
-
 VERY_LARGE = 64 << 20
 """A download of which so many bytes are still to come would hold up a share of the session."""
 
@@ -16,7 +14,7 @@ class Deferred(Exception):
     """A large download has to wait for its turn: small ones go first."""
 
 
-class TooLarge(Exception):
+class VeryLarge(Exception):
     """A download is larger than any that is taken here."""
 
 
@@ -31,30 +29,26 @@ class Lanes:
         """``largest``: downloads of so many bytes are not taken."""
         self._largest = largest
         self._count = count
-        self._places = Semaphore(count)
+        self.place = Semaphore(count)
+        """Held while bytes come in."""
         self._large = Semaphore(max(1, count - max(1, count // 4)))
         self._lock = Lock()
-        self._sharing = 0
+        self._runs = 0
 
     @contextlib.contextmanager
-    def share(self) -> Iterator[int]:
+    def for_a_run(self) -> Iterator[int]:
         """The places that one run may use at once while the block runs: more if there are few runs.
 
         Every thread more that works costs more than it brings where all places are in use anyway.
         """
         with self._lock:
-            self._sharing += 1
-            places = max(1, self._count // self._sharing)
+            self._runs += 1
+            places = max(1, self._count // self._runs)
         try:
             yield places
         finally:
             with self._lock:
-                self._sharing -= 1
-
-    @property
-    def place(self) -> Semaphore:
-        """Held while bytes come in."""
-        return self._places
+                self._runs -= 1
 
     def lane(self) -> "Lane":
         """For one download."""
@@ -72,10 +66,10 @@ class Lane:
     def admit(self, size: int) -> None:
         """``size`` bytes are to come.
 
-        Raises Deferred where it is large and has to wait, TooLarge where it is not taken.
+        Raises Deferred where it is large and has to wait, VeryLarge where it is not taken.
         """
         if self._largest is not None and size >= self._largest:
-            raise TooLarge
+            raise VeryLarge
         if size >= LARGE and not self._is_large:
             self._is_large = self._large.acquire(blocking=False)
             if not self._is_large:

@@ -31,6 +31,7 @@ GRACE_SECONDS = 4.0
 """How long what is under way may take to come to an end when the session is interrupted."""
 POLL_SECONDS = 0.2
 GATHER_SECONDS = 0.01
+"""How long a run that is ready waits for others, to be committed with them."""
 
 ResultT = TypeVar("ResultT")
 
@@ -153,7 +154,7 @@ def in_flight(
     while pending and (seconds := until - time.monotonic()) > 0:
         if found := results(seconds):
             yield found
-    # Those that were interrupted by a failure are not what failed.
-    for failure in sorted(failures, key=lambda error: isinstance(error, Interrupted)):
-        raise failure
+    if failures:
+        # Those that were interrupted by a failure are not what failed.
+        raise min(failures, key=lambda error: isinstance(error, Interrupted))
     stop.check()

@@ -32,7 +32,7 @@ from archiver.errors import (
 )
 from archiver.workflows.artifacts import ArtifactFetcher, discard
 from archiver.workflows.asking import RunAsker
-from archiver.workflows.lanes import TooLarge
+from archiver.workflows.lanes import VeryLarge
 from archiver.workflows.links import FreshLinks
 
 
@@ -74,7 +74,7 @@ class RunResult:
 
 @dataclass(frozen=True, slots=True)
 class HandedBack:
-    """An id of which nothing was made here. ``is_begun``: it is known why."""
+    """An id of which nothing was made here, although it was begun or because it was not."""
 
     asked: RunId
     is_begun: bool = True
@@ -122,7 +122,7 @@ class RunArchiver:
             return question.failed(Outcome.NOT_FOUND, str(error))
         except (RunError, ArchiveDamaged) as error:
             return question.failed(Outcome.FAILED, str(error))
-        except TooLarge:
+        except VeryLarge:
             return HandedBack(asked)
         except ArchiverError:
             raise

@@ -30,7 +30,7 @@ from archiver.workflows.run import Archived
 
 _LARGEST = 500
 _SMALLEST = 50
-"""Runs in a share: more than fail in a row where an API is taken to be down."""
+"""Runs in a share, never so few that an API that is down would not be noticed in one."""
 _SECONDS = 2.0
 """How long a share begins with runs."""
 

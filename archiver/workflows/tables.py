@@ -5,6 +5,7 @@ from datetime import datetime
 
 from archiver.adapters import revisions
 from archiver.adapters.archive import Writer
+from archiver.adapters.held import revisions_in_tables
 from archiver.adapters.parquet import WRITE_ORDER, RowBuffer, compact, flush_name
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.manifest import Manifest
@@ -43,8 +44,6 @@ def recover(writer: Writer) -> tuple[str, ...]:
     """
     if not writer.unfinished:
         return ()
-    from archiver.adapters.held import revisions_in_tables
-
     storage = writer.storage
     _remove_half_flushes(storage)
     committed = _settle_journals(writer)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from archiver.workflows.lanes import LARGE, VERY_LARGE, Deferred, Lanes, TooLarge
+from archiver.workflows.lanes import LARGE, VERY_LARGE, Deferred, Lanes, VeryLarge
 from tests.cli.running import Fetch
 from tests.lying_server import Blob, LyingServer, Plain, task_run
 from tests.workflows.held import Held
@@ -72,7 +72,7 @@ def test_one_that_has_waited_is_admitted() -> None:
 def test_those_that_are_too_large_are_not_taken_at_all() -> None:
     lanes = Lanes(4, VERY_LARGE)
     lanes.lane().admit(VERY_LARGE - 1)
-    with pytest.raises(TooLarge):
+    with pytest.raises(VeryLarge):
         lanes.lane().admit(VERY_LARGE)
     Lanes(4).lane().admit(1 << 50)
 
@@ -109,11 +109,11 @@ def test_few_runs_share_the_places_and_many_have_one_each() -> None:
     lanes = Lanes(8)
     for _ in range(2):
         with ExitStack() as stack:
-            places = [stack.enter_context(lanes.share()) for _ in range(10)]
+            places = [stack.enter_context(lanes.for_a_run()) for _ in range(10)]
         assert places == [8, 4, 2, 2, 1, 1, 1, 1, 1, 1]
-    with pytest.raises(Deferred), lanes.share():
+    with pytest.raises(Deferred), lanes.for_a_run():
         raise Deferred
-    with lanes.share() as alone:
+    with lanes.for_a_run() as alone:
         assert alone == 8
 
 

@@ -124,6 +124,17 @@ def stalled(server: LyingServer, ids: Sequence[str]) -> None:
         server.lie(run_id, Stall(10), times=FOREVER)
 
 
+def halfway(
+    server: LyingServer, archive: Held, *, group: bool = False
+) -> tuple[list[str], subprocess.Popen[bytes]]:
+    """A session of 60 runs that has committed some, and waits for others until it is ended."""
+    ids = fill(server, 60)
+    stalled(server, ids[10::20])
+    process = start(*ids, "--api-concurrency", "9", group=group)
+    until(process, lambda: committed(archive) >= 20)
+    return ids, process
+
+
 def test_three_processes_come_to_the_same_as_one(
     server: LyingServer, archiver: Command, archive: Held, tmp_path: Path
 ) -> None:
@@ -215,10 +226,7 @@ def test_an_api_that_is_down_ends_all_of_them(server: LyingServer, archiver: Com
 def test_an_interrupted_session_ends_soon_and_is_gone_on_with(
     server: LyingServer, archiver: Command, archive: Held
 ) -> None:
-    ids = fill(server, 60)
-    stalled(server, ids[10::20])
-    process = start(*ids, "--api-concurrency", "9")
-    until(process, lambda: committed(archive) >= 20)
+    ids, process = halfway(server, archive)
     workers = workers_of(process)
     assert len(workers) == 3
     process.send_signal(signal.SIGINT)
@@ -239,10 +247,7 @@ def test_an_interrupted_session_ends_soon_and_is_gone_on_with(
 def test_killed_the_session_takes_its_workers_along_and_loses_nothing(
     server: LyingServer, archiver: Command, archive: Held
 ) -> None:
-    ids = fill(server, 60)
-    stalled(server, ids[10::20])
-    process = start(*ids, "--api-concurrency", "9")
-    until(process, lambda: committed(archive) >= 20)
+    ids, process = halfway(server, archive)
     workers = workers_of(process)
     process.kill()
     process.communicate()
@@ -259,10 +264,7 @@ def test_killed_the_session_takes_its_workers_along_and_loses_nothing(
 def test_a_worker_that_is_killed_ends_the_session_with_one_line(
     server: LyingServer, archiver: Command, archive: Held
 ) -> None:
-    ids = fill(server, 60)
-    stalled(server, ids[10::20])
-    process = start(*ids, "--api-concurrency", "9")
-    until(process, lambda: committed(archive) >= 20)
+    ids, process = halfway(server, archive)
     os.kill(workers_of(process)[0], signal.SIGKILL)
     ran = finish(process, 3)
     assert "--workers 1 does without" in ran.err
@@ -277,10 +279,7 @@ def test_a_worker_that_is_killed_ends_the_session_with_one_line(
 def test_a_signal_to_all_of_them_interrupts(
     server: LyingServer, archiver: Command, archive: Held
 ) -> None:
-    ids = fill(server, 60)
-    stalled(server, ids[10::20])
-    process = start(*ids, "--api-concurrency", "9", group=True)
-    until(process, lambda: committed(archive) >= 20)
+    _, process = halfway(server, archive, group=True)
     os.killpg(process.pid, signal.SIGTERM)
     ran = finish(process, 130)
     assert sum(ran.runs.values()) >= 60 + 20
@@ -290,10 +289,7 @@ def test_a_signal_to_all_of_them_interrupts(
 def test_an_archive_that_vanishes_ends_the_session_with_its_summary(
     server: LyingServer, archiver: Command, archive: Held
 ) -> None:
-    ids = fill(server, 60)
-    stalled(server, ids[10::20])
-    process = start(*ids, "--api-concurrency", "9")
-    until(process, lambda: committed(archive) >= 20)
+    ids, process = halfway(server, archive)
     moved = archive.root.rename(archive.root.with_name("moved"))
     server.stop_lying()
     os.kill(process.pid, signal.SIGTERM)
