@@ -26,7 +26,8 @@ from archiver.domain.manifest import (
 )
 from archiver.domain.rows import Outcome
 from archiver.domain.summary import Problem, Summary
-from archiver.domain.tables import TABLES, Table
+from archiver.domain.tables import TABLES, Column, Table
+from archiver.domain.views import DERIVED
 from archiver.errors import ArchiveDamaged, NotAnArchive
 from tests.domain.builders import (
     SESSION,
@@ -76,26 +77,36 @@ def test_schemas_are_schemas_and_every_property_is_described(schema: dict[str, A
 # Tables
 
 
-def described(table: Table) -> dict[str, Any]:
-    return {
-        "table": table.name,
-        "row": table.row,
-        "sorted_by": list(table.sorted_by),
-        "columns": [
-            {
-                "name": column.name,
-                "type": column.type.value,
-                "unit": column.unit,
-                "nullable": column.nullable,
-                "meaning": column.meaning,
-            }
-            for column in table.columns
-        ],
-    }
+def described(columns: tuple[Column, ...]) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": column.name,
+            "type": column.type.value,
+            "unit": column.unit,
+            "nullable": column.nullable,
+            "meaning": column.meaning,
+        }
+        for column in columns
+    ]
 
 
 def test_every_table_is_described_as_it_is_and_no_other() -> None:
-    assert {table.name: described(table) for table in TABLES} == TABLE_FILES
+    assert {
+        table.name: {
+            "table": table.name,
+            "row": table.row,
+            "sorted_by": list(table.sorted_by),
+            "columns": described(table.columns),
+        }
+        for table in TABLES
+    } == TABLE_FILES
+
+
+def test_every_derived_view_is_described_as_it_is_and_no_other() -> None:
+    assert {path.stem: load(f"views/{path.name}") for path in SCHEMAS.glob("views/*")} == {
+        view.name: {"view": view.name, "row": view.row, "columns": described(view.columns)}
+        for view in DERIVED
+    }
 
 
 ARROW_TYPES = {
@@ -105,6 +116,7 @@ ARROW_TYPES = {
     "double": pa.float64(),
     "boolean": pa.bool_(),
     "timestamp[us, UTC]": pa.timestamp("us", tz="UTC"),
+    "date": pa.date32(),
     "list<text>": pa.list_(pa.string()),
 }
 

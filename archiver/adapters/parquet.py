@@ -31,6 +31,7 @@ _ARROW_TYPES = {
     ColumnType.DOUBLE: pa.float64(),
     ColumnType.BOOLEAN: pa.bool_(),
     ColumnType.TIMESTAMP: pa.timestamp("us", tz="UTC"),
+    ColumnType.DATE: pa.date32(),
     ColumnType.TEXT_LIST: pa.list_(pa.string()),
 }
 WRITE_ORDER = (DOCUMENTS, ARTIFACTS, ERRORS, FETCHES, RUNS)

@@ -6,9 +6,11 @@ from typing import TypeAlias, TypeVar
 
 import duckdb
 
+from archiver.adapters.derived_views import view_statements
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.paths import TABLES_FOLDER
 from archiver.domain.tables import TABLES, ColumnType, Table
+from archiver.domain.views import ALL_REVISIONS
 from archiver.errors import ArchiveDamaged
 
 _DUCKDB_TYPES = {
@@ -18,65 +20,9 @@ _DUCKDB_TYPES = {
     ColumnType.DOUBLE: "DOUBLE",
     ColumnType.BOOLEAN: "BOOLEAN",
     ColumnType.TIMESTAMP: "TIMESTAMP WITH TIME ZONE",
+    ColumnType.DATE: "DATE",
     ColumnType.TEXT_LIST: "VARCHAR[]",
 }
-_REVISION_VIEWS = {
-    "runs": "run_revisions",
-    "documents": "document_revisions",
-    "artifacts": "artifact_revisions",
-    "errors": "error_revisions",
-    "fetches": "fetches",
-}
-
-# Nearly all runs have one revision: an anti-join against the few superseded ones is cheap where
-# a window over all rows is not.
-_SUPERSEDED = """
-CREATE VIEW superseded_revisions AS
-SELECT run_id, revision FROM run_revisions
-SEMI JOIN (SELECT run_id FROM run_revisions WHERE revision > 1) USING (run_id)
-ANTI JOIN (
-    SELECT run_id, max(revision) AS revision FROM run_revisions
-    WHERE run_id IN (SELECT run_id FROM run_revisions WHERE revision > 1) GROUP BY run_id
-) USING (run_id, revision)
-"""
-_LATEST = "CREATE VIEW {view} AS FROM {of} ANTI JOIN superseded_revisions USING (run_id, revision)"
-
-_FAILURES = r"""
-CREATE VIEW failures AS
-SELECT run_id, revision, run_type, status,
-    trim(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
-        failure_reason,
-        'https?://\S+', '<url>', 'g'),
-        '\b(?:tsk_v2|tsk|wr|wpid|a|stp|pbs|o|bp)_[A-Za-z0-9]+', '<id>', 'g'),
-        '"[^"]*"|''[^'']*''', '<text>', 'g'),
-        '\d+(?:[.:,-]\d+)*', '<number>', 'g'),
-        '\s+', ' ', 'g')) AS reason,
-    failure_reason, error_codes, created_at, finished_at, workflow_id, request_url
-FROM runs WHERE is_final AND status <> 'completed'
-"""
-_DURATIONS = """
-CREATE VIEW durations AS
-SELECT run_id, revision, run_type, status, created_at, queue_seconds, run_seconds, total_seconds
-FROM runs WHERE is_final
-"""
-_DAILY = """
-CREATE VIEW daily AS
-SELECT CAST(created_at AS DATE) AS day, run_type, count(*) AS runs,
-    count(*) FILTER (status = 'completed') AS completed,
-    count(*) FILTER (status = 'failed') AS failed,
-    count(*) FILTER (status = 'terminated') AS terminated,
-    count(*) FILTER (status = 'timed_out') AS timed_out,
-    count(*) FILTER (status = 'canceled') AS canceled,
-    count(*) FILTER (NOT is_final) AS unfinished,
-    count(*) FILTER (is_final AND status <> 'completed') / nullif(count(*) FILTER (is_final), 0)
-        AS failure_rate,
-    quantile_cont(run_seconds, 0.50) AS p50_run_seconds,
-    quantile_cont(run_seconds, 0.95) AS p95_run_seconds,
-    quantile_cont(run_seconds, 0.99) AS p99_run_seconds
-FROM runs GROUP BY ALL
-"""
-
-
 ResultT = TypeVar("ResultT")
 _Files: TypeAlias = dict[str, list[str]]
 """The paths of each table's files."""
@@ -125,13 +71,9 @@ def _prepare(
         connection.execute(f"SET allowed_directories = [{tables}]")
         connection.execute("SET enable_external_access = false")
     for table in TABLES:
-        view = _REVISION_VIEWS[table.name]
-        connection.execute(f"CREATE VIEW {view} AS {_select(table, files[table.name])}")
-    connection.execute(_SUPERSEDED)
-    for view, of in _REVISION_VIEWS.items():
-        if view != of:
-            connection.execute(_LATEST.format(view=view, of=of))
-    for statement in (_FAILURES, _DURATIONS, _DAILY):
+        selected = _select(table, files[table.name])
+        connection.execute(f"CREATE VIEW {ALL_REVISIONS[table]} AS {selected}")
+    for statement in view_statements():
         connection.execute(statement)
     connection.execute("SET lock_configuration = true")
 

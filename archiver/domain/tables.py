@@ -17,6 +17,7 @@ class ColumnType(StrEnum):
     DOUBLE = "double"
     BOOLEAN = "boolean"
     TIMESTAMP = "timestamp[us, UTC]"
+    DATE = "date"
     TEXT_LIST = "list<text>"
 
 

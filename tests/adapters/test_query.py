@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from archiver.domain.views import VIEWS
 from tests.adapters.asking import rows
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, task_run
@@ -38,6 +39,11 @@ COLUMNS = {
     "fetches": """session asked_id run_id outcome http_status reason requests retries bytes seconds
     at""",
 }
+ARROW = ("text", "json", "int64", "double", "boolean", "timestamp[us, UTC]", "date", "list<text>")
+DUCKDB = (
+    *("VARCHAR", "VARCHAR", "BIGINT", "DOUBLE", "BOOLEAN"),
+    *("TIMESTAMP WITH TIME ZONE", "DATE", "VARCHAR[]"),
+)
 
 
 def test_views_have_the_columns_that_were_promised(asked: Held) -> None:
@@ -50,9 +56,17 @@ def test_views_have_the_columns_that_were_promised(asked: Held) -> None:
 
     assert rows(asked, sql) == filled
     found = {row["view"]: {column.split()[0] for column in row["columns"]} for row in filled}
-    assert found.keys() >= {*COLUMNS, "failures", "durations", "daily"}
+    assert found.keys() >= {view.name for view in VIEWS}
     for view, columns in COLUMNS.items():
         assert set(columns.split()) <= found[view], view
+
+
+def test_views_have_the_columns_and_types_that_are_described(asked: Held) -> None:
+    of_any_view = dict(zip(ARROW, DUCKDB, strict=True))
+    for view in VIEWS:
+        described = [(column.name, of_any_view[column.type.value]) for column in view.columns]
+        found = rows(asked, f"DESCRIBE {view.name}")
+        assert [(row["column_name"], row["column_type"]) for row in found] == described, view.name
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,66 @@
+"""The views that are made of the tables' own: each run's latest revision, and what follows from it.
+
+Their columns and meaning are in :mod:`archiver.domain.views`.
+"""
+
+from collections.abc import Iterator
+
+from archiver.adapters.failure_reasons import with_reason
+from archiver.domain.tables import TABLES
+from archiver.domain.views import ALL_REVISIONS, DURATIONS, FAILURES, View
+
+# Nearly all runs have one revision: an anti-join against the few superseded ones is cheap where
+# a window over all rows is not.
+_SUPERSEDED = """
+CREATE VIEW superseded_revisions AS
+SELECT run_id, revision FROM run_revisions
+SEMI JOIN (SELECT run_id FROM run_revisions WHERE revision > 1) USING (run_id)
+ANTI JOIN (
+    SELECT run_id, max(revision) AS revision FROM run_revisions
+    WHERE run_id IN (SELECT run_id FROM run_revisions WHERE revision > 1) GROUP BY run_id
+) USING (run_id, revision)
+"""
+_LATEST = "CREATE VIEW {view} AS FROM {of} ANTI JOIN superseded_revisions USING (run_id, revision)"
+
+_GAPS = {
+    "queue_gap": ("coalesce(queued_at, created_at)", "started_at"),
+    "run_gap": ("started_at", "finished_at"),
+    "total_gap": ("created_at", "finished_at"),
+}
+_GAP = """CASE WHEN {start} IS NULL OR {end} IS NULL THEN 'missing'
+    WHEN {end} < {start} THEN 'backwards' END AS {gap}"""
+
+_DAILY = """
+CREATE VIEW daily AS
+SELECT CAST(created_at AS DATE) AS day, run_type, count(*) AS runs,
+    count(*) FILTER (status = 'completed') AS completed,
+    count(*) FILTER (status = 'failed') AS failed,
+    count(*) FILTER (status = 'terminated') AS terminated,
+    count(*) FILTER (status = 'timed_out') AS timed_out,
+    count(*) FILTER (status = 'canceled') AS canceled,
+    count(*) FILTER (NOT is_final) AS unfinished,
+    count(*) FILTER (is_final AND status <> 'completed') / nullif(count(*) FILTER (is_final), 0)
+        AS failure_rate,
+    quantile_cont(run_seconds, 0.50) AS p50_run_seconds,
+    quantile_cont(run_seconds, 0.95) AS p95_run_seconds,
+    quantile_cont(run_seconds, 0.99) AS p99_run_seconds
+FROM runs GROUP BY ALL
+"""
+
+
+def view_statements() -> Iterator[str]:
+    """The statements that make them, where the views of all revisions are there already."""
+    yield _SUPERSEDED
+    for table in TABLES:
+        if ALL_REVISIONS[table] != table.name:
+            yield _LATEST.format(view=table.name, of=ALL_REVISIONS[table])
+    failed = with_reason("(FROM runs WHERE is_final AND status <> 'completed')")
+    yield f"CREATE VIEW failures AS SELECT {_names(FAILURES)} FROM ({failed})"
+    gaps = ", ".join(_GAP.format(gap=gap, start=of[0], end=of[1]) for gap, of in _GAPS.items())
+    final = f"SELECT *, {gaps} FROM runs WHERE is_final"
+    yield f"CREATE VIEW durations AS SELECT {_names(DURATIONS)} FROM ({final})"
+    yield _DAILY
+
+
+def _names(view: View) -> str:
+    return ", ".join(column.name for column in view.columns)
