@@ -10,15 +10,12 @@ from archiver.domain.tables import TABLES
 from archiver.domain.views import ALL_REVISIONS, DURATIONS, FAILURES, View
 
 # Nearly all runs have one revision: an anti-join against the few superseded ones is cheap where
-# a window over all rows is not.
+# a window over all rows is not. Revisions are numbered without gaps, so that those before a run's
+# last one are known without looking at them.
 _SUPERSEDED = """
 CREATE VIEW superseded_revisions AS
-SELECT run_id, revision FROM run_revisions
-SEMI JOIN (SELECT run_id FROM run_revisions WHERE revision > 1) USING (run_id)
-ANTI JOIN (
-    SELECT run_id, max(revision) AS revision FROM run_revisions
-    WHERE run_id IN (SELECT run_id FROM run_revisions WHERE revision > 1) GROUP BY run_id
-) USING (run_id, revision)
+SELECT run_id, unnest(range(1, max(revision))) AS revision
+FROM run_revisions WHERE revision > 1 GROUP BY run_id
 """
 _LATEST = "CREATE VIEW {view} AS FROM {of} ANTI JOIN superseded_revisions USING (run_id, revision)"
 
@@ -32,7 +29,7 @@ _GAP = """CASE WHEN {start} IS NULL OR {end} IS NULL THEN 'missing'
 
 _DAILY = """
 CREATE VIEW daily AS
-SELECT CAST(created_at AS DATE) AS day, run_type, count(*) AS runs,
+SELECT CAST(make_timestamp(epoch_us(created_at)) AS DATE) AS day, run_type, count(*) AS runs,
     count(*) FILTER (status = 'completed') AS completed,
     count(*) FILTER (status = 'failed') AS failed,
     count(*) FILTER (status = 'terminated') AS terminated,
@@ -41,9 +38,9 @@ SELECT CAST(created_at AS DATE) AS day, run_type, count(*) AS runs,
     count(*) FILTER (NOT is_final) AS unfinished,
     count(*) FILTER (is_final AND status <> 'completed') / nullif(count(*) FILTER (is_final), 0)
         AS failure_rate,
-    quantile_cont(run_seconds, 0.50) AS p50_run_seconds,
-    quantile_cont(run_seconds, 0.95) AS p95_run_seconds,
-    quantile_cont(run_seconds, 0.99) AS p99_run_seconds
+    quantile_cont(run_seconds, 0.50) FILTER (is_final) AS p50_run_seconds,
+    quantile_cont(run_seconds, 0.95) FILTER (is_final) AS p95_run_seconds,
+    quantile_cont(run_seconds, 0.99) FILTER (is_final) AS p99_run_seconds
 FROM runs GROUP BY ALL
 """
 

@@ -16,6 +16,7 @@ from archiver.cli.demo import demo
 from archiver.cli.fetch import fetch
 from archiver.cli.query import query
 from archiver.cli.reindex import reindex
+from archiver.cli.report import report
 from archiver.cli.show import show
 from archiver.cli.text import printable
 from archiver.cli.verify import verify
@@ -61,7 +62,7 @@ def cli(context: click.Context, config: Path | None) -> None:
     context.default_map = read_defaults(config, cli.commands)
 
 
-for _command in (fetch, query, show, verify, reindex, demo):
+for _command in (fetch, query, report, show, verify, reindex, demo):
     cli.add_command(_command)
 
 

@@ -10,14 +10,14 @@ import click
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
-_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s*([smhd]?)", re.ASCII)
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s*([smhdw]?)", re.ASCII)
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _LONGEST = 36_500 * 86_400
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([kmgt]?)(i?)b?", re.ASCII | re.IGNORECASE)
 
 
 class Duration(click.ParamType[timedelta]):
-    """A span of time: ``90``, ``30s``, ``10m``, ``2h``, ``1d``."""
+    """A span of time: ``90``, ``30s``, ``10m``, ``2h``, ``1d``, ``2w``."""
 
     name = "duration"
 
@@ -28,7 +28,7 @@ class Duration(click.ParamType[timedelta]):
             return value
         match = _DURATION.fullmatch(str(value).strip().lower())
         if match is None:
-            self.fail(f"{value!r} is no duration: use 30s, 10m, 2h or 1d", param, ctx)
+            self.fail(f"{value!r} is no duration: use 30s, 10m, 2h, 1d or 2w", param, ctx)
         seconds = float(match[1]) * _SECONDS[match[2]]
         if seconds > _LONGEST:
             self.fail(f"{value!r} is longer than a hundred years", param, ctx)

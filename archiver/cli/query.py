@@ -38,13 +38,13 @@ def query(sql: str, **options: Any) -> None:
     """
     from archiver.adapters.archive import open_archive
     from archiver.adapters.query import run_query
+    from archiver.cli.output import outside
     from archiver.cli.results import ending_format, write_result
 
     output = options["output"]
     chosen = options["format"] or ending_format(output) or "table"
     storage = open_archive(options["archive"])
-    if output is not None and output.resolve().is_relative_to(storage.root.resolve()):
-        raise UsageError(f"{output} is inside the archive", hint="Name a file elsewhere")
+    outside(output, storage.root)
     result = run_query(storage, _text_of(sql), allow_files=options["allow_files"])
     write_result(result, chosen, output)
 

@@ -1,11 +1,9 @@
 """Writing a query's result: as a table for people, or in a format for programs."""
 
 import csv
-import io
 import json
 import math
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +13,7 @@ from uuid import UUID
 import pyarrow as pa
 
 from archiver.adapters.query import QueryResult
+from archiver.cli.output import binary_output, text_output
 from archiver.cli.text import printable
 from archiver.errors import UsageError
 
@@ -36,36 +35,19 @@ def ending_format(output: Path | None) -> str | None:
 
 def write_result(result: QueryResult, output_format: str, output: Path | None) -> None:
     """Write a result to a file, whole or not at all, or to standard output."""
-    write: Callable[[QueryResult, io.TextIOBase | Any], None] | None
+    if output_format == "parquet":
+        with binary_output(output) as binary:
+            _write_parquet(result, binary)
+        return
     write = {
         "csv": _write_csv,
         "json": _write_json,
         "ndjson": _write_ndjson,
         "markdown": _write_markdown,
         "table": _write_table,
-    }.get(output_format)
-    if output is None:
-        if write is not None:
-            write(result, sys.stdout)
-        elif sys.stdout.isatty():
-            raise UsageError("parquet is not for a terminal", hint="Name a file with --output")
-        else:
-            _write_parquet(result, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
-        return
-    aside = output.with_name(f".{output.name}.part")
-    try:
-        if write is None:
-            with aside.open("wb") as binary:
-                _write_parquet(result, binary)
-        else:
-            with aside.open("w", encoding="utf-8", newline="") as text:
-                write(result, text)
-        aside.replace(output)
-    except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror or error}") from None
-    finally:
-        aside.unlink(missing_ok=True)
+    }[output_format]
+    with text_output(output) as text:
+        write(result, text)
 
 
 def _rows(result: QueryResult) -> Iterator[list[Any]]:
@@ -84,7 +66,7 @@ def _write_csv(result: QueryResult, out: Any) -> None:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(result.schema.names)
     for row in _rows(result):
-        writer.writerow("" if value is None else _text(value) for value in row)
+        writer.writerow("" if value is None else text_of(value) for value in row)
 
 
 def _write_json(result: QueryResult, out: Any) -> None:
@@ -101,10 +83,14 @@ def _write_ndjson(result: QueryResult, out: Any) -> None:
 
 
 def _json_lines(result: QueryResult) -> Iterator[str]:
+    return (json.dumps(entry, ensure_ascii=False) for entry in json_entries(result))
+
+
+def json_entries(result: QueryResult) -> Iterator[dict[str, Any]]:
+    """The rows as what JSON can say of them."""
     names = result.schema.names
     for row in _rows(result):
-        entry = dict(zip(names, map(_json_value, row), strict=True))
-        yield json.dumps(entry, ensure_ascii=False)
+        yield dict(zip(names, map(_json_value, row), strict=True))
 
 
 def _write_parquet(result: QueryResult, out: Any) -> None:
@@ -153,15 +139,22 @@ def _interval(value: pa.MonthDayNano) -> str:
 
 
 def _write_markdown(result: QueryResult, out: Any) -> None:
-    out.write("| " + " | ".join(map(_markdown_cell, result.schema.names)) + " |\n")
-    rules = (" ---: " if _is_number(kind) else " --- " for kind in result.schema.types)
-    out.write("|" + "|".join(rules) + "|\n")
-    for row in _rows(result):
-        cells = (_markdown_cell("" if value is None else _text(value)) for value in row)
-        out.write("| " + " | ".join(cells) + " |\n")
+    columns = [(field.name, is_number(field.type)) for field in result.schema]
+    rows = (["" if value is None else text_of(value) for value in row] for row in _rows(result))
+    print_markdown(columns, rows, out)
 
 
-def _is_number(kind: pa.DataType) -> bool:
+def print_markdown(
+    columns: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]], out: Any
+) -> None:
+    """Print a table as Markdown; of each column the name, and whether it holds numbers."""
+    out.write("| " + " | ".join(_markdown_cell(name) for name, _ in columns) + " |\n")
+    out.write("|" + "|".join(" ---: " if number else " --- " for _, number in columns) + "|\n")
+    for row in rows:
+        out.write("| " + " | ".join(map(_markdown_cell, row)) + " |\n")
+
+
+def is_number(kind: pa.DataType) -> bool:
     return bool(
         pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     )
@@ -172,18 +165,26 @@ def _markdown_cell(text: str) -> str:
 
 
 def _write_table(result: QueryResult, out: Any) -> None:
+    columns = [(field.name, is_number(field.type)) for field in result.schema]
+    rows = (["" if value is None else text_of(value) for value in row] for row in _rows(result))
+    print_table(columns, rows, out)
+
+
+def print_table(
+    columns: Sequence[tuple[str, bool]], rows: Iterable[Sequence[str]], out: Any
+) -> None:
+    """Print a table for people; of each column the name, and whether it holds numbers."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.ROUNDED if _is_unicode(out) else box.ASCII2)
-    for field in result.schema:
-        justify: Literal["left", "right"] = "right" if _is_number(field.type) else "left"
-        table.add_column(Text(field.name), justify=justify, overflow="fold")
-    for row in _rows(result):
-        cells = ("" if value is None else printable(_text(value)) for value in row)
-        table.add_row(*(Text(cell) for cell in cells))
+    for name, is_number in columns:
+        justify: Literal["left", "right"] = "right" if is_number else "left"
+        table.add_column(Text(name), justify=justify, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
     terminal = out.isatty()
     # Off a terminal nothing limits the width: what is cut off cannot be searched.
     console = Console(file=out, width=None if terminal else 1_000_000, highlight=False)
@@ -194,7 +195,7 @@ def _is_unicode(out: Any) -> bool:
     return "utf" in (getattr(out, "encoding", None) or "utf-8").lower()
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool):

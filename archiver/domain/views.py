@@ -98,9 +98,9 @@ DAILY = View(
         Column("canceled", _T.INTEGER, "Runs that were canceled", nullable=False),
         Column("unfinished", _T.INTEGER, "Runs that are not final", nullable=False),
         Column("failure_rate", _T.DOUBLE, "Share of the final runs that did not complete"),
-        Column("p50_run_seconds", _T.DOUBLE, "Median of run_seconds", "seconds"),
-        Column("p95_run_seconds", _T.DOUBLE, "95th percentile of run_seconds", "seconds"),
-        Column("p99_run_seconds", _T.DOUBLE, "99th percentile of run_seconds", "seconds"),
+        Column("p50_run_seconds", _T.DOUBLE, "Median of run_seconds of the final runs", "seconds"),
+        Column("p95_run_seconds", _T.DOUBLE, "95th percentile of the same", "seconds"),
+        Column("p99_run_seconds", _T.DOUBLE, "99th percentile of the same", "seconds"),
     ),
 )
 DERIVED = (FAILURES, DURATIONS, DAILY)

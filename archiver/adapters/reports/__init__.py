@@ -1,0 +1,57 @@
+"""Ready-made analyses: SQL over the archive's views, with what is meant bound to it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from archiver.adapters.reports import (
+    artifacts,
+    durations,
+    failures,
+    flaky,
+    overview,
+    trends,
+)
+from archiver.adapters.reports.asking import Asking
+from archiver.adapters.reports.sessions import session_rows
+from archiver.domain import report as reports
+from archiver.domain.report import AskedReport, By, Filters, Report
+from archiver.domain.session import LedgerRecord
+
+_TABLES: dict[Report, Callable[[Asking, Filters, By | None], dict[str, pa.Table]]] = {
+    reports.OVERVIEW: overview.tables,
+    reports.DURATIONS: durations.tables,
+    reports.FAILURES: failures.tables,
+    reports.TRENDS: trends.tables,
+    reports.FLAKY: flaky.tables,
+    reports.ARTIFACTS: artifacts.tables,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTable:
+    """One table of a report."""
+
+    name: str
+    title: str
+    rows: pa.Table
+
+
+def report_tables(connection: duckdb.DuckDBPyConnection, asked: AskedReport) -> list[ReportTable]:
+    """The tables of a report that is asked of the archive's tables: any but ``sessions``.
+
+    ``connection`` has the archive's views. Raises duckdb.Error.
+    """
+    asking = Asking(connection, asked.filters)
+    rows = _TABLES[asked.report](asking, asked.filters, asked.by)
+    return [ReportTable(name, title, rows[name]) for name, title in asked.report.tables]
+
+
+def session_tables(
+    ledger: Sequence[LedgerRecord], filters: Filters, by: By | None
+) -> list[ReportTable]:
+    """The tables of the report on sessions, of which only the ledger tells."""
+    ((name, title),) = reports.SESSIONS.tables
+    return [ReportTable(name, title, session_rows(ledger, filters, by))]

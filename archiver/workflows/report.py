@@ -1,0 +1,19 @@
+"""Report: ready-made analyses of the archive."""
+
+from archiver.adapters.ledger import ledger_records
+from archiver.adapters.reports import ReportTable, report_tables, session_tables
+from archiver.adapters.storage import LocalStorage
+from archiver.adapters.views import ask, damage_found
+from archiver.domain.report import SESSIONS, AskedReport
+
+
+def run_report(storage: LocalStorage, asked: AskedReport, damaged: list[str]) -> list[ReportTable]:
+    """The tables of one report.
+
+    Ledger records that cannot be read are left out and named in ``damaged``. Raises ArchiveDamaged
+    where the tables cannot be read.
+    """
+    if asked.report is SESSIONS:
+        return session_tables(list(ledger_records(storage, damaged)), asked.filters, asked.by)
+    with damage_found():
+        return ask(storage, lambda connection: report_tables(connection, asked))
