@@ -62,10 +62,11 @@ def to_arrow(table: Table, rows: Iterable[Row]) -> pa.Table:
 
 def to_parquet(table: Table, rows: Iterable[Row]) -> bytes:
     """Rows as a Parquet file."""
-    return _encode(table, to_arrow(table, rows))
+    return encode(table, to_arrow(table, rows))
 
 
-def _encode(table: Table, rows: pa.Table) -> bytes:
+def encode(table: Table, rows: pa.Table) -> bytes:
+    """Sorted rows as the Parquet file of a flush."""
     buffer = io.BytesIO()
     pq.write_table(
         rows,
@@ -100,7 +101,7 @@ def compact(storage: LocalStorage, table: Table, target: str, name: str) -> list
         if parts:
             rows = pa.concat_tables(parts)
             keys = [(key, "ascending") for key in ("session", *table.sorted_by)]
-            storage.put(f"{target}/{month}/{name}.parquet", _encode(table, rows.sort_by(keys)))
+            storage.put(f"{target}/{month}/{name}.parquet", encode(table, rows.sort_by(keys)))
     return damaged
 
 
@@ -124,14 +125,19 @@ class RowBuffer:
         for table in WRITE_ORDER:
             for (of, month), rows in self._rows.items():
                 if of == table.name:
-                    path = f"{self._folder}/{of}/fetched={month}/{name}.parquet"
-                    storage.put(path, to_parquet(table, rows))
+                    path = flush_path(table, month, name)
+                    storage.put(f"{self._folder}/{path}", to_parquet(table, rows))
         self._rows.clear()
         self.bytes = 0
 
 
 def flush_name(session: SessionId, number: int) -> str:
     return f"{session}-{number:04d}"
+
+
+def flush_path(table: Table, month: str, name: str) -> str:
+    """Where a flush's rows of a table lie, below the folder of the tables."""
+    return f"{table.name}/fetched={month}/{name}.parquet"
 
 
 def _size(table: Table, rows: Sequence[Row]) -> int:
