@@ -4,7 +4,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tests.benchmarks.comparing import Line
-from tests.benchmarks.rows import command, documents, downloads, memory, metadata, transports
+from tests.benchmarks.rows import (
+    command,
+    documents,
+    downloads,
+    memory,
+    metadata,
+    reports,
+    transports,
+)
 from tests.benchmarks.surroundings import Setting
 
 
@@ -24,6 +32,7 @@ ROWS = (
     Row("metadata", "the metadata of 5,000 runs, against httpx and Skyvern's SDK", metadata.rates),
     Row("documents", "100,000 documents of 6 KB into Parquet on one core", documents.projected),
     Row("held", "a second fetch of 1,000,000 ids that are held complete", documents.held),
+    Row("reports", "reports on 1,000,000 runs, against DuckDB's own tables", reports.answers),
     Row("help", "archiver --help, against python -c 'import click'", command.help_page),
     Row("cpu", "CPU for each downloaded GiB, against openssl dgst -sha256", downloads.cpu),
     Row("memory", "peak memory of 32 large downloads at once", memory.at_once),
