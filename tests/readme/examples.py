@@ -26,7 +26,7 @@ from archiver.workflows.fetch import fetch
 
 README = Path(__file__).parents[2] / "README.md"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-_BLOCK = re.compile(r"```console\n\$ (archiver (?:query|show) .*?)\n(.*?)```\n", re.DOTALL)
+_BLOCK = re.compile(r"```console\n\$ (archiver (?:query|show|report) .*?)\n(.*?)```\n", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
