@@ -1,5 +1,6 @@
 """``archiver report``: ready-made analyses."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,14 @@ import click
 
 from archiver.cli.moments import Moment
 from archiver.cli.options import archive_option
+from archiver.cli.text import readable_bytes
 from archiver.domain.report import REPORTS, AskedReport, By, Filters
 from archiver.errors import ExitCode, UsageError
 
 FORMATS = ("table", "csv", "json", "markdown", "parquet")
 _ONE_TABLE = ("csv", "parquet")
+_OF_TABLES = ("by", "format", "json", "table", "limit", "output")
+"""Options of reports that the page does not have."""
 _GLANCE = 40
 """Rows that people are shown of a table."""
 
@@ -48,7 +52,12 @@ _GLANCE = 40
 @click.option(
     "--output", type=click.Path(path_type=Path, dir_okay=False), help="File for the result."
 )
-def report(name: str | None, archive: Path, **options: Any) -> int:
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write everything as one page, with charts, to this file (without NAME).",
+)
+def report(name: str | None, archive: Path, html: Path | None, **options: Any) -> int:
     """Ready-made analyses; without NAME, which there are.
 
     \b
@@ -63,6 +72,9 @@ def report(name: str | None, archive: Path, **options: Any) -> int:
     Runs count by their latest revision, failures are final runs that are not completed, and days
     are UTC.
     """
+    if html is not None:
+        _write_page(name, archive, html, options)
+        return ExitCode.OK
     if name is None:
         _list()
         return ExitCode.OK
@@ -76,14 +88,8 @@ def report(name: str | None, archive: Path, **options: Any) -> int:
     chosen = "json" if options["json"] else options["format"] or ending_format(output) or "table"
     if chosen not in FORMATS:
         raise UsageError(f"reports are not written as {chosen}", hint=f"Use {', '.join(FORMATS)}")
-    filters = Filters(
-        options["since"],
-        options["until"],
-        options["run_type"],
-        options["status"],
-        options["workflow"],
-    )
-    asked = AskedReport(REPORTS[name], filters, By(options["by"]) if options["by"] else None)
+    by = By(options["by"]) if options["by"] else None
+    asked = AskedReport(REPORTS[name], _filters(options), by)
     names = _tables(asked, options["table"], chosen)
     limit = options["limit"]
     if limit is None:
@@ -98,6 +104,44 @@ def report(name: str | None, archive: Path, **options: Any) -> int:
     for table, count in cut.items():
         click.echo(f"{table}: {limit} of {count:,} rows; --limit 0 shows all", err=True)
     return ExitCode.DAMAGED if damaged else ExitCode.OK
+
+
+def _write_page(name: str | None, archive: Path, html: Path, options: Mapping[str, Any]) -> None:
+    from datetime import UTC, datetime
+
+    from archiver.adapters.archive import open_archive
+    from archiver.cli.output import outside, text_output
+    from archiver.workflows.page import draw_page
+
+    others = [
+        f"--{option}"
+        for option in _OF_TABLES
+        if options[option] is not None and options[option] is not False
+    ]
+    if name is not None or others:
+        raise UsageError(
+            f"--html cannot be combined with {', '.join(others) or name}",
+            hint="The page has all reports; choose runs by --since, --until, --run-type, "
+            "--status and --workflow",
+        )
+    storage = open_archive(archive)
+    outside(html, storage.root)
+    page = draw_page(storage, _filters(options), datetime.now(UTC))
+    with text_output(html) as stream:
+        stream.write(page)
+    click.echo(
+        f"The report is in {html}, {readable_bytes(len(page.encode()))}: open it in a browser"
+    )
+
+
+def _filters(options: Mapping[str, Any]) -> Filters:
+    return Filters(
+        options["since"],
+        options["until"],
+        options["run_type"],
+        options["status"],
+        options["workflow"],
+    )
 
 
 def _tables(asked: AskedReport, table: str | None, chosen: str) -> list[str]:

@@ -1,0 +1,50 @@
+"""The report as a page: what is known of the archive's runs, as one file of HTML."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeAlias
+
+import duckdb
+
+from archiver.adapters.storage import LocalStorage
+from archiver.adapters.views import ask, damage_found
+from archiver.domain.report import Filters
+from archiver.errors import UsageError
+
+_INSTALL = "pip install 'skyvern-archiver[html]'"
+_Draw: TypeAlias = Callable[[LocalStorage, Filters, datetime], str]
+
+
+def draw_page(storage: LocalStorage, filters: Filters, now: datetime) -> str:
+    """The page's HTML on the runs that ``filters`` mean, made ``now`` (UTC).
+
+    Raises UsageError where what draws the charts is not installed, and ArchiveDamaged where the
+    tables cannot be read.
+    """
+    return _drawing()(storage, filters, now)
+
+
+def _drawing() -> _Draw:
+    # What is imported here comes with an extra.
+    try:
+        from archiver.adapters.page.building import build
+        from archiver.adapters.page.facts import Facts, gather
+        from archiver.adapters.page.pictures import pictures
+        from archiver.adapters.page.rendering import render
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"the HTML report needs the package {error.name}, which is not installed",
+            hint=f"Install it with: {_INSTALL}",
+        ) from None
+
+    def draw(storage: LocalStorage, filters: Filters, now: datetime) -> str:
+        def known(connection: duckdb.DuckDBPyConnection) -> Facts:
+            with connection:
+                return gather(connection, filters, now)
+
+        with damage_found():
+            facts = ask(storage, known)
+        shots = pictures(storage, facts.examples)
+        return render(build(storage, facts, shots, filters, now))
+
+    return draw
