@@ -149,7 +149,7 @@ def _busiest(
     when = f"{'in ' if facts.by is By.MONTH else 'on '}{text}"
     if facts.by is By.WEEK:
         when = f"in the week from {text}"
-    mean = facts.total.runs / max(1, len(timeline))
+    mean = sum(rows[first_day]["runs"] for first_day in held) / len(timeline)
     if len(timeline) == 1:
         return f"All of it is of one {per}: {most} {when}."
     return f"About {mean:,.0f} a {per}; the most were {most} {when}."

@@ -7,6 +7,7 @@ Vega evaluates its expressions with an interpreter of its own, so that it does w
 """
 
 import base64
+import functools
 import hashlib
 from importlib import resources
 
@@ -55,8 +56,12 @@ def _text(name: str) -> str:
     return (_FILES / name).read_text(encoding="utf-8")
 
 
+@functools.cache
 def _vega() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script, of the version that Altair writes for."""
+    """Vega, Vega-Lite and Vega-Embed as one script, of the version that Altair writes for.
+
+    It takes a second to put it together.
+    """
     version = alt.SCHEMA_VERSION.rpartition(".")[0]
     script: str = vl_convert.javascript_bundle(_EXPORTED, vl_version=version)
     return script
