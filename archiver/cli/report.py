@@ -126,8 +126,8 @@ def _write_page(name: str | None, archive: Path, html: Path, options: Mapping[st
         )
     storage = open_archive(archive)
     outside(html, storage.root)
-    page = draw_page(storage, _filters(options), datetime.now(UTC))
-    with text_output(html) as stream:
+    with text_output(html) as stream:  # whether it can be written is known before it is drawn
+        page = draw_page(storage, _filters(options), datetime.now(UTC))
         stream.write(page)
     click.echo(
         f"The report is in {html}, {readable_bytes(len(page.encode()))}: open it in a browser"

@@ -1,6 +1,7 @@
 """Days, weeks and months follow each other without gaps, and stay few enough to be drawn."""
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -54,7 +55,7 @@ def test_what_is_drawn_is_the_fullest_part(by: By, runs: dict[date, int]) -> Non
     days = [period.first_day for period in drawn]
     assert len(days) <= LONGEST
     assert days == sorted(set(days))
-    assert all(a.ends == b.begins for a, b in zip(drawn, drawn[1:], strict=False))
+    assert all(a.ends == b.begins for a, b in pairwise(drawn))
     held = sum(counts.get(day, 0) for day in days)
     for begin in counts:
         window = (n for day, n in counts.items() if 0 <= _distance(by, begin, day) < LONGEST)

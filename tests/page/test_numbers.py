@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +185,7 @@ def test_flaky_work_is_that_of_the_runs(page: Opened, held: Held) -> None:
         work = row["workflow_id"] or "Log in — https://shop.example.com"
         outcomes.setdefault(work, []).append(row["is_failure"])
     expected = {
-        work: (len(of), sum(of), sum(a != b for a, b in zip(of, of[1:], strict=False)))
+        work: (len(of), sum(of), sum(a != b for a, b in pairwise(of)))
         for work, of in outcomes.items()
     }
     shown = counts(page.table("flaky"), "work", "runs", "failures", "flips", "flip_rate")

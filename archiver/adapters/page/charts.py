@@ -9,6 +9,8 @@ from typing import Any, TypeAlias
 
 import altair as alt
 
+from archiver.adapters.page import wording
+
 Values: TypeAlias = Sequence[dict[str, Any]]
 Spec: TypeAlias = dict[str, Any]
 Span: TypeAlias = tuple[int, int]
@@ -48,7 +50,7 @@ CONFIG: Spec = {
         "symbolStrokeWidth": 2,
         "title": None,
     },
-    "line": {"strokeWidth": 2.25},
+    "line": {"strokeJoin": "round", "strokeWidth": 2.25},
     "text": {"fontSize": 13, "color": "var(--text)"},
 }
 """What all charts have in common."""
@@ -188,8 +190,7 @@ def ranked(values: Values, color: str) -> Spec:
 
 def label(text: str) -> str:
     """A text as a chart has it: on one line, and not longer than any screen is wide."""
-    line = " ".join(text[: 4 * _LABEL_LENGTH].split())
-    return line if len(line) <= _LABEL_LENGTH else line[: _LABEL_LENGTH - 1] + "…"
+    return wording.on_one_line(text, _LABEL_LENGTH)
 
 
 def _chart(values: Values) -> alt.Chart:

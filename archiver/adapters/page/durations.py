@@ -208,6 +208,6 @@ def _by_type(facts: Facts) -> Figure:
         "by-type",
         "By type of run",
         "How long runs wait for their start, and how long they take then.",
-        table("by-type", "Waiting and running by type of run", columns, by_type.values()),
+        table("by-type", "Waiting and running by type of run", columns, [*by_type.values()]),
         is_open=True,
     )

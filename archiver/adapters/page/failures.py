@@ -10,6 +10,9 @@ from archiver.adapters.page.tables import Column, Kind, table
 
 _DRAWN = 10
 _LISTED = 100
+_LONGEST_HEADING = 240
+_LONGEST_REASON = 5_000
+_LONGEST_WORD = 60
 NO_REASON = "No reason given"
 
 
@@ -61,7 +64,7 @@ def _reasons(facts: Facts) -> Figure:
         "reasons",
         title,
         message,
-        table("reasons", "Reasons of failures", columns, rows, _rest(facts.reasons.num_rows)),
+        table("reasons", "Reasons of failures", columns, rows, number),
         charts.ranked(values, "var(--failed)"),
         f"Bars, the most frequent reason first. {message}",
         [
@@ -71,19 +74,18 @@ def _reasons(facts: Facts) -> Figure:
     )
 
 
-def _rest(number: int) -> str | None:
-    if number <= _LISTED:
-        return None
-    return f"The first {_LISTED} of {number:,}. “archiver report” in a terminal lists all."
-
-
 def _examples(facts: Facts, pictures: Sequence[Picture]) -> list[Reason]:
     rows = facts.reasons.slice(0, _DRAWN).to_pylist()
     runs: dict[int, list[FailedRun]] = {}
     for example, picture in zip(facts.examples, pictures, strict=True):
         runs.setdefault(example.number, []).append(_failed_run(example, picture))
     return [
-        Reason(rank, row["reason"] or NO_REASON, _seen(row), runs.get(rank - 1, ()))
+        Reason(
+            rank,
+            wording.on_one_line(row["reason"] or NO_REASON, _LONGEST_HEADING),
+            _seen(row),
+            runs.get(rank - 1, ()),
+        )
         for rank, row in enumerate(rows, 1)
     ]
 
@@ -100,10 +102,10 @@ def _seen(row: Mapping[str, Any]) -> str:
 def _failed_run(example: Example, picture: Picture) -> FailedRun:
     return FailedRun(
         example.run_id,
-        example.status,
-        example.run_type or "",
+        wording.on_one_line(example.status, _LONGEST_WORD),
+        wording.on_one_line(example.run_type or "", _LONGEST_WORD),
         wording.moment(example.created_at) if example.created_at else "date unknown",
-        example.failure_reason,
+        wording.shortened(example.failure_reason or "", _LONGEST_REASON),
         example.folder,
         picture,
     )
@@ -144,7 +146,7 @@ def flaky(facts: Facts) -> Section:
         "flaky",
         title,
         message,
-        table("flaky", "The same work with both outcomes", columns, rows, _rest(number)),
+        table("flaky", "The same work with both outcomes", columns, rows, number),
         charts.ranked(values, "var(--terminated)"),
         "Bars for the work that changed most often between completing and failing.",
         is_open=True,

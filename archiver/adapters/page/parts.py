@@ -58,7 +58,7 @@ class FailedRun:
     status: str
     run_type: str
     created: str
-    reason: str | None
+    reason: str
     folder: str
     picture: Picture
 

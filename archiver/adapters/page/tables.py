@@ -1,6 +1,6 @@
 """The page's tables: values as people read them, with the exact ones beside."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
@@ -28,7 +28,7 @@ class Kind(Enum):
 
 
 _TEXTS: dict[Kind, Callable[[Any], str]] = {
-    Kind.TEXT: str,
+    Kind.TEXT: lambda text: wording.shortened(text, _LONGEST_TEXT),
     Kind.COUNT: wording.count,
     Kind.SHARE: wording.percent,
     Kind.SECONDS: wording.seconds,
@@ -37,6 +37,8 @@ _TEXTS: dict[Kind, Callable[[Any], str]] = {
     Kind.MONTH: wording.month,
     Kind.MOMENT: wording.moment,
 }
+_LONGEST_TEXT = 500
+_MOST_ROWS = 400
 _NUMBERS = frozenset({Kind.COUNT, Kind.SHARE, Kind.SECONDS, Kind.BYTES})
 _ROUNDED = frozenset({Kind.SHARE, Kind.SECONDS, Kind.BYTES, Kind.MOMENT})
 
@@ -83,16 +85,20 @@ def table(
     name: str,
     caption: str,
     columns: Sequence[Column],
-    rows: Iterable[Mapping[str, Any]],
-    note: str | None = None,
+    rows: Sequence[Mapping[str, Any]],
+    of: int | None = None,
 ) -> Table:
-    """A table of those columns of ``rows``."""
-    cells = [[cell(column, row[column.name]) for column in columns] for row in rows]
+    """A table of those columns of ``rows``, which are the first ``of`` so many; not of too many."""
+    shown = rows[:_MOST_ROWS]
+    cells = [[cell(column, row[column.name]) for column in columns] for row in shown]
+    note, number = None, len(rows) if of is None else of
+    if number > len(shown):
+        note = f"The first {len(shown)} of {number:,}. “archiver report” in a terminal lists all."
     return Table(name, caption, columns, cells, note)
 
 
 def cell(column: Column, value: Any) -> Cell:
-    if value is None:
+    if value is None or value == "":
         return Cell(column.missing, None, column.is_number, False)
     return Cell(
         _TEXTS[column.kind](value), _exact(value), column.is_number, column.kind in _ROUNDED

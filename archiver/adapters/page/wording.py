@@ -61,3 +61,14 @@ def moment(at: datetime) -> str:
     """A moment in UTC, to the minute."""
     utc = at.astimezone(UTC)
     return f"{day(utc)}, {utc:%H:%M} UTC"
+
+
+def shortened(text: str, length: int) -> str:
+    """``text``, cut where it is longer than ``length``."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def on_one_line(text: str, length: int) -> str:
+    """``text`` on one line, cut where it is longer than ``length``."""
+    # A line of a megabyte is not split into words for the first few of them.
+    return shortened(" ".join(text[: 4 * length].split()), length)
