@@ -145,7 +145,7 @@ def lately(facts: Facts, last_day: date) -> Section:
     failing, slower = facts.failing.to_pylist(), facts.slower.to_pylist()
     sentences = [
         *_in_all(failing, slower, wording.day(last_day)),
-        *_groups(failing, _WORSE),
+        *_groups(sorted(failing, key=_more_failures), _WORSE),
         *_groups(slower, _SLOWER),
     ]
     if not sentences:
@@ -192,11 +192,22 @@ def _took(row: Mapping[str, Any]) -> str:
     )
 
 
+def _more_failures(row: Mapping[str, Any]) -> float:
+    """Sorts first what more runs failed of than would have at the rate of before."""
+    change: float = row["change"] or 0
+    runs: int = row["recent_runs"]
+    return -change * runs
+
+
 def _groups(rows: list[dict[str, Any]], verdict: str) -> Iterator[str]:
     """Sentences on the groups that got worse most, and how many more there are."""
-    found = [row for row in rows if row["verdict"] == verdict and row["dimension"] != "all"]
+    found = [
+        row
+        for row in rows
+        if row["verdict"] == verdict and row["dimension"] != "all" and row["group"] is not None
+    ]
     for row in found[:_MOST_CHANGES]:
-        who = f"{_DIMENSIONS.get(row['dimension'], row['dimension'])} “{_name(row)}”"
+        who = f"{_DIMENSIONS.get(row['dimension'], row['dimension'])} “{label(row['group'])}”"
         if verdict == _SLOWER:
             yield f"{who} got slower: {_took(row)}."
         elif row["dimension"] in ("reason", "status"):
@@ -209,7 +220,3 @@ def _groups(rows: list[dict[str, Any]], verdict: str) -> Iterator[str]:
             yield f"{who} fail more often: {_failed(row)}."
     if len(found) > _MOST_CHANGES:
         yield f"{len(found) - _MOST_CHANGES:,} more groups got {verdict}."
-
-
-def _name(row: Mapping[str, Any]) -> str:
-    return "none" if row["group"] is None else label(str(row["group"]))

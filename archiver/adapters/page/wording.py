@@ -35,6 +35,8 @@ def seconds(length: float) -> str:
 
 
 def _seconds(length: float) -> str:
+    if 0 < length < 0.05:
+        return "<0.1 s"
     if length < 10:
         return f"{length:.1f} s"
     whole = round(length)
