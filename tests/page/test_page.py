@@ -174,8 +174,10 @@ def test_an_empty_archive_is_a_page_too(browser: Browser, tmp_path: Path) -> Non
         [Run("tsk_1", "running")],
         [Run("tsk_1", "completed", seconds=0)],
         [Run("tsk_1", "failed", None, seconds=None, columns={"run_type": None})],
+        [Run("tsk_1", "queued", datetime(9999, 12, 31, 23, tzinfo=UTC))],
+        [Run("tsk_1", "failed", datetime(1, 1, 1, tzinfo=UTC))],
     ],
-    ids=["running", "at once", "undated"],
+    ids=["running", "at once", "undated", "last of days", "first of days"],
 )
 def test_a_single_run_is_enough(browser: Browser, tmp_path: Path, runs: list[Run]) -> None:
     with opened(browser, page_of(runs, tmp_path), PHONE) as page:

@@ -38,9 +38,11 @@ SELECT day, runs, final_runs, failures, failures / nullif(final_runs, 0) AS fail
 FROM days WINDOW week AS (ORDER BY day RANGE BETWEEN INTERVAL 6 DAYS PRECEDING AND CURRENT ROW)
 ORDER BY day DESC"""
 
+# Behind the calendar's last day there is none.
 _UNTIL = """
-SELECT CAST(make_timestamp(epoch_us(max(created_at))) AS DATE) + INTERVAL 1 DAY AS until FROM {runs}
-"""
+SELECT least(CAST(make_timestamp(epoch_us(max(created_at))) AS DATE) + INTERVAL 1 DAY,
+    TIMESTAMP '9999-12-31 23:59:59.999999') AS until
+FROM {runs}"""
 _BOTH = """
 SELECT {columns}, {is_failure} AS is_failure, run_seconds, created_at >= $recent AS is_recent
 FROM {runs} WHERE is_final AND created_at >= $before AND created_at < $end
