@@ -41,7 +41,10 @@ _STEPS: Final = (
 
 
 def with_reason(relation: str) -> str:
-    """A query for all columns of ``relation`` and ``reason``, made from its ``failure_reason``."""
+    """A query for all columns of ``relation`` and ``reason``, made from its ``failure_reason``.
+
+    A text that says nothing is no reason: null.
+    """
     query = f"SELECT *, failure_reason AS reason FROM {relation}"
     for condition, pattern, mark in _STEPS:
         expression = pattern.replace("'", "''")
@@ -50,4 +53,4 @@ def with_reason(relation: str) -> str:
             when = condition.format(text="reason")
             replaced = f"CASE WHEN {when} THEN {replaced} ELSE reason END"
         query = f"SELECT * REPLACE ({replaced} AS reason) FROM ({query})"
-    return f"SELECT * REPLACE (trim(reason) AS reason) FROM ({query})"
+    return f"SELECT * REPLACE (nullif(trim(reason), '') AS reason) FROM ({query})"

@@ -58,7 +58,8 @@ FAILURES = View(
             "reason",
             _T.TEXT,
             "failure_reason with URLs, quoted texts, addresses, times, ids and numbers replaced by "
-            "<url>, <text>, <email>, <time>, <id> and <number>, so that equal causes are equal",
+            "<url>, <text>, <email>, <time>, <id> and <number>, so that equal causes are equal; "
+            "null where it says nothing",
         ),
         *_of_runs(
             "failure_reason",
