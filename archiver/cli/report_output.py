@@ -100,7 +100,9 @@ def _readable_rows(rows: pa.Table) -> Iterator[Sequence[str]]:
 
 def _reader(column: str) -> Callable[[Any], str]:
     """What makes a column's values readable: its name says what they are."""
-    if column.endswith(("_rate", "_rate_7_days", "share")) or column.startswith("change"):
+    if column.endswith(("_rate", "_rate_7_days", "share_of_failures")) or column.startswith(
+        "change"
+    ):
         return lambda value: f"{100 * value:.1f} %"
     if "seconds" in column or "_p95" in column:
         return lambda value: f"{value:,.1f}"

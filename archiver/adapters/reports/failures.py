@@ -3,27 +3,33 @@
 import pyarrow as pa
 
 from archiver.adapters.reports.asking import Asking
-from archiver.adapters.reports.parts import IS_FAILURE, chosen, group
+from archiver.adapters.reports.parts import IS_FAILURE, LATEST, chosen, group
 from archiver.domain.report import By, Filters
 
-_SEEN = """min(created_at) AS first_seen, max(created_at) AS last_seen,
-    coalesce(arg_max(run_id, created_at, 3), list(run_id)[:3]) AS example_run_ids"""
+_SEEN = f"""min(created_at) AS first_seen, max(created_at) AS last_seen,
+    {LATEST.format(which="true")} AS example_run_ids"""
 _FAILED = (
     f"SELECT {{group}}, reason, error_codes, run_id, created_at FROM {{runs}} WHERE {IS_FAILURE}"
 )
 _BY_REASON = f"""
 SELECT reason, count(*) AS failures,
     count(*) / (SELECT sum(final_runs) FROM final) AS failure_rate,
-    count(*) / sum(count(*)) OVER () AS share,
+    count(*) / sum(count(*)) OVER () AS share_of_failures,
     list_sort(list_distinct(flatten(list(DISTINCT error_codes)))) AS error_codes, {_SEEN}
 FROM failed GROUP BY reason ORDER BY failures DESC, reason"""
+# Of reasons that are as frequent the first in the alphabet is the top one, always the same.
 _BY_OTHER = f"""
 SELECT final.{{by}}, final_runs, coalesce(failures, 0) AS failures,
     coalesce(failures, 0) / final_runs AS failure_rate,
     top_reason, first_seen, last_seen, example_run_ids
 FROM final LEFT JOIN (
-    SELECT {{by}}, count(*) AS failures, mode(reason) AS top_reason, {_SEEN} FROM failed GROUP BY 1
+    SELECT {{by}}, count(*) AS failures, {_SEEN} FROM failed GROUP BY 1
 ) AS failed ON final.{{by}} IS NOT DISTINCT FROM failed.{{by}}
+LEFT JOIN (
+    SELECT {{by}}, first(reason ORDER BY times DESC, reason) AS top_reason FROM (
+        SELECT {{by}}, reason, count(*) AS times FROM failed WHERE reason IS NOT NULL GROUP BY ALL
+    ) GROUP BY 1
+) AS top ON final.{{by}} IS NOT DISTINCT FROM top.{{by}}
 ORDER BY {{order}}"""
 _TOTAL = """
 SELECT coalesce(final_runs, 0) AS final_runs, failures, failures / final_runs AS failure_rate,

@@ -9,6 +9,11 @@ from archiver.domain.report import By, Filters
 UTC = "make_timestamp(epoch_us({column}))"
 """A time as one without zone, in UTC: to cut days with it is several times faster."""
 IS_FAILURE = "is_final AND status <> 'completed'"
+LATEST = """coalesce(
+    arg_max(run_id, (created_at, run_id), 3) FILTER ({which} AND created_at IS NOT NULL),
+    min(run_id, 3) FILTER ({which})
+)"""
+"""Of the runs that ``which`` says, those created last: always the same ones, three at most."""
 _GROUPS = {
     By.DAY: f"CAST({UTC.format(column='created_at')} AS DATE)",
     By.WEEK: f"CAST(date_trunc('week', {UTC.format(column='created_at')}) AS DATE)",
@@ -26,9 +31,9 @@ _CHOICES = (
 )
 
 
-def group(by: By) -> str:
+def group(by: By, name: str | None = None) -> str:
     """A group's value and its name, as in a SELECT list."""
-    return f"{_GROUPS[by]} AS {by}"
+    return f"{_GROUPS[by]} AS {name or by}"
 
 
 def order(by: By) -> str:
