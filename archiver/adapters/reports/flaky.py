@@ -3,12 +3,13 @@
 import pyarrow as pa
 
 from archiver.adapters.reports.asking import Asking
-from archiver.adapters.reports.parts import IS_FAILURE, chosen, group
+from archiver.adapters.reports.parts import IS_FAILURE, LATEST, chosen, group
 from archiver.domain.report import By, Filters
 
 # Work is known by a hash, and when a run was created and how it ended is one number: the window
 # that finds the flips sorts numbers alone, which is several times faster than texts and times.
-# Of runs that were created at the same moment those that completed count as the first.
+# Of runs that were created at the same moment those that completed count as the first; runs without
+# that time come last, as if created at one moment: no flip is counted that may be chance.
 _ENDED = """
 SELECT {group}CASE WHEN workflow_id IS NULL THEN hash({key}request_prompt, request_url)
         ELSE hash({key}workflow_id) END AS work,
@@ -16,12 +17,14 @@ SELECT {group}CASE WHEN workflow_id IS NULL THEN hash({key}request_prompt, reque
 FROM {runs}
 WHERE is_final AND coalesce(workflow_id, request_prompt, request_url) IS NOT NULL
 """
-_FLIPS = """
+_NO_TIME = 2**62
+_FLIPS = f"""
 SELECT work, count(*) AS runs, count(*) FILTER (is_failure) AS failures,
     count(*) FILTER (is_flip) AS flips
 FROM (
     SELECT work, is_failure, is_failure <> lag(is_failure) OVER (
-        PARTITION BY work ORDER BY 2 * epoch_us(created_at) + CAST(is_failure AS INTEGER)
+        PARTITION BY work
+        ORDER BY coalesce(2 * epoch_us(created_at), {_NO_TIME}) + CAST(is_failure AS INTEGER)
     ) AS is_flip
     FROM ended
 ) GROUP BY work HAVING failures > 0 AND failures < runs
@@ -29,8 +32,7 @@ FROM (
 _WORKS = """
 SELECT work, {any_key}any_value(run_id) AS sample,
     min(created_at) AS first_seen, max(created_at) AS last_seen,
-    coalesce(arg_max(run_id, created_at, 3) FILTER (is_failure),
-        list(run_id) FILTER (is_failure)[:3]) AS example_run_ids
+    {latest} AS example_run_ids
 FROM ended SEMI JOIN flips USING (work) GROUP BY work
 """
 _TEXTS = """
@@ -44,7 +46,7 @@ SELECT {key}workflow, CASE WHEN workflow IS NULL THEN prompt END AS prompt,
     failures / runs AS failure_rate, flips, flips / (runs - 1) AS flip_rate,
     first_seen, last_seen, example_run_ids
 FROM flips JOIN works USING (work) JOIN ({texts}) USING (sample)
-ORDER BY {order}flips DESC, flip_rate DESC, workflow, prompt, url
+ORDER BY {order}flips DESC, flip_rate DESC, workflow, prompt, url{last}
 """
 
 
@@ -56,10 +58,11 @@ def tables(asking: Asking, filters: Filters, by: By | None) -> dict[str, pa.Tabl
     of_by = f"{group(by)}, " if by else ""
     any_key = f"any_value({by}) AS {by}, " if by else ""
     order = f"{by} DESC NULLS LAST, " if by and by.is_time else ""
+    last = f", {by}" if by else ""
     asking.keep(
         "ended",
         _ENDED.format(group=of_by, key=key, is_failure=IS_FAILURE, runs=chosen(filters)),
     )
     asking.keep("flips", _FLIPS)
-    asking.keep("works", _WORKS.format(any_key=any_key))
-    return {"flaky": asking.rows(_FLAKY.format(key=key, order=order, texts=_TEXTS))}
+    asking.keep("works", _WORKS.format(any_key=any_key, latest=LATEST.format(which="is_failure")))
+    return {"flaky": asking.rows(_FLAKY.format(key=key, order=order, last=last, texts=_TEXTS))}
