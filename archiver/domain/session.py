@@ -49,22 +49,27 @@ def _time_of(session: str) -> datetime:
     return time
 
 
+_Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+_Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+"""A number of things, or of bytes, that any reader of JSON can hold, and sums of it too."""
+
+
 class LedgerRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What a session did. ``previous_sha256`` is the digest of the record before: the chain."""
 
     format: Annotated[int, msgspec.Meta(ge=1)] = FORMAT
     session: str
     tool: str
-    started_at: datetime
-    finished_at: datetime
+    started_at: _Moment
+    finished_at: _Moment
     interrupted: bool
-    ids_asked: int
+    ids_asked: _Count
     ids_sha256: str
-    runs: dict[str, int]
-    artifacts: dict[str, int]
-    manifests: int
+    runs: dict[str, _Count]
+    artifacts: dict[str, _Count]
+    manifests: _Count
     manifests_sha256: str
-    bytes_downloaded: int
+    bytes_downloaded: _Count
     recovered: tuple[str, ...] = ()
     previous_session: str | None = None
     previous_sha256: str | None = None

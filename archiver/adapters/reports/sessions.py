@@ -1,8 +1,8 @@
 """Sessions: what each execution of fetch asked for, and what came of it, by the ledger."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
-from itertools import groupby
+from datetime import UTC, date, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -11,6 +11,7 @@ from archiver.domain.artifact import ArtifactState
 from archiver.domain.report import By, Filters
 from archiver.domain.rows import Outcome
 from archiver.domain.session import LedgerRecord
+from archiver.domain.timestamps import seconds_between
 
 _OUTCOMES = tuple(outcome.value for outcome in Outcome)
 _HELD = (ArtifactState.VERIFIED, ArtifactState.UNVERIFIED)
@@ -45,11 +46,13 @@ def session_rows(ledger: Sequence[LedgerRecord], filters: Filters, by: By | None
         ]
     )
     summed = [name for name in schema.names if name not in (by.value, "sessions")]
+    by_day = defaultdict(list)
+    for record in chosen:
+        by_day[_first_day(record, by)].append(_row(record))
     rows = []
-    for day, records in groupby(chosen, key=lambda record: _first_day(record, by)):
-        of_day = [_row(record) for record in records]
-        sums = {name: sum(row[name] for row in of_day) for name in summed}
-        rows.append({by.value: day, "sessions": len(of_day), **sums})
+    for day in sorted(by_day, reverse=True):
+        sums = {name: sum(row[name] or 0 for row in by_day[day]) for name in summed}
+        rows.append({by.value: day, "sessions": len(by_day[day]), **sums})
     return pa.Table.from_pylist(rows, schema=schema)
 
 
@@ -70,14 +73,14 @@ def _row(record: LedgerRecord) -> dict[str, Any]:
         "artifacts": sum(record.artifacts.get(state, 0) for state in _HELD),
         "gaps": sum(record.artifacts.get(state, 0) for state in _GAPS),
         "bytes": record.bytes_downloaded,
-        "seconds": (record.finished_at - record.started_at).total_seconds(),
+        "seconds": seconds_between(record.started_at, record.finished_at),
         "interrupted": record.interrupted,
         "tool": record.tool,
     }
 
 
 def _first_day(record: LedgerRecord, by: By) -> date:
-    day = record.started_at.date()
+    day = record.started_at.astimezone(UTC).date()
     match by:
         case By.WEEK:
             return day - timedelta(days=day.weekday())
