@@ -1,9 +1,10 @@
 """Trends: failure rate and run time day by day, and which groups got worse of late.
 
 A group got worse where the interval of the change lies above zero, and neither side has too few
-runs to tell. The interval of a difference of two failure rates is Newcombe's hybrid score interval
-(Statistics in Medicine 17, 1998, method 10); that of a percentile lies between two of the sorted
-values (binomial order statistics). Both at 99 %: there may be many groups.
+runs to tell; of a reason or status, where enough runs ended so. The interval of a difference of two
+failure rates is Newcombe's hybrid score interval (Statistics in Medicine 17, 1998, method 10); that
+of a percentile lies between two of the sorted values (binomial order statistics), which takes about
+160 runs. Both at 99 %: there may be many groups.
 """
 
 from collections.abc import Sequence
@@ -34,15 +35,16 @@ WITH days AS (
 SELECT day, runs, final_runs, failures, failures / nullif(final_runs, 0) AS failure_rate,
     sum(failures) OVER week / nullif(sum(final_runs) OVER week, 0) AS failure_rate_7_days,
     q[1] AS p50_run_seconds, q[2] AS p95_run_seconds,
-    avg(q[2]) OVER week AS p95_run_seconds_7_days
+    avg(q[2]) OVER week AS mean_p95_run_seconds_7_days
 FROM days WINDOW week AS (ORDER BY day RANGE BETWEEN INTERVAL 6 DAYS PRECEDING AND CURRENT ROW)
 ORDER BY day DESC"""
 
-# Behind the calendar's last day there is none.
+# No run was created after it was fetched: a clock that is ahead must not move the days compared.
 _UNTIL = """
-SELECT least(CAST(make_timestamp(epoch_us(max(created_at))) AS DATE) + INTERVAL 1 DAY,
-    TIMESTAMP '9999-12-31 23:59:59.999999') AS until
-FROM {runs}"""
+SELECT CAST(make_timestamp(epoch_us(max(least(created_at, fetched_at)))) AS DATE)
+    + INTERVAL 1 DAY AS until
+FROM {runs} WHERE created_at IS NOT NULL
+"""
 _BOTH = """
 SELECT {columns}, {is_failure} AS is_failure, run_seconds, created_at >= $recent AS is_recent
 FROM {runs} WHERE is_final AND created_at >= $before AND created_at < $end
@@ -53,7 +55,7 @@ WITH grouped AS ({grouped}),
 sides AS (SELECT count(*) FILTER (is_recent) AS recent_runs,
     count(*) FILTER (NOT is_recent) AS before_runs FROM both_sides),
 counted AS (
-    SELECT dimension, grouped.group,
+    SELECT dimension, grouped.group, of_all,
         CASE WHEN of_all THEN any_value(sides.recent_runs) ELSE count(*) FILTER (is_recent) END
             AS recent_runs,
         count(*) FILTER (is_recent AND is_failure) AS recent_failures,
@@ -84,7 +86,8 @@ changes AS (
     FROM rates
 )
 SELECT dimension, "group",
-    CASE WHEN recent_runs < {fewest} OR before_runs < {fewest} THEN 'few runs'
+    CASE WHEN recent_runs < {fewest} OR before_runs < {fewest}
+            OR of_all AND recent_failures + before_failures < {fewest} THEN 'few runs'
         WHEN change_low > 0 THEN 'worse' WHEN change_high < 0 THEN 'better' ELSE 'same' END
         AS verdict,
     recent_runs, recent_failures, recent_rate, before_runs, before_failures, before_rate,
@@ -121,7 +124,8 @@ compared AS (
     FROM bounded GROUP BY ALL
 )
 SELECT dimension, "group",
-    CASE WHEN recent_runs < {fewest} OR before_runs < {fewest} THEN 'few runs'
+    CASE WHEN recent_runs < {fewest} OR before_runs < {fewest} OR before_p95_high IS NULL
+            THEN 'few runs'
         WHEN recent_p95_low > before_p95_high THEN 'slower'
         WHEN recent_p95_high < before_p95_low THEN 'faster' ELSE 'same' END AS verdict,
     recent_runs, recent_p95, recent_p95_low, recent_p95_high,
@@ -132,7 +136,7 @@ ORDER BY list_position(['slower', 'faster', 'same', 'few runs'], verdict),
 
 _OF_ALL = (By.STATUS, By.REASON)
 """Of these, how many of all runs there are is what gets worse: a reason's own runs all fail."""
-_COUNTED = {By.REASON: "is_failure", By.WORKFLOW: "workflow IS NOT NULL"}
+_COUNTED = {By.REASON: "is_failure", By.STATUS: "is_failure", By.WORKFLOW: "workflow IS NOT NULL"}
 """What a run must be to have a group."""
 
 
