@@ -32,7 +32,8 @@ LEFT JOIN (
 ) AS top ON final.{{by}} IS NOT DISTINCT FROM top.{{by}}
 ORDER BY {{order}}"""
 _TOTAL = """
-SELECT coalesce(final_runs, 0) AS final_runs, failures, failures / final_runs AS failure_rate,
+SELECT coalesce(final_runs, 0) AS final_runs, failures,
+    failures / nullif(final_runs, 0) AS failure_rate,
     first_seen, last_seen
 FROM (SELECT CAST(sum(final_runs) AS BIGINT) AS final_runs FROM final),
     (SELECT count(*) AS failures, min(created_at) AS first_seen, max(created_at) AS last_seen
