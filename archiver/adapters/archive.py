@@ -23,6 +23,7 @@ from archiver.adapters.continuation import sweep
 from archiver.adapters.disk import explained
 from archiver.adapters.durability import Durability
 from archiver.adapters.exchange import BETWEEN_ENDING
+from archiver.adapters.pinned import is_pinned
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.paths import (
     ARCHIVE_FILE,
@@ -175,7 +176,7 @@ def hold_archive(
         _name_holder(storage, session, now)
         _make_archive(storage, now)
         _restore_tables(storage)
-        left = [name for name in storage.names(TEMPORARY_FOLDER) if not name.startswith("lock")]
+        left = [name for name in storage.names(TEMPORARY_FOLDER) if not _is_in_use(storage, name)]
         sweep(storage, (name for name in left if not name.endswith(_JOURNAL_ENDING)), now)
         journals = tuple(name for name in left if name.endswith(_JOURNAL_ENDING))
         yield Writer(storage, session, journals)
@@ -217,6 +218,11 @@ def _restore_tables(storage: LocalStorage) -> None:
         for name in storage.names(TEMPORARY_FOLDER):
             if name.endswith(f"{TABLES_FOLDER}{BETWEEN_ENDING}"):
                 storage.rename(f"{TEMPORARY_FOLDER}/{name}", TABLES_FOLDER)
+
+
+def _is_in_use(storage: LocalStorage, name: str) -> bool:
+    """Whether something is there for the lock, or for those who still read tables of before."""
+    return name.startswith("lock") or is_pinned(storage.locate(f"{TEMPORARY_FOLDER}/{name}"))
 
 
 def _make_archive(storage: LocalStorage, now: datetime) -> None:

@@ -1,38 +1,168 @@
-"""Table files of many flushes merged into one: what is written, and how."""
+"""Many files of a table merged into one, in the table's order, in little memory.
 
-from typing import Any
+The rows are read once, a piece at a time. Where they are many, each piece is sorted and shared out
+to ranges of the first key, which are set aside; then range after range is sorted and written.
+"""
 
-import pyarrow.parquet as pq
+import contextlib
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import BinaryIO
 
-from archiver.adapters.parquet import arrow_schema
-from archiver.domain.tables import ColumnType, Table
+import pyarrow as pa
 
-_KEYS = ("run_id", "asked_id")
-"""What is looked for: a Bloom filter tells that a row group does not have it."""
-_FALSE_POSITIVES = 0.01
-_UNIQUE = frozenset(
-    {"run_id", "asked_id", "path", "document", "output", "app_url", "artifact_id"}
-    | {"document_sha256", "sha256", "expected_sha256"}
-)
-"""Columns of which hardly two values are the same: a dictionary takes time and room for nothing."""
-_PLAIN = (ColumnType.DOUBLE, ColumnType.TIMESTAMP, ColumnType.BOOLEAN)
+from archiver.adapters.storage import LocalStorage
+from archiver.adapters.table_files import RowGroups, TableFile
+from archiver.domain.tables import Table
+from archiver.errors import ArchiveDamaged, SystemLimit
+
+MEMORY = 64 << 20
+"""Bytes of rows that are dealt with at once; all that is in memory is several times as much."""
+_SAMPLED = 200_000
+"""Rows whose keys say where to divide."""
 
 
-def compacted_writer(table: Table, file: Any, rows: int) -> pq.ParquetWriter:
-    """Writes about so many ``rows``, in the table's order, into a binary file."""
-    distinct = max(1, min(rows, table.row_group_size))
-    keys = [name for name in _KEYS if name in table.column_names]
-    return pq.ParquetWriter(
-        file,
-        arrow_schema(table),
-        compression="zstd",
-        compression_level=3,
-        use_dictionary=[
-            path
-            for column in table.columns
-            for path in (column.name, f"{column.name}.list.element")
-            if column.name not in _UNIQUE and column.type not in _PLAIN
-        ],
-        write_page_index=True,
-        bloom_filter_options={name: {"ndv": distinct, "fpp": _FALSE_POSITIVES} for name in keys},
-    )
+def merge_files(
+    storage: LocalStorage,
+    table: Table,
+    sources: Sequence[str],
+    target: str,
+    aside: str,
+    check_stop: Callable[[], None],
+    memory: int = MEMORY,
+) -> None:
+    """Write the rows of all ``sources`` into the new file ``target``, which is not synced yet.
+
+    What does not fit into memory goes through the file ``aside``. Raises ArchiveDamaged, which
+    names the file that cannot be read, ArchiveUnwritable, and what ``check_stop`` raises.
+    """
+    files = [TableFile(storage, table, path) for path in sources]
+    expected = sum(file.rows for file in files)
+    boundaries = _boundaries(files, table.sorted_by[0], memory // 2)
+    with _refusals_explained(target), contextlib.ExitStack() as stack:
+        spill = stack.enter_context(_temporary(storage, aside)) if boundaries else None
+        ranges = _Ranges(boundaries, spill)
+        for piece in _pieces(files, memory, check_stop):
+            ranges.add(_in_order(table, piece), table.sorted_by[0])
+        file = stack.enter_context(storage.create(target))
+        with RowGroups(table, file, expected, most_bytes=4 * memory) as output:
+            for rows in ranges.take():
+                check_stop()
+                output.add(_in_order(table, rows))
+    if output.written != expected:
+        raise ArchiveDamaged(f"{target} has {output.written} rows instead of {expected}")
+
+
+def check_file(storage: LocalStorage, table: Table, path: str) -> None:
+    """Read a file from end to end. Raises ArchiveDamaged where that cannot be done."""
+    for _ in TableFile(storage, table, path).batches(MEMORY):
+        pass
+
+
+class _Ranges:
+    """Rows by the range that their first key is in; ``boundaries`` begin all ranges but the first.
+
+    Where there is a file, they are in that until they are taken.
+    """
+
+    def __init__(self, boundaries: Sequence[str], file: BinaryIO | None) -> None:
+        self._boundaries = boundaries
+        self._file = file
+        self._parts: list[list[Callable[[], pa.Table]]] = [[] for _ in range(len(boundaries) + 1)]
+
+    def add(self, rows: pa.Table, key: str) -> None:
+        """Share out rows that are sorted by their first key."""
+        keys = rows[key].combine_chunks()
+        begin = 0
+        for number, boundary in enumerate(self._boundaries):
+            end = bisect_left(keys, boundary, begin, key=lambda one: one.as_py())
+            self._keep(number, rows.slice(begin, end - begin))
+            begin = end
+        self._keep(len(self._boundaries), rows.slice(begin))
+
+    def take(self) -> Iterator[pa.Table]:
+        """The rows of one range after another, and forget them."""
+        for parts in self._parts:
+            if parts:
+                yield pa.concat_tables(part() for part in parts)
+            parts.clear()
+
+    def _keep(self, number: int, rows: pa.Table) -> None:
+        if rows.num_rows:
+            file = self._file
+            self._parts[number].append((lambda: rows) if file is None else _put(rows, file))
+
+
+def _put(rows: pa.Table, file: BinaryIO) -> Callable[[], pa.Table]:
+    """Write rows at a file's end; what comes back reads them again."""
+    place = file.tell()
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with pa.ipc.new_stream(file, rows.schema, options=options) as stream:
+        stream.write_table(rows)
+
+    def read() -> pa.Table:
+        file.seek(place)
+        return pa.ipc.open_stream(file).read_all()
+
+    return read
+
+
+def _boundaries(files: Sequence[TableFile], key: str, size: int) -> list[str]:
+    """Values of the key so far apart that about ``size`` bytes of rows lie between them."""
+    if sum(file.bytes for file in files) <= size:
+        return []
+    step = max(1, sum(file.rows for file in files) // _SAMPLED)
+    sampled = sorted((one, file.row_bytes) for file in files for one in file.sample(key, step))
+    boundaries: list[str] = []
+    between = 0.0
+    for one, row_bytes in sampled:
+        if between >= size and boundaries[-1:] != [one]:
+            boundaries.append(one)
+            between = 0.0
+        between += step * row_bytes
+    return boundaries
+
+
+def _pieces(
+    files: Iterable[TableFile], size: int, check_stop: Callable[[], None]
+) -> Iterator[pa.Table]:
+    """All rows, so many at once that they take about ``size`` bytes."""
+    batches: list[pa.RecordBatch] = []
+    taken = 0
+    for file in files:
+        for batch in file.batches(size // 8):
+            check_stop()
+            batches.append(batch)
+            taken += batch.nbytes
+            if taken >= size:
+                yield pa.Table.from_batches(batches)
+                batches, taken = [], 0
+    if batches:
+        yield pa.Table.from_batches(batches)
+
+
+def _in_order(table: Table, rows: pa.Table) -> pa.Table:
+    return rows.combine_chunks().sort_by([(name, "ascending") for name in table.sorted_by])
+
+
+@contextlib.contextmanager
+def _temporary(storage: LocalStorage, path: str) -> Iterator[BinaryIO]:
+    try:
+        with storage.create(path) as file:
+            yield file
+    finally:
+        storage.remove(path)
+
+
+@contextlib.contextmanager
+def _refusals_explained(target: str) -> Iterator[None]:
+    try:
+        yield
+    except MemoryError:
+        raise SystemLimit(
+            f"not enough memory to write {target}", hint="Try again when there is more of it"
+        ) from None
+    except pa.ArrowException as error:
+        raise ArchiveDamaged(
+            f"{target} cannot be written: {error}", hint="`archiver reindex` rebuilds the tables"
+        ) from None

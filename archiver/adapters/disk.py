@@ -42,4 +42,5 @@ def unreadable(path: str, error: OSError) -> ArchiverError:
     """The error to raise for a file or folder that cannot be read."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return SystemLimit(f"cannot read {path}: {error.strerror}", hint=_HINTS[error.errno])
-    return ArchiveDamaged(f"cannot read {path}: {error.strerror}")
+    # Libraries raise it too, for a file that is not what it should be.
+    return ArchiveDamaged(f"cannot read {path}: {error.strerror or error}")

@@ -80,31 +80,6 @@ def encode(table: Table, rows: pa.Table) -> bytes:
     return buffer.getvalue()
 
 
-def compact(storage: LocalStorage, table: Table, target: str, name: str) -> list[str]:
-    """Copy a table's rows to the folder ``target``, one file per month, all rows in order.
-
-    Returns what is wrong with the files that cannot be read, and are left out.
-    """
-    source = f"{TABLES_FOLDER}/{table.name}"
-    schema = arrow_schema(table)
-    damaged = []
-    for month in storage.names(source):
-        parts = []
-        for file in storage.names(f"{source}/{month}"):
-            path = f"{source}/{month}/{file}"
-            try:
-                if file.endswith(".parquet"):
-                    rows = pq.read_table(storage.locate(path), partitioning=None)
-                    parts.append(rows.select(schema.names).cast(schema))
-            except (pa.ArrowException, OSError, KeyError) as error:
-                damaged.append(f"{path} cannot be read: {error}")
-        if parts:
-            rows = pa.concat_tables(parts)
-            keys = [(key, "ascending") for key in ("session", *table.sorted_by)]
-            storage.put(f"{target}/{month}/{name}.parquet", encode(table, rows.sort_by(keys)))
-    return damaged
-
-
 class RowBuffer:
     """Rows on their way into the tables, and about how much memory they take."""
 

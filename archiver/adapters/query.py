@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
+from archiver.adapters.pinned import without_descriptors
 from archiver.adapters.storage import LocalStorage
 from archiver.adapters.views import ask
+from archiver.domain.paths import TABLES_FOLDER
 from archiver.errors import UsageError
 
 _EXPLAIN = re.compile(
@@ -109,4 +111,5 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, pa.ArrowException, OSError) as error:
-        raise UsageError(f"the query failed: {error}") from None
+        message = without_descriptors(str(error), TABLES_FOLDER)
+        raise UsageError(f"the query failed: {message}") from None

@@ -11,12 +11,14 @@ import hashlib
 import itertools
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from archiver.adapters.disk import VANISHED, explained, unreadable, unwritable
 from archiver.adapters.durability import Durability
 from archiver.adapters.exchange import exchange_folders
+from archiver.adapters.pinned import is_pinned
 from archiver.adapters.staging import Staged, StagedFile, stage_bytes
 from archiver.domain.digest import Sha256
 from archiver.domain.paths import TEMPORARY_FOLDER
@@ -83,6 +85,15 @@ class LocalStorage:
         except OSError as error:
             raise unreadable(folder, error) from error
 
+    def files(self, folder: str) -> Iterator[str]:
+        """The paths of all files in a folder and below, in no order."""
+        for name in self.names(folder):
+            path = f"{folder}/{name}"
+            if self.is_folder(path):
+                yield from self.files(path)
+            else:
+                yield path
+
     def is_folder(self, path: str) -> bool:
         return self.locate(path).is_dir()
 
@@ -123,6 +134,28 @@ class LocalStorage:
             staged.discard()
             raise
         self.sync_folder(folder)
+
+    @contextlib.contextmanager
+    def create(self, path: str) -> Iterator[BinaryIO]:
+        """A new file, in a folder that nobody looks into yet: to be written and read, not synced.
+
+        What the operating system refuses while it is open is taken to be about it.
+        """
+        with explained(f"write {path}"), open(self._place(path), "x+b") as file:
+            yield file
+
+    def link(self, old: str, new: str) -> bool:
+        """Give a file a second name; False where it had to be copied instead, not yet durably."""
+        source, target = self._place(old), self._place(new)
+        with explained(f"write {new}"):
+            try:
+                os.link(source, target)
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                shutil.copyfile(source, target)
+                return False
+        return True
 
     def make_root(self) -> None:
         """Create the archive's folder, and those above it, durably."""
@@ -197,7 +230,10 @@ class LocalStorage:
             self._durability.sync_folder(str(self.locate(new).parent))
 
     def replace_folder(self, new: str, old: str) -> None:
-        """Put folder ``new`` in the place of ``old`` at once, and remove what was there."""
+        """Put folder ``new`` in the place of ``old`` at once, and remove what was there.
+
+        As long as somebody still reads that it stays, where ``new`` was.
+        """
         self.check_root()
         with explained(f"replace {old}"):
             self.locate(new).mkdir(parents=True, exist_ok=True)
@@ -205,7 +241,16 @@ class LocalStorage:
             exchange_folders(self.locate(new), self.locate(old))
             self._durability.sync_folder(str(self.locate(old).parent))
             self._durability.sync_folder(str(self.locate(new).parent))
-        self.remove(new)
+        self.remove_unless_pinned(new)
+
+    def remove_unless_pinned(self, folder: str) -> None:
+        """Remove a folder that is of no use any more but to those who still read it."""
+        if not is_pinned(self.locate(folder)):
+            self.remove(folder)
+
+
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+"""What file systems without hard links say (FAT, some network file systems)."""
 
 
 def _move_new(source: str, target: str) -> None:
@@ -213,9 +258,9 @@ def _move_new(source: str, target: str) -> None:
     try:
         os.link(source, target)
     except OSError as error:
-        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+        if error.errno not in _NO_LINKS:
             raise
-        # No hard links here (FAT, some network file systems). The writer's lock keeps others out.
+        # The writer's lock keeps others out.
         if os.path.exists(target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from None
         os.replace(source, target)

@@ -1,12 +1,14 @@
 """DuckDB over the archive's tables: the views, and a connection that has them."""
 
 import contextlib
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias, TypeVar
 
 import duckdb
 
 from archiver.adapters.derived_views import view_statements
+from archiver.adapters.pinned import PinnedFolder, without_descriptors
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.paths import TABLES_FOLDER
 from archiver.domain.tables import TABLES, ColumnType, Table
@@ -25,7 +27,7 @@ _DUCKDB_TYPES = {
 }
 ResultT = TypeVar("ResultT")
 _Files: TypeAlias = dict[str, list[str]]
-"""The paths of each table's files."""
+"""The paths of each table's files, below the folder of the tables."""
 
 
 def ask(
@@ -38,20 +40,23 @@ def ask(
 
     Reads nothing outside the archive's tables unless ``allow_files``. That it writes nothing
     either is what :mod:`archiver.adapters.query` sees to. The connection is closed when ``work``
-    fails, else it is for ``work`` to close. Where the tables were rebuilt on the way, so that
-    files are gone, it is done again with the new ones. Raises duckdb.Error, and ArchiveDamaged
-    where the tables cannot be read.
+    fails, else it is for ``work`` to close; until then the tables are read as they are now, even if
+    others take their place. Where that cannot be and files are gone, it is done again with those.
+    Raises duckdb.Error, and ArchiveDamaged where the tables cannot be read.
     """
     while True:
-        files = _table_files(storage)
+        tables = PinnedFolder(storage.locate(TABLES_FOLDER))
         connection = duckdb.connect(":memory:")
+        weakref.finalize(connection, tables.release)
+        files: _Files = {}
         try:
+            files = _table_files(tables)
             with damage_found():
-                _prepare(connection, storage, files, allow_files=allow_files)
+                _prepare(connection, storage, tables.path, files, allow_files=allow_files)
             return work(connection)
         except (duckdb.IOException, ArchiveDamaged):
             connection.close()
-            if _table_files(storage) == files:
+            if _table_files(PinnedFolder(storage.locate(TABLES_FOLDER))) == files:
                 raise
         except BaseException:
             connection.close()
@@ -61,17 +66,18 @@ def ask(
 def _prepare(
     connection: duckdb.DuckDBPyConnection,
     storage: LocalStorage,
+    tables: str,
     files: _Files,
     *,
     allow_files: bool,
 ) -> None:
     connection.execute("SET TimeZone = 'UTC'")
     if not allow_files:
-        tables = _quoted(f"{storage.locate(TABLES_FOLDER)}/")
-        connection.execute(f"SET allowed_directories = [{tables}]")
+        folders = ", ".join(map(_quoted, (f"{storage.locate(TABLES_FOLDER)}/", tables)))
+        connection.execute(f"SET allowed_directories = [{folders}]")
         connection.execute("SET enable_external_access = false")
     for table in TABLES:
-        selected = _select(table, files[table.name])
+        selected = _select(table, [f"{tables}{path}" for path in files[table.name]])
         connection.execute(f"CREATE VIEW {ALL_REVISIONS[table]} AS {selected}")
     for statement in view_statements():
         connection.execute(statement)
@@ -84,18 +90,19 @@ def damage_found() -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
+        message = without_descriptors(str(error), TABLES_FOLDER)
         raise ArchiveDamaged(
-            f"the tables cannot be read: {str(error).splitlines()[0]}",
+            f"the tables cannot be read: {message.splitlines()[0]}",
             hint="`archiver reindex` rebuilds them",
         ) from None
 
 
-def _table_files(storage: LocalStorage) -> _Files:
+def _table_files(tables: PinnedFolder) -> _Files:
     return {
         table.name: [
-            str(storage.locate(f"{TABLES_FOLDER}/{table.name}/{month}/{name}"))
-            for month in storage.names(f"{TABLES_FOLDER}/{table.name}")
-            for name in storage.names(f"{TABLES_FOLDER}/{table.name}/{month}")
+            f"{table.name}/{month}/{name}"
+            for month in tables.names(table.name)
+            for name in tables.names(f"{table.name}/{month}")
             if name.endswith(".parquet")
         ]
         for table in TABLES

@@ -17,11 +17,17 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from archiver.cli.progress import ProblemLines
+from archiver.cli.progress import ProblemLines, compaction_line
 from archiver.cli.text import printable
 from archiver.domain.summary import Summary
 from archiver.errors import ArchiverError
-from archiver.workflows.events import BytesReceived, Event, RunFinished, SessionStarted
+from archiver.workflows.events import (
+    BytesReceived,
+    CompactionFailed,
+    Event,
+    RunFinished,
+    SessionStarted,
+)
 
 
 class Bars:
@@ -72,6 +78,8 @@ class Bars:
                     self._runs.advance(self._of_runs)
                     for line in self._problems.of(event):
                         self.warn(line)
+                case CompactionFailed():
+                    self.warn(compaction_line(event))
                 case _:
                     pass
 

@@ -16,6 +16,8 @@ from archiver.domain.summary import Problem, Summary
 from archiver.errors import ArchiverError
 from archiver.workflows.events import (
     BytesReceived,
+    CompactionFailed,
+    CompactionStarted,
     Event,
     RunFinished,
     SessionStarted,
@@ -58,11 +60,25 @@ def reporter(log_format: str, *, quiet: bool) -> Iterator[Reporter]:
         yield Lines(quiet=quiet)
 
 
+def compaction_line(event: CompactionFailed) -> str:
+    """What is said where table files could not be merged."""
+    return printable(
+        f"the table files were not merged, the tables are as they were: {event.error.message}. "
+        + (event.error.hint or "`archiver reindex` says more")
+    )
+
+
 def problem_line(problem: Problem) -> str:
     what = f"{problem.run_id}"
     if problem.kind is not None:
         what += f" {problem.kind} {problem.ordinal}"
     return printable(f"{what}: {problem.reason}")
+
+
+def _is_problem(event: Event) -> bool:
+    return isinstance(event, CompactionFailed) or (
+        isinstance(event, RunFinished) and bool(event.problems)
+    )
 
 
 class ProblemLines:
@@ -134,6 +150,10 @@ class Lines:
                     for line in self._problems.of(event):
                         self.warn(line)
                     self._progress()
+                case CompactionStarted(files):
+                    self._say(f"merging {files} table files")
+                case CompactionFailed():
+                    self.warn(compaction_line(event))
                 case TablesWritten():
                     pass
 
@@ -171,7 +191,7 @@ class JsonLines:
         self._lock = Lock()
 
     def take(self, event: Event) -> None:
-        if self._quiet and not (isinstance(event, RunFinished) and event.problems):
+        if self._quiet and not _is_problem(event):
             return
         match event:
             case SessionStarted(session, asked, held, recovered):
@@ -198,6 +218,10 @@ class JsonLines:
                 )
             case TablesWritten(runs):
                 self._log("tables_written", runs=runs)
+            case CompactionStarted(files):
+                self._log("compaction_started", files=files)
+            case CompactionFailed():
+                self.warn(compaction_line(event))
             case BytesReceived():
                 pass
 

@@ -201,7 +201,7 @@ FETCHES = Table(
         _required("seconds", _T.DOUBLE, "Time from asking to the commit", "seconds"),
         _required("at", _T.TIMESTAMP, "When the API was asked"),
     ),
-    sorted_by=("asked_id",),
+    sorted_by=("asked_id", "session"),
 )
 
 TABLES = (RUNS, DOCUMENTS, ARTIFACTS, ERRORS, FETCHES)

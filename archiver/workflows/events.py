@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from archiver.domain.rows import Outcome
 from archiver.domain.summary import Problem
+from archiver.errors import ArchiverError
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,5 +46,26 @@ class TablesWritten:
     runs: int
 
 
-Event: TypeAlias = SessionStarted | BytesReceived | RunFinished | TablesWritten
+@dataclass(frozen=True, slots=True)
+class CompactionStarted:
+    """So many table files are being merged into few."""
+
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class CompactionFailed:
+    """The table files were not merged; what was archived, and the tables, are as good as before."""
+
+    error: ArchiverError
+
+
+Event: TypeAlias = (
+    SessionStarted
+    | BytesReceived
+    | RunFinished
+    | TablesWritten
+    | CompactionStarted
+    | CompactionFailed
+)
 Report: TypeAlias = Callable[[Event], None]

@@ -12,6 +12,7 @@ from archiver.domain.run_id import RunId
 from archiver.domain.summary import Summary
 from archiver.domain.tables import FETCHES
 from archiver.errors import ArchiveDamaged, ArchiverError, ArchiveUnwritable, Interrupted
+from archiver.workflows.compaction import compact_if_many
 from archiver.workflows.connect import FetchOptions, Surroundings
 from archiver.workflows.events import RunFinished, SessionStarted, TablesWritten
 from archiver.workflows.ledger import append_record
@@ -84,6 +85,8 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
             close()
             # Only now: while the journal stands, the next writer looks for what the tables lack.
             writer.forget_own()
+            if collector.has_written and not summary.interrupted:
+                compact_if_many(writer, world)
     return summary
 
 
@@ -99,6 +102,11 @@ class _Collector:
         self._runs = 0
         self._flushed_at = time.monotonic()
         self.manifests: list[str] = []
+
+    @property
+    def has_written(self) -> bool:
+        """Whether the tables have new files."""
+        return self._flushes > 0
 
     def take(self, archived: Archived) -> None:
         fetched, summary = archived.fetched, self._summary

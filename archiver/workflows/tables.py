@@ -1,19 +1,24 @@
 """Keeping the tables level with the manifests: projecting, recovering, rebuilding."""
 
+import contextlib
+import itertools
 from collections.abc import Iterator
 from datetime import datetime
 
 from archiver.adapters import revisions
 from archiver.adapters.archive import Writer
+from archiver.adapters.compaction import check_file
 from archiver.adapters.held import revisions_in_tables
-from archiver.adapters.parquet import WRITE_ORDER, RowBuffer, compact, flush_name
+from archiver.adapters.parquet import WRITE_ORDER, RowBuffer, flush_name
 from archiver.adapters.storage import LocalStorage
+from archiver.domain.compaction import groups
 from archiver.domain.manifest import Manifest
 from archiver.domain.paths import MANIFEST, TABLES_FOLDER, TEMPORARY_FOLDER
 from archiver.domain.rows import RevisionRows, revision_rows
 from archiver.domain.run import read_document
 from archiver.domain.tables import FETCHES, RUNS
-from archiver.errors import ArchiveDamaged
+from archiver.errors import ArchiveDamaged, ArchiverError
+from archiver.workflows.compaction import MonthFiles, NewTables, months_in
 
 FLUSH_BYTES = 8 << 20
 """Rows are written when they take about this much memory."""
@@ -62,19 +67,41 @@ def recover(writer: Writer) -> tuple[str, ...]:
 
 
 def reindex(writer: Writer, damaged: list[str]) -> int:
-    """Rebuild the tables from the manifests alone; ``fetches``, their own log, is compacted.
+    """Rebuild the tables from the manifests alone; of ``fetches``, their own log, files are merged.
 
     The new tables take the old ones' place all at once when they are whole; until then readers see
     the old. Files that cannot be read are left out and named in ``damaged``. Returns the number of
     revisions.
     """
     storage = writer.storage
-    aside = f"{TEMPORARY_FOLDER}/{writer.session}-{TABLES_FOLDER}"
-    buffer = RowBuffer(aside)
+    flushed = f"{TEMPORARY_FOLDER}/{writer.session}-flushes"
+    try:
+        count = _project_all(writer, flushed, damaged)
+        folders = {table: f"{flushed}/{table.name}" for table in WRITE_ORDER}
+        folders[FETCHES] = f"{TABLES_FOLDER}/{FETCHES.name}"
+        numbers = itertools.count(1)
+        with NewTables(writer, check_stop=lambda: None) as tables:
+            for month in months_in(storage, folders):
+                readable = _without_damaged(storage, month, damaged)
+                for names in groups(readable.sizes(storage)):
+                    tables.merge(readable, names, next(numbers))
+            tables.replace_old()
+    finally:
+        with contextlib.suppress(ArchiverError):  # the next writer removes it
+            storage.remove(flushed)
+    _settle_journals(writer)
+    for journal in writer.unfinished:
+        writer.forget(journal)
+    return count
+
+
+def _project_all(writer: Writer, folder: str, damaged: list[str]) -> int:
+    """Write the rows of all revisions into table files below ``folder``; how many there are."""
+    buffer = RowBuffer(folder)
     count = number = 0
-    for folder in revisions.revision_folders(storage):
+    for revision_folder in revisions.revision_folders(writer.storage):
         try:
-            manifest, rows = project(storage, folder)
+            manifest, rows = project(writer.storage, revision_folder)
             add_rows(buffer, rows, manifest.fetched_at)
         except ArchiveDamaged as error:
             damaged.append(str(error))
@@ -82,15 +109,23 @@ def reindex(writer: Writer, damaged: list[str]) -> int:
         count += 1
         if buffer.bytes >= FLUSH_BYTES:
             number += 1
-            buffer.write(storage, flush_name(writer.session, number))
-    buffer.write(storage, flush_name(writer.session, number + 1))
-    name = flush_name(writer.session, 1)
-    damaged += compact(storage, FETCHES, f"{aside}/{FETCHES.name}", name)
-    storage.replace_folder(aside, TABLES_FOLDER)
-    _settle_journals(writer)
-    for journal in writer.unfinished:
-        writer.forget(journal)
+            buffer.write(writer.storage, flush_name(writer.session, number))
+    buffer.write(writer.storage, flush_name(writer.session, number + 1))
     return count
+
+
+def _without_damaged(storage: LocalStorage, month: MonthFiles, damaged: list[str]) -> MonthFiles:
+    """A month without the files of ``fetches`` that cannot be read, which go to ``damaged``."""
+    flushes = {}
+    for name, files in month.flushes.items():
+        flushes[name] = dict(files)
+        try:
+            if FETCHES in files:
+                check_file(storage, FETCHES, files[FETCHES])
+        except ArchiveDamaged as error:
+            damaged.append(error.message)
+            del flushes[name][FETCHES]
+    return MonthFiles(month.fetched, flushes)
 
 
 def _settle_journals(writer: Writer) -> list[str]:

@@ -20,12 +20,11 @@ from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from archiver.adapters.archive import TOOL, hold_archive
-from archiver.adapters.compaction import compacted_writer
 from archiver.adapters.parquet import WRITE_ORDER, encode, flush_name, flush_path
 from archiver.adapters.storage import LocalStorage
+from archiver.adapters.table_files import RowGroups
 from archiver.domain.digest import sha256_of
 from archiver.domain.paths import LEDGER_FOLDER, TABLES_FOLDER, TEMPORARY_FOLDER
 from archiver.domain.session import LedgerRecord, digest_of_lines, encode_ledger_record
@@ -42,6 +41,7 @@ from tests.benchmarks.nightly.runs import (
 
 _FLUSH_ROWS = 700
 """About as many runs as ``fetch`` writes at once."""
+_ROW_GROUP_BYTES = 256 << 20
 _SEED = 5
 _Said: TypeAlias = dict[str, tuple[int, str]]
 """What the ledger says of a session: how many runs were asked for, and the digest of their ids."""
@@ -160,12 +160,9 @@ def _write_merged(
     ):
         path = f"{TABLES_FOLDER}/{flush_path(table, month.name, name)}"
         storage.make_folder(path.rpartition("/")[0])
-        with (
-            storage.locate(path).open("wb") as file,
-            compacted_writer(table, file, rows) as writer,
-        ):
+        with storage.create(path) as file, RowGroups(table, file, rows, _ROW_GROUP_BYTES) as groups:
             for piece in pieces:
-                writer.write_table(piece, table.row_group_size)
+                groups.add(piece)
 
 
 def _write_flushes(
@@ -191,8 +188,7 @@ def _write_flushes(
 
 
 def _sorted(table: Table, rows: pa.Table) -> pa.Table:
-    keys = [*table.sorted_by, *(["session"] if table is FETCHES else [])]
-    return rows.take(pc.sort_indices(rows, [(key, "ascending") for key in keys])).combine_chunks()
+    return rows.sort_by([(key, "ascending") for key in table.sorted_by]).combine_chunks()
 
 
 def _write_ledger(storage: LocalStorage, sessions: list[Night], said: _Said) -> None:
