@@ -16,7 +16,6 @@ from datetime import datetime
 from pathlib import Path
 
 import msgspec
-from filelock import FileLock, Timeout
 
 from archiver import __version__
 from archiver.adapters.continuation import sweep
@@ -246,6 +245,8 @@ def _name_holder(storage: LocalStorage, session: SessionId, now: datetime) -> No
 
 @contextlib.contextmanager
 def _locked(storage: LocalStorage) -> Iterator[None]:
+    from filelock import FileLock, Timeout  # whoever only reads has no use for it
+
     storage.make_root()
     with explained(f"create the archive {storage}"):
         storage.make_folder(TEMPORARY_FOLDER)

@@ -89,7 +89,7 @@ def wanted_runs(storage: LocalStorage, asked: Sequence[RunId], *, refresh: bool)
             return wanted, connection.sql(_FOLDERS).to_arrow_table()
 
     with damage_found():
-        wanted, others = ask(storage, work)
+        wanted, others = ask(storage, work, derived=False)
     rows = others.to_pylist() if others is not None else ()
     folders = {row["run_id"]: row["path"].rpartition("/")[0] for row in rows}
     return Wanted(
@@ -107,7 +107,7 @@ def revision_paths(storage: LocalStorage) -> Iterator[str]:
             return connection.sql("SELECT path FROM run_revisions").to_arrow_table()
 
     with damage_found():
-        paths = ask(storage, work)["path"]
+        paths = ask(storage, work, derived=False)["path"]
     for chunk in paths.chunks:
         yield from chunk.to_pylist()
 
@@ -127,4 +127,4 @@ def revisions_in_tables(storage: LocalStorage, paths: Iterable[str]) -> set[str]
             return connection.sql(known).to_arrow_table()
 
     with damage_found():
-        return set(ask(storage, work)["path"].to_pylist())
+        return set(ask(storage, work, derived=False)["path"].to_pylist())

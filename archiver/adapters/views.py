@@ -35,9 +35,11 @@ def ask(
     work: Callable[[duckdb.DuckDBPyConnection], ResultT],
     *,
     allow_files: bool = False,
+    derived: bool = True,
 ) -> ResultT:
     """What ``work`` gets out of a connection with the archive's views; times are UTC.
 
+    Not ``derived``: with those of all revisions and ``fetches`` only, which are there much sooner.
     Reads nothing outside the archive's tables unless ``allow_files``. That it writes nothing
     either is what :mod:`archiver.adapters.query` sees to. The connection is closed when ``work``
     fails, else it is for ``work`` to close; until then the tables are read as they are now, even if
@@ -53,6 +55,9 @@ def ask(
             files = _table_files(tables)
             with damage_found():
                 _prepare(connection, storage, tables.path, files, allow_files=allow_files)
+                for statement in view_statements() if derived else ():
+                    connection.execute(statement)
+                connection.execute("SET lock_configuration = true")
             return work(connection)
         except (duckdb.IOException, ArchiveDamaged):
             connection.close()
@@ -79,9 +84,6 @@ def _prepare(
     for table in TABLES:
         selected = _select(table, [f"{tables}{path}" for path in files[table.name]])
         connection.execute(f"CREATE VIEW {ALL_REVISIONS[table]} AS {selected}")
-    for statement in view_statements():
-        connection.execute(statement)
-    connection.execute("SET lock_configuration = true")
 
 
 @contextlib.contextmanager

@@ -3,11 +3,17 @@
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from archiver.adapters.storage import LocalStorage
 from archiver.adapters.views import ask, damage_found
 from archiver.domain.run_id import RunId
+
+_KINDS = "['recording', 'screenshot', 'download']"
+_ARTIFACTS = f"""
+FROM artifact_revisions WHERE run_id = ? AND revision = ?
+ORDER BY list_position({_KINDS}, kind), ordinal
+"""
+_ERRORS = "FROM error_revisions WHERE run_id = ? AND revision = ? ORDER BY ordinal"
 
 
 def show_run(storage: LocalStorage, asked: RunId) -> dict[str, Any] | None:
@@ -18,7 +24,7 @@ def show_run(storage: LocalStorage, asked: RunId) -> dict[str, Any] | None:
     under which a ``tsk_v2_…`` run was asked for.
     """
     with damage_found():
-        found = ask(storage, lambda connection: _show(connection, asked))
+        found = ask(storage, lambda connection: _show(connection, asked), derived=False)
     if found is not None:
         paths = [artifact["path"] for artifact in found["artifacts"] if artifact["path"]]
         found["location"] = {path: str(storage.locate(path)) for path in paths}
@@ -26,21 +32,21 @@ def show_run(storage: LocalStorage, asked: RunId) -> dict[str, Any] | None:
 
 
 def _show(connection: duckdb.DuckDBPyConnection, asked: RunId) -> dict[str, Any] | None:
-    def rows(sql: str, *values: str) -> list[dict[str, Any]]:
-        table: pa.Table = connection.sql(sql, params=list(values)).to_arrow_table()
-        found: list[dict[str, Any]] = table.to_pylist()
-        return found
+    def rows(sql: str, *values: object) -> list[dict[str, Any]]:
+        found = connection.sql(sql, params=list(values))
+        return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
+
+    def latest(run_id: str) -> dict[str, Any] | None:
+        # By its id alone, of which the files' statistics and Bloom filters tell where it can be.
+        revisions = rows("FROM run_revisions WHERE run_id = ?", run_id)
+        return max(revisions, key=lambda row: int(row["revision"]), default=None)
 
     with connection:
-        runs = rows("FROM runs WHERE run_id = ?", asked) or rows(
-            "FROM runs WHERE run_id IN (SELECT run_id FROM fetches WHERE asked_id = ?)", asked
-        )
-        if not runs:
+        run = latest(asked)
+        if run is None:
+            others = rows("SELECT DISTINCT run_id FROM fetches WHERE asked_id = ?", asked)
+            run = next((found for row in others if (found := latest(row["run_id"]))), None)
+        if run is None:
             return None
-        run_id = runs[0]["run_id"]
-        order = "list_position(['recording', 'screenshot', 'download'], kind), ordinal"
-        return {
-            "run": runs[0],
-            "artifacts": rows(f"FROM artifacts WHERE run_id = ? ORDER BY {order}", run_id),
-            "errors": rows("FROM errors WHERE run_id = ? ORDER BY ordinal", run_id),
-        }
+        key = (run["run_id"], run["revision"])
+        return {"run": run, "artifacts": rows(_ARTIFACTS, *key), "errors": rows(_ERRORS, *key)}
