@@ -21,9 +21,8 @@ from archiver import __version__
 from archiver.adapters.continuation import sweep
 from archiver.adapters.disk import explained
 from archiver.adapters.durability import Durability
-from archiver.adapters.exchange import BETWEEN_ENDING
-from archiver.adapters.pinned import is_pinned
 from archiver.adapters.storage import LocalStorage
+from archiver.adapters.tables_aside import remove_tables_aside, restore_tables
 from archiver.domain.paths import (
     ARCHIVE_FILE,
     LEDGER_FOLDER,
@@ -174,8 +173,9 @@ def hold_archive(
         session = SessionId.at(now, random, after=last_session(storage))
         _name_holder(storage, session, now)
         _make_archive(storage, now)
-        _restore_tables(storage)
-        left = [name for name in storage.names(TEMPORARY_FOLDER) if not _is_in_use(storage, name)]
+        restore_tables(storage)
+        remove_tables_aside(storage)
+        left = [name for name in storage.names(TEMPORARY_FOLDER) if not _is_kept(name)]
         sweep(storage, (name for name in left if not name.endswith(_JOURNAL_ENDING)), now)
         journals = tuple(name for name in left if name.endswith(_JOURNAL_ENDING))
         yield Writer(storage, session, journals)
@@ -208,20 +208,8 @@ def can_be_made(root: Path) -> bool:
         raise NotAnArchive(f"cannot read {root}: {error.strerror}") from None
 
 
-def _restore_tables(storage: LocalStorage) -> None:
-    """Put the tables back where a killed writer had moved them aside to replace them.
-
-    It does so only where a file system cannot exchange two folders at once.
-    """
-    if not storage.exists(TABLES_FOLDER):
-        for name in storage.names(TEMPORARY_FOLDER):
-            if name.endswith(f"{TABLES_FOLDER}{BETWEEN_ENDING}"):
-                storage.rename(f"{TEMPORARY_FOLDER}/{name}", TABLES_FOLDER)
-
-
-def _is_in_use(storage: LocalStorage, name: str) -> bool:
-    """Whether something is there for the lock, or for those who still read tables of before."""
-    return name.startswith("lock") or is_pinned(storage.locate(f"{TEMPORARY_FOLDER}/{name}"))
+def _is_kept(name: str) -> bool:
+    return name.startswith("lock") or name == TABLES_FOLDER
 
 
 def _make_archive(storage: LocalStorage, now: datetime) -> None:

@@ -10,7 +10,7 @@ import duckdb
 from archiver.adapters.derived_views import view_statements
 from archiver.adapters.pinned import PinnedFolder, without_descriptors
 from archiver.adapters.storage import LocalStorage
-from archiver.domain.paths import TABLES_FOLDER
+from archiver.domain.paths import TABLES_ASIDE, TABLES_FOLDER
 from archiver.domain.tables import TABLES, ColumnType, Table
 from archiver.domain.views import ALL_REVISIONS
 from archiver.errors import ArchiveDamaged
@@ -78,8 +78,10 @@ def _prepare(
 ) -> None:
     connection.execute("SET TimeZone = 'UTC'")
     if not allow_files:
-        folders = ", ".join(map(_quoted, (f"{storage.locate(TABLES_FOLDER)}/", tables)))
-        connection.execute(f"SET allowed_directories = [{folders}]")
+        # DuckDB looks where a file really is: elsewhere, once these tables are replaced.
+        places = (f"{storage.locate(folder)}/" for folder in (TABLES_FOLDER, TABLES_ASIDE))
+        allowed = ", ".join(map(_quoted, (tables, *places)))
+        connection.execute(f"SET allowed_directories = [{allowed}]")
         connection.execute("SET enable_external_access = false")
     for table in TABLES:
         selected = _select(table, [f"{tables}{path}" for path in files[table.name]])

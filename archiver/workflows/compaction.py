@@ -16,7 +16,7 @@ from archiver.adapters.compaction import merge_files
 from archiver.adapters.parquet import WRITE_ORDER, flush_name, flush_path
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.compaction import Flush, Group, flushes_to_merge
-from archiver.domain.paths import TABLES_FOLDER, TEMPORARY_FOLDER
+from archiver.domain.paths import TABLES_ASIDE, TABLES_FOLDER, TEMPORARY_FOLDER
 from archiver.domain.tables import TABLES, Table
 from archiver.errors import ArchiverError, Interrupted
 from archiver.workflows.connect import Surroundings
@@ -66,7 +66,7 @@ class NewTables:
         self._storage = writer.storage
         self._session = writer.session
         self._check_stop = check_stop
-        self._aside = f"{TEMPORARY_FOLDER}/{writer.session}-{TABLES_FOLDER}"
+        self._aside = f"{TABLES_ASIDE}/{writer.session}"
         self._folders: set[str] = set()
         self._unsynced: list[str] = []
 
@@ -77,6 +77,7 @@ class NewTables:
         if error is not None:
             with contextlib.suppress(ArchiverError):  # said already is what ails the disk
                 self._storage.remove(self._aside)
+                self._storage.remove_empty(TABLES_ASIDE)
 
     def keep(self, path: str) -> None:
         """Take over a file of the old tables."""
@@ -100,6 +101,7 @@ class NewTables:
         files = [str(self._storage.locate(path)) for path in self._unsynced]
         self._storage.sync(files, sorted(self._folders))
         self._storage.replace_folder(self._aside, TABLES_FOLDER)
+        self._storage.remove_empty(TABLES_ASIDE)
 
     def _place(self, path: str) -> str:
         """Where a file of the tables lies aside; its folders are made."""

@@ -328,7 +328,8 @@ def test_tables_that_were_moved_aside_come_back(
     fetch(server.add_run(task_run("tsk_1")))
     before = all_rows(archive)
     tables = archive.root / "tables"
-    tables.rename(archive.root / "tmp" / "20261124T010203.000Z-0011aabb-tables-exchanged")
+    (archive.root / "tmp/tables").mkdir()
+    tables.rename(archive.root / "tmp/tables/20261124T010203.000Z-0011aabb-exchanged")
     assert fetch("tsk_1").runs == {"asked": 1, "unchanged": 1}
     assert all_rows(archive) == before
 
