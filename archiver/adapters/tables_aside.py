@@ -17,7 +17,8 @@ def restore_tables(storage: LocalStorage) -> None:
 
 
 def remove_tables_aside(storage: LocalStorage) -> None:
-    """Remove replaced tables, and such as were never finished, but not what somebody still reads."""
+    """Remove replaced tables, and such as were never finished, unless somebody still reads them."""
     for name in storage.names(TABLES_ASIDE):
         storage.remove_unless_pinned(f"{TABLES_ASIDE}/{name}")
-    storage.remove_empty(TABLES_ASIDE)
+    if storage.exists(TABLES_ASIDE):
+        storage.remove_empty(TABLES_ASIDE)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.invariants import assert_intact, assert_tidy, manifests, summary
+from tests.crash.invariants import assert_intact, assert_tidy, manifests, rows, summary
 from tests.crash.killer import FETCH, Ended, Killer
 from tests.crash.zygote import KILLED
 from tests.lying_server import LyingServer, task_run, webm
@@ -94,9 +94,64 @@ def test_a_reindex_that_is_killed_anywhere_leaves_whole_tables(
 
     for number, archive in every_kill(killer, share, prepare, "reindex"):
         assert_intact(archive)
-        assert killer.run(archive, "query", "FROM runs", "--format", "json").code == 0
-        assert len(json.loads(killer.output.read_text())) == 3, number
+        assert len(rows(archive, "runs", "run_id")) == 3, number
         assert killer.run(archive, "reindex").code == 0
+        assert_tidy(archive)
+    assert_intact(archive)
+
+
+@pytest.fixture(scope="module")
+def unmerged(killer: Killer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive with two flushes of a month that is over, to be merged by the next session."""
+    archive = tmp_path_factory.mktemp("unmerged") / "archive"
+    for run_id in ("tsk_1", "tsk_2"):
+        assert killer.run(archive, "fetch", run_id, "--without", "download", "--quiet").code == 0
+    for month in archive.glob("tables/*/*"):
+        month.rename(month.with_name("fetched=2020-01"))
+    return archive
+
+
+def counted(archive: Path) -> list[int]:
+    """How many rows each table has, and how many files of the month that is over."""
+    tables = ("runs", "documents", "artifacts", "fetches")
+    files = archive.glob("tables/*/fetched=2020-01/*")
+    return [*(len(rows(archive, table, "run_id")) for table in tables), len(list(files))]
+
+
+@pytest.mark.parametrize("share", range(1, SHARES + 1))
+def test_merging_that_is_killed_anywhere_leaves_all_rows_once(
+    share: int, killer: Killer, unmerged: Path, tmp_path: Path
+) -> None:
+    def prepare() -> Path:
+        return Path(shutil.copytree(unmerged, tmp_path / "archive"))
+
+    merge = ("reindex", "--compact")
+    for number, archive in every_kill(killer, share, prepare, *merge):
+        assert counted(archive) in ([2, 2, 4, 2, 8], [2, 2, 4, 2, 4]), number
+        assert killer.run(archive, *merge).code == 0
+        assert counted(archive) == [2, 2, 4, 2, 4]
+        assert_tidy(archive)
+    assert number > 40
+    assert_intact(archive)
+
+
+def test_a_session_that_is_killed_while_it_merges_is_over(
+    killer: Killer, unmerged: Path, tmp_path: Path
+) -> None:
+    archive, record = tmp_path.resolve() / "archive", tmp_path / "events.json"
+    shutil.copytree(unmerged, archive)
+    session = ("fetch", "tsk_3", "--quiet")
+    assert killer.run(archive, *session, record=record).code == 0
+    assert counted(archive) == [3, 3, 4, 3, 4]
+    changes = [e for e in json.loads(record.read_text()) if e[0] not in ("fsync", "syncfs")]
+    merging = [n for n, e in enumerate(changes, 1) if any("/tmp/tables/" in p for p in e[1:])]
+    for number in (merging[0], merging[len(merging) // 2], merging[-1]):
+        shutil.rmtree(archive)
+        shutil.copytree(unmerged, archive)
+        assert killer.run(archive, *session, die_before=number).code == KILLED
+        assert counted(archive) in ([3, 3, 4, 3, 8], [3, 3, 4, 3, 4])
+        assert len(list((archive / "ledger").iterdir())) == 3
+        assert killer.run(archive, "fetch", "tsk_1", "--quiet", "--json").code == 0
         assert_intact(archive)
         assert_tidy(archive)
 

@@ -124,3 +124,25 @@ def test_many_runs_are_synced_together_in_the_same_order(
         ]
         assert journal, "a folder before the journal names it"
     assert together
+
+
+def test_merged_tables_are_durable_before_they_take_the_place_of_the_old(
+    killer: Killer, tmp_path: Path
+) -> None:
+    archive, record = tmp_path.resolve() / "archive", tmp_path / "events.json"
+    for run_id in ("tsk_1", "tsk_2"):
+        assert killer.run(archive, "fetch", run_id, "--quiet").code == 0
+    assert killer.run(archive, "reindex", "--compact", record=record).code == 0
+    events = [tuple(event) for event in json.loads(record.read_text())]
+    new: dict[str, int] = {}
+    for number, event in enumerate(events):
+        if event[0] == "open" and event[1].startswith(f"{archive}/tmp/tables/"):
+            new.setdefault(event[1], number)
+    assert len(new) == 4
+    replaced = max(n for n, event in enumerate(events) if event == ("fsync", str(archive)))
+    for path, opened in new.items():
+        synced = place_of(events, "fsync", path, after=opened)
+        for folder in list(Path(path).parents)[:3]:
+            made = place_of(events, "os.mkdir", str(folder))
+            assert opened < synced < place_of(events, "fsync", str(folder), after=made) < replaced
+    assert not [e for e in events[:replaced] if e[0] == "os.remove" and "/tables/" in e[1]]

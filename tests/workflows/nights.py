@@ -26,9 +26,22 @@ def spend_nights(archive: Path, nights: int, at: datetime, *, first: int = 0) ->
             spend_night(writer, ids[night * RUNS_A_NIGHT : (night + 1) * RUNS_A_NIGHT], at)
 
 
-def spend_night(writer: Writer, ids: Sequence[str], at: datetime, number: int = 1) -> None:
-    """Write a flush: for each run a row in each table, two in artifacts, none in errors."""
+def spend_night(
+    writer: Writer,
+    ids: Sequence[str],
+    at: datetime,
+    number: int = 1,
+    *,
+    documents: Sequence[str] = (),
+) -> None:
+    """Write a flush: for each run a row in each table, two in artifacts, none in errors.
+
+    ``documents`` are those of more revisions.
+    """
     buffer = RowBuffer()
+    for revision, document in enumerate(documents, 2):
+        others = row(DOCUMENTS, key=ids[0])
+        buffer.add(DOCUMENTS, [(ids[0], revision, None, document, *others[4:])], at)
     for table in (DOCUMENTS, ARTIFACTS, ARTIFACTS, RUNS, FETCHES):
         buffer.add(table, [row(table, key=key) for key in ids], at)
     buffer.write(writer.storage, flush_name(writer.session, number))

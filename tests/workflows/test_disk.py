@@ -18,6 +18,7 @@ from archiver.errors import ArchiveUnwritable
 from tests.cli.running import Command, Fetch, child_command, child_environment
 from tests.lying_server import FOREVER, Blob, LyingServer, Stall, task_run
 from tests.workflows.held import Held
+from tests.workflows.nights import spend_night
 
 SMALL = 8 << 20
 
@@ -64,6 +65,30 @@ def test_a_full_disk_ends_the_batch_with_one_line_and_can_be_gone_on_with(
     assert all(path.read_bytes() == data for path, data in kept.items())
     assert len(list(archive.rglob("manifest.json"))) == 40
     archiver("verify", "--archive", archive)
+
+
+def test_a_disk_without_room_to_merge_table_files_is_a_warning_and_no_more(
+    server: LyingServer, archiver: Command, small_disk: Path
+) -> None:
+    archive = small_disk / "archive"
+    for night in range(16):
+        with hold_archive(archive, datetime.now(UTC), night.to_bytes(4)) as writer:
+            texts = [os.urandom(SMALL // 50).hex() for _ in range(2)]
+            spend_night(writer, [f"wr_{night}"], datetime.now(UTC), documents=texts)
+    before = {path: path.read_bytes() for path in archive.rglob("*.parquet")}
+    (run_id,) = fill(server, 1, 1000)
+
+    ran = archiver("fetch", run_id, "--archive", archive, "--json", "--quiet")
+
+    assert ran.runs == {"asked": 1, "fetched": 1}
+    (warning,) = ran.err.splitlines()
+    assert "No space left" in warning
+    assert "Free some space" in warning
+    after = {path: path.read_bytes() for path in archive.rglob("*.parquet")}
+    assert before.items() < after.items()
+    assert [path.name for path in (archive / "tmp").iterdir() if path.name != "lock"] == []
+    assert "No space left" in archiver("reindex", "--compact", "--archive", archive, code=3).err
+    assert {path: path.read_bytes() for path in archive.rglob("*.parquet")} == after
 
 
 def test_a_disk_that_is_read_only_is_said_and_can_still_be_read(
