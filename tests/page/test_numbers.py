@@ -165,11 +165,12 @@ def test_the_distribution_counts_every_known_run_time_once(page: Opened, held: H
 def test_reasons_are_the_sql_s(page: Opened, held: Held) -> None:
     reasons = rows(
         held,
-        "SELECT reason, count(*) AS failures, count(*) / sum(count(*)) OVER () AS share "
+        "SELECT reason, count(*) AS failures, "
+        "count(*) / sum(count(*)) OVER () AS share_of_failures "
         "FROM failures GROUP BY ALL ORDER BY failures DESC, reason",
     )
-    assert counts(page.table("reasons"), "reason", "failures", "share") == [
-        [row["reason"], row["failures"], pytest.approx(row["share"])] for row in reasons
+    assert counts(page.table("reasons"), "reason", "failures", "share_of_failures") == [
+        [row["reason"], row["failures"], pytest.approx(row["share_of_failures"])] for row in reasons
     ]
 
 

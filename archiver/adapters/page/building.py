@@ -33,15 +33,13 @@ def build(
         location=str(storage.root),
         summary=_summary(facts, filters, now),
         headlines=headlines(facts),
-        sections=_sections(facts, pictures, filters),
+        sections=_sections(facts, pictures),
     )
 
 
-def _sections(facts: Facts, pictures: Sequence[Picture], filters: Filters) -> list[Section]:
+def _sections(facts: Facts, pictures: Sequence[Picture]) -> list[Section]:
     if not facts.total.runs:
         return []
-    end = filters.until - timedelta(microseconds=1) if filters.until else None
-    last = end or facts.total.last_created_at
     counts = {
         row[facts.by.value]: row["runs"]
         for row in facts.periods.select([facts.by.value, "runs"]).to_pylist()
@@ -49,7 +47,7 @@ def _sections(facts: Facts, pictures: Sequence[Picture], filters: Filters) -> li
     }
     drawn = timeline(facts.by, counts)
     return [
-        *([lately(facts, utc_day(last))] if last else []),
+        lately(facts, utc_day(facts.compared_until - timedelta(microseconds=1))),
         outcomes(facts, drawn),
         failures(facts, pictures),
         durations(facts, drawn),

@@ -11,6 +11,7 @@ import pyarrow as pa
 from archiver.adapters.reports import report_tables
 from archiver.adapters.reports.asking import Asking
 from archiver.adapters.reports.parts import chosen
+from archiver.adapters.reports.trends import compared_until
 from archiver.domain import report as reports
 from archiver.domain.report import AskedReport, By, Filters, Report
 from archiver.domain.timeline import before, period_length, utc_day
@@ -114,6 +115,7 @@ class Facts:
     type_durations: pa.Table
     distribution: pa.Table
     reasons: pa.Table
+    compared_until: datetime
     failing: pa.Table
     slower: pa.Table
     flaky: pa.Table
@@ -134,7 +136,8 @@ def gather(connection: duckdb.DuckDBPyConnection, filters: Filters, now: datetim
     by = _period_length(total)
     reasons = tables(reports.FAILURES, filters, By.REASON)["failures"]
     # What is recent is compared with the 28 days before it, however late the chosen time begins.
-    trends = tables(reports.TRENDS, replace(filters, since=None))
+    lately = replace(filters, since=None)
+    trends = tables(reports.TRENDS, lately)
     earlier = before(filters, now)
     return Facts(
         total=total,
@@ -151,6 +154,7 @@ def gather(connection: duckdb.DuckDBPyConnection, filters: Filters, now: datetim
         type_durations=type_durations["durations"],
         distribution=_distribution(connection, filters),
         reasons=reasons,
+        compared_until=compared_until(Asking(connection, lately), lately),
         failing=trends["failing"],
         slower=trends["slower"],
         flaky=tables(reports.FLAKY, filters)["flaky"],

@@ -32,7 +32,7 @@ def _reasons(facts: Facts) -> Figure:
     columns = [
         Column("reason", "Reason", missing=NO_REASON),
         Column("failures", "Runs", Kind.COUNT),
-        Column("share", "Of all failures", Kind.SHARE),
+        Column("share_of_failures", "Of all failures", Kind.SHARE),
         Column("failure_rate", "Of finished runs", Kind.SHARE),
         Column("first_seen", "First seen", Kind.MOMENT),
         Column("last_seen", "Last seen", Kind.MOMENT),
@@ -56,7 +56,7 @@ def _reasons(facts: Facts) -> Figure:
             "rank": rank,
             "label": f"{rank}. {charts.label(row['reason'] or NO_REASON)}",
             "value": row["failures"],
-            "text": f"{row['failures']:,} ({wording.percent(row['share'])})",
+            "text": f"{row['failures']:,} ({wording.percent(row['share_of_failures'])})",
         }
         for rank, row in enumerate(drawn, 1)
     ]
@@ -91,7 +91,7 @@ def _examples(facts: Facts, pictures: Sequence[Picture]) -> list[Reason]:
 
 
 def _seen(row: Mapping[str, Any]) -> str:
-    share = wording.percent(row["share"])
+    share = wording.percent(row["share_of_failures"])
     text = f"{wording.counted(row['failures'], 'run')} ({share} of the failures)"
     if row["last_seen"] is None:
         return text

@@ -150,12 +150,7 @@ def tables(asking: Asking, filters: Filters, by: By | None) -> dict[str, pa.Tabl
     if by is not None and not by.is_time:
         dimensions = [by]
     by_reason = By.REASON if By.REASON in dimensions else None
-    until = filters.until
-    if until is None:
-        # Of all revisions it is the same, and much faster, unless runs are chosen by their state.
-        runs = chosen(filters, of="runs" if filters.names_runs else "run_revisions")
-        (last,) = asking.rows(_UNTIL.format(runs=runs))["until"].to_pylist()
-        until = last.replace(tzinfo=UTC) if last else _FIRST
+    until = compared_until(asking, filters)
     both = _BOTH.format(
         columns=", ".join(map(group, dimensions)),
         is_failure=IS_FAILURE,
@@ -173,6 +168,16 @@ def tables(asking: Asking, filters: Filters, by: By | None) -> dict[str, pa.Tabl
         "failing": asking.rows(_FAILING.format(grouped=failing, **values)),
         "slower": asking.rows(_SLOWER.format(grouped=slower, **values)),
     }
+
+
+def compared_until(asking: Asking, filters: Filters) -> datetime:
+    """The end of the last 7 days. Without any run it is in the first year."""
+    if filters.until is not None:
+        return filters.until
+    # Of all revisions it is the same, and much faster, unless runs are chosen by their state.
+    runs = chosen(filters, of="runs" if filters.names_runs else "run_revisions")
+    (last,) = asking.rows(_UNTIL.format(runs=runs))["until"].to_pylist()
+    return last.replace(tzinfo=UTC) if last else _FIRST
 
 
 def _grouped(dimensions: Sequence[By]) -> str:
