@@ -17,13 +17,17 @@ _BY_DESCRIPTOR = re.compile(r"/proc/self/fd/[0-9]+/")
 
 
 class PinnedFolder:
-    """A folder as it is now, to be read below ``path`` until it is released or forgotten."""
+    """A folder as it is now, to be read below ``path`` until it is released or forgotten.
+
+    ``is_there``: there is such a folder.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._descriptor = -1
         self.path = f"{folder}{os.sep}"
         if sys.platform == "linux":
             self._pin(folder)
+        self.is_there = self._descriptor >= 0 or folder.is_dir()
 
     def names(self, folder: str) -> list[str]:
         """Names in a folder of it, sorted; empty where there is none."""

@@ -151,7 +151,7 @@ class LocalStorage:
             try:
                 os.link(source, target)
             except OSError as error:
-                if error.errno not in _NO_LINKS:
+                if error.errno not in (*_NO_LINKS, errno.EXDEV):  # a folder of it may be elsewhere
                     raise
                 shutil.copyfile(source, target)
                 return False

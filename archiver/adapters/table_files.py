@@ -87,7 +87,9 @@ class TableFile:
         except pa.ArrowException as error:
             raise ArchiveDamaged(f"{self.path} cannot be read: {error}", hint=_HINT) from None
         except OSError as error:
-            raise unreadable(self.path, error) from None
+            problem = unreadable(self.path, error)
+            problem.hint = problem.hint or _HINT
+            raise problem from None
 
 
 class RowGroups:

@@ -1,8 +1,24 @@
-"""What a killed writer, or one before whose tables are still read, left of tables set aside."""
+"""The tables while they are replaced: for their readers, and for the writer after one that was
+killed."""
+
+from collections.abc import Iterator
 
 from archiver.adapters.exchange import BETWEEN_ENDING
+from archiver.adapters.pinned import PinnedFolder
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.paths import TABLES_ASIDE, TABLES_FOLDER
+
+
+def pin_tables(storage: LocalStorage) -> PinnedFolder:
+    """The tables as they are now, wherever they are; empty where there are none yet."""
+    while True:
+        # While they are in neither place, their own is taken the next moment.
+        for path in (TABLES_FOLDER, *_between(storage)):
+            tables = PinnedFolder(storage.locate(path))
+            if tables.is_there:
+                return tables
+        if not storage.exists(TABLES_FOLDER):
+            return tables
 
 
 def restore_tables(storage: LocalStorage) -> None:
@@ -11,9 +27,8 @@ def restore_tables(storage: LocalStorage) -> None:
     It does so only where a file system cannot exchange two folders at once.
     """
     if not storage.exists(TABLES_FOLDER):
-        for name in storage.names(TABLES_ASIDE):
-            if name.endswith(BETWEEN_ENDING):
-                storage.rename(f"{TABLES_ASIDE}/{name}", TABLES_FOLDER)
+        for path in _between(storage):
+            storage.rename(path, TABLES_FOLDER)
 
 
 def remove_tables_aside(storage: LocalStorage) -> None:
@@ -22,3 +37,10 @@ def remove_tables_aside(storage: LocalStorage) -> None:
         storage.remove_unless_pinned(f"{TABLES_ASIDE}/{name}")
     if storage.exists(TABLES_ASIDE):
         storage.remove_empty(TABLES_ASIDE)
+
+
+def _between(storage: LocalStorage) -> Iterator[str]:
+    """The old tables, while they are in neither place (see exchange_folders)."""
+    for name in storage.names(TABLES_ASIDE):
+        if name.endswith(BETWEEN_ENDING):
+            yield f"{TABLES_ASIDE}/{name}"

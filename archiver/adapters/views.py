@@ -10,6 +10,7 @@ import duckdb
 from archiver.adapters.derived_views import view_statements
 from archiver.adapters.pinned import PinnedFolder, without_descriptors
 from archiver.adapters.storage import LocalStorage
+from archiver.adapters.tables_aside import pin_tables
 from archiver.domain.paths import TABLES_ASIDE, TABLES_FOLDER
 from archiver.domain.tables import TABLES, ColumnType, Table
 from archiver.domain.views import ALL_REVISIONS
@@ -47,7 +48,7 @@ def ask(
     Raises duckdb.Error, and ArchiveDamaged where the tables cannot be read.
     """
     while True:
-        tables = PinnedFolder(storage.locate(TABLES_FOLDER))
+        tables = pin_tables(storage)
         connection = duckdb.connect(":memory:")
         weakref.finalize(connection, tables.release)
         files: _Files = {}
@@ -61,7 +62,7 @@ def ask(
             return work(connection)
         except (duckdb.IOException, ArchiveDamaged):
             connection.close()
-            if _table_files(PinnedFolder(storage.locate(TABLES_FOLDER))) == files:
+            if _table_files(pin_tables(storage)) == files:
                 raise
         except BaseException:
             connection.close()

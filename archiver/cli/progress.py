@@ -62,10 +62,7 @@ def reporter(log_format: str, *, quiet: bool) -> Iterator[Reporter]:
 
 def compaction_line(event: CompactionFailed) -> str:
     """What is said where table files could not be merged."""
-    return printable(
-        f"the table files were not merged, the tables are as they were: {event.error.message}. "
-        + (event.error.hint or "`archiver reindex` says more")
-    )
+    return printable(f"table files were not merged, questions take longer: {event.error}")
 
 
 def problem_line(problem: Problem) -> str:

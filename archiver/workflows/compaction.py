@@ -8,7 +8,7 @@ import contextlib
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from archiver.adapters.archive import Writer
@@ -18,7 +18,7 @@ from archiver.adapters.storage import LocalStorage
 from archiver.domain.compaction import Flush, Group, flushes_to_merge
 from archiver.domain.paths import TABLES_ASIDE, TABLES_FOLDER, TEMPORARY_FOLDER
 from archiver.domain.tables import TABLES, Table
-from archiver.errors import ArchiverError, Interrupted
+from archiver.errors import ArchiveDamaged, ArchiverError, Interrupted
 from archiver.workflows.connect import Surroundings
 from archiver.workflows.events import CompactionFailed, CompactionStarted
 
@@ -125,7 +125,7 @@ def compact(
 
     All that are not large, or, of months from ``growing_since`` on (YYYY-MM), only where they are
     many. ``on_start`` hears how many it will be, if any. Raises ArchiveDamaged, ArchiveUnwritable,
-    and what ``check_stop`` raises; the tables are then as they were, but for whole months.
+    and what ``check_stop`` raises: then some months are as they were, and no row is lost.
     """
     storage = writer.storage
     plan = []
@@ -138,17 +138,35 @@ def compact(
         on_start(before)
     numbers = itertools.count(_first_free_number(writer))
     after = 0
+    damage: ArchiveDamaged | None = None
     for month, groups in plan:
-        with NewTables(writer, check_stop) as tables:
-            merged = frozenset(path for names in groups for path in month.paths(names))
-            for path in storage.files(TABLES_FOLDER):
-                if path not in merged:
-                    tables.keep(path)
-            for names in groups:
-                tables.merge(month, names, next(numbers))
-                after += len({table for name in names for table in month.flushes[name]})
-            tables.replace_old()
+        try:
+            after += _compact_month(writer, check_stop, month, groups, numbers)
+        except ArchiveDamaged as error:  # the other months can be merged
+            damage = damage or error
+    if damage is not None:
+        raise damage
     return after, before
+
+
+def _compact_month(
+    writer: Writer,
+    check_stop: Callable[[], None],
+    month: MonthFiles,
+    groups: Sequence[Group],
+    numbers: Iterator[int],
+) -> int:
+    """Merge each group of a month's flushes into one, and put that in place: how many files."""
+    storage = writer.storage
+    merged = frozenset(path for names in groups for path in month.paths(names))
+    with NewTables(writer, check_stop) as tables:
+        for path in storage.files(TABLES_FOLDER):
+            if path not in merged:
+                tables.keep(path)
+        for names in groups:
+            tables.merge(month, names, next(numbers))
+        tables.replace_old()
+    return sum(len({t for name in names for t in month.flushes[name]}) for names in groups)
 
 
 def compact_if_many(writer: Writer, world: Surroundings) -> None:

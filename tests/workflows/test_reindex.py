@@ -330,6 +330,8 @@ def test_tables_that_were_moved_aside_come_back(
     tables = archive.root / "tables"
     (archive.root / "tmp/tables").mkdir()
     tables.rename(archive.root / "tmp/tables/20261124T010203.000Z-0011aabb-exchanged")
+    (batch,) = run_query(open_archive(archive.root), "SELECT run_id FROM runs").batches
+    assert batch.to_pylist() == [{"run_id": "tsk_1"}]
     assert fetch("tsk_1").runs == {"asked": 1, "unchanged": 1}
     assert all_rows(archive) == before
 
