@@ -6,32 +6,53 @@ before the numbers in it.
 
 from typing import Final
 
-_URL = r"""[A-Za-z][A-Za-z0-9+.-]*://[^\s"'<>`”»)\]}]*[^\s"'<>`”»)\]}.,;:!?]"""
-# An apostrophe within a word opens nothing and closes nothing.
+# A bracket that an address opens and closes again belongs to it.
+_IN_URL = r"""[^\s"'<>`‘’“”„«»‹›「」『』()\[\]{}]"""
+_PAIR = r"\([^\s()]*\)|\[[^\s\[\]]*\]"
+_URL = (
+    rf"[A-Za-z][A-Za-z0-9+.-]*://(?:{_IN_URL}|{_PAIR})*"
+    rf"(?:{_IN_URL.removesuffix(']')}.,;:!?]|{_PAIR})"
+)
 _QUOTED = (
-    r'"[^"]*"|“[^”]*”|„[^“”]*[“”]|«[^»]*»|‘[^’]*’|`[^`]*`'
-    r"|\B'(?:[^'\n]|\b'\b)*'\B"
+    r'"(?:[^"\\]|\\.)*"|“[^”]*”|„[^“”]*[“”]|«[^»]*»|»[^«]*«|‹[^›]*›'
+    r"|‘[^’]*’|‚[^‘’]*[‘’]|「[^」]*」|『[^』]*』|`[^`]*`"
 )
-_EMAIL = r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+"
+# An apostrophe within or behind a word, of any script, opens nothing; one within closes nothing.
+_SINGLE_QUOTED = r"(^|[^\pL\pN_])'(?:[\pL\pN]'[\pL\pN]|[^'\n])*'\B"
+_EMAIL = r"[\pL\pN_.%+-]+@[\pL\pN-]+(?:\.[\pL\pN-]+)+"
+_MONTH = (
+    r"(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
+    r"|Sep(?:t(?:ember)?)?|Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\.?"
+)
+_WEEKDAY = r"(?:(?:Mon|Tue(?:s)?|Wed(?:nes)?|Thu(?:rs)?|Fri|Sat(?:ur)?|Sun)(?:day)?,? )"
+_DATE = (
+    r"\d{4}-\d\d-\d\d|\d{1,4}/\d{1,2}/\d{1,4}|\d{1,2}\.\d{1,2}\.\d{4}"
+    rf"|{_WEEKDAY}?(?:{_MONTH} \d{{1,2}},? \d{{4}}|\d{{1,2}} {_MONTH},? \d{{4}})"
+)
+_SECONDS = r":\d\d(?:[.,]\d+)?"
+_NOON = r"(?: ?[AaPp][Mm]\b)"
+_ZONE = r"(?: ?(?:Z\b|UTC\b|GMT|[+-]\d\d:?\d\d\b)){0,2}"
 _TIME = (
-    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?)?"
-    r"|\d{1,2}:\d\d:\d\d(?:[.,]\d+)?"
-    r"|\d{1,4}/\d{1,2}/\d{1,4}|\d{1,2}\.\d{1,2}\.\d{4}"
+    rf"(?:{_DATE})(?:(?:T|,? (?:at )?)\d{{1,2}}:\d\d(?:{_SECONDS})?{_NOON}?{_ZONE})?"
+    rf"|\d{{1,2}}:\d\d(?:{_SECONDS}{_NOON}?|{_NOON}){_ZONE}"
 )
-# UUIDs; Skyvern's ids; what has digits behind an underscore; letters and digits by turns.
+# UUIDs; addresses in memory; Skyvern's ids; a number behind names in small letters and underscores;
+# letters and digits by turns. What is in capitals names an error: only its numbers differ.
 _ID = (
     r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"
-    r"|\b(?:tsk_v2|tsk|stp|wr|wpid|w|wfr|pbs|bp|a|o)_[A-Za-z0-9]+\b"
-    r"|\b[A-Za-z]+(?:_[A-Za-z0-9]+)*_\d\w*"
-    r"|\b\w*(?:\d[A-Za-z_]+\d|[A-Za-z]\d+[A-Za-z_])\w*"
+    r"|\b0x[0-9a-fA-F]+\b"
+    r"|\b(?:tsk_v2|tsk|stp|wr|wpid|wfr|pbs|bp)_[A-Za-z0-9]+\b"
+    r"|\b[a-z]+(?:_[a-z0-9]+)*_\d[A-Za-z0-9]*"
+    r"|[A-Za-z0-9]*(?:\d[A-Za-z]+\d|[A-Za-z]\d+[A-Za-z])[A-Za-z0-9]*"
 )
-_NUMBER = r"\d+(?:[.,:]\d+)*"
+_NUMBER = r"(?:\B[-+])?\d+(?:[.,:]\d+)*"
 _SPACE = r"\s\s+|[\t\n\r\f]"
 
 # A mark's expression is only tried on texts that can have it: that is much faster.
 _STEPS: Final = (
     ("contains({text}, '://')", _URL, "<url>"),
-    ("true", _QUOTED, "<text>"),
+    ("""regexp_matches({text}, '["`“„«»‹‘‚「『]')""", _QUOTED, "<text>"),
+    ("contains({text}, '''')", _SINGLE_QUOTED, r"\1<text>"),
     ("contains({text}, '@')", _EMAIL, "<email>"),
     ("true", _TIME, "<time>"),
     ("true", _ID, "<id>"),
