@@ -17,6 +17,8 @@ _HINT = "`archiver reindex` rebuilds the tables, without what cannot be read"
 _KEYS = ("run_id", "asked_id")
 """What is looked for: a Bloom filter tells that a row group does not have it."""
 _FALSE_POSITIVES = 0.01
+_PAGE_ROWS = 4_096
+"""Of each column the page is read that has the row which is looked for."""
 _UNIQUE = frozenset(
     {"run_id", "asked_id", "path", "document", "output", "app_url", "url", "artifact_id"}
     | {"document_sha256", "sha256", "expected_sha256", "size", "expected_size", "bytes"}
@@ -174,6 +176,7 @@ def _writer(table: Table, output: _Output, rows: int) -> pq.ParquetWriter:
             if column.name not in _UNIQUE and column.type not in _WITHOUT_DICTIONARY
         ],
         write_page_index=True,
+        max_rows_per_page=_PAGE_ROWS,
         sorting_columns=pq.SortingColumn.from_ordering(schema, sorted_by),
         bloom_filter_options={
             name: {"ndv": distinct, "fpp": _FALSE_POSITIVES}
