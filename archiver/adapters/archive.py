@@ -17,7 +17,6 @@ from pathlib import Path
 
 import msgspec
 
-from archiver import __version__
 from archiver.adapters.continuation import sweep
 from archiver.adapters.disk import explained
 from archiver.adapters.durability import Durability
@@ -32,6 +31,7 @@ from archiver.domain.paths import (
 )
 from archiver.domain.session import SessionId
 from archiver.errors import ArchiveLocked, NotAnArchive
+from archiver.version import __version__
 
 FORMAT = 1
 TOOL = f"skyvern-archiver {__version__}"

@@ -3,21 +3,21 @@
 Their columns and meaning are in :mod:`archiver.domain.views`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from archiver.adapters.failure_reasons import with_reason
 from archiver.domain.tables import TABLES
-from archiver.domain.views import ALL_REVISIONS, DURATIONS, FAILURES, View
+from archiver.domain.views import ALL_REVISIONS, DAILY, DURATIONS, FAILURES, View
 
 # Nearly all runs have one revision: an anti-join against the few superseded ones is cheap where
 # a window over all rows is not. Revisions are numbered without gaps, so that those before a run's
 # last one are known without looking at them.
 _SUPERSEDED = """
-CREATE VIEW superseded_revisions AS
 SELECT run_id, unnest(range(1, max(revision))) AS revision
 FROM run_revisions WHERE revision > 1 GROUP BY run_id
 """
-_LATEST = "CREATE VIEW {view} AS FROM {of} ANTI JOIN superseded_revisions USING (run_id, revision)"
+_LATEST = "FROM {of} ANTI JOIN superseded_revisions USING (run_id, revision)"
 
 _GAPS = {
     "queue_gap": ("coalesce(queued_at, created_at)", "started_at"),
@@ -28,7 +28,6 @@ _GAP = """CASE WHEN {start} IS NULL OR {end} IS NULL THEN 'missing'
     WHEN {end} < {start} THEN 'backwards' END AS {gap}"""
 
 _DAILY = """
-CREATE VIEW daily AS
 SELECT CAST(make_timestamp(epoch_us(created_at)) AS DATE) AS day, run_type, count(*) AS runs,
     count(*) FILTER (status = 'completed') AS completed,
     count(*) FILTER (status = 'failed') AS failed,
@@ -45,18 +44,39 @@ FROM runs GROUP BY ALL
 """
 
 
-def view_statements() -> Iterator[str]:
-    """The statements that make them, where the views of all revisions are there already."""
-    yield _SUPERSEDED
-    for table in TABLES:
-        if ALL_REVISIONS[table] != table.name:
-            yield _LATEST.format(view=table.name, of=ALL_REVISIONS[table])
+@dataclass(frozen=True, slots=True)
+class ViewQuery:
+    """A view's query, and the views that it reads."""
+
+    reads: tuple[str, ...]
+    query: str
+
+
+def view_queries() -> Mapping[str, ViewQuery]:
+    """The query of each, by name, in an order in which they can be made.
+
+    The views (or tables) of all revisions are there already. None depends on the session's time
+    zone.
+    """
+    superseded = "superseded_revisions"
+    latest = {
+        table.name: ViewQuery(
+            (ALL_REVISIONS[table], superseded), _LATEST.format(of=ALL_REVISIONS[table])
+        )
+        for table in TABLES
+        if ALL_REVISIONS[table] != table.name
+    }
     failed = with_reason("(FROM runs WHERE is_final AND status <> 'completed')")
-    yield f"CREATE VIEW failures AS SELECT {_names(FAILURES)} FROM ({failed})"
     gaps = ", ".join(_GAP.format(gap=gap, start=of[0], end=of[1]) for gap, of in _GAPS.items())
     final = f"SELECT *, {gaps} FROM runs WHERE is_final"
-    yield f"CREATE VIEW durations AS SELECT {_names(DURATIONS)} FROM ({final})"
-    yield _DAILY
+    runs = ("runs",)
+    return {
+        superseded: ViewQuery(("run_revisions",), _SUPERSEDED),
+        **latest,
+        FAILURES.name: ViewQuery(runs, f"SELECT {_names(FAILURES)} FROM ({failed})"),
+        DURATIONS.name: ViewQuery(runs, f"SELECT {_names(DURATIONS)} FROM ({final})"),
+        DAILY.name: ViewQuery(runs, _DAILY),
+    }
 
 
 def _names(view: View) -> str:

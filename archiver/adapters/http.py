@@ -17,11 +17,11 @@ from typing import NoReturn, Self
 
 import httpx
 
-from archiver import __version__
 from archiver.adapters.encodings import EncodingBroken
 from archiver.adapters.network import watch
 from archiver.domain.url_masking import mask_text
 from archiver.errors import SystemLimit, UsageError
+from archiver.version import __version__
 
 USER_AGENT = f"skyvern-archiver/{__version__}"
 _TLS_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")

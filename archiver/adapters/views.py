@@ -3,11 +3,13 @@
 import contextlib
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 import duckdb
 
-from archiver.adapters.derived_views import view_statements
+from archiver.adapters.derived_views import view_queries
+from archiver.adapters.interruption import interruptible
 from archiver.adapters.pinned import PinnedFolder, without_descriptors
 from archiver.adapters.storage import LocalStorage
 from archiver.adapters.tables_aside import pin_tables
@@ -27,8 +29,10 @@ _DUCKDB_TYPES = {
     ColumnType.TEXT_LIST: "VARCHAR[]",
 }
 ResultT = TypeVar("ResultT")
-_Files: TypeAlias = dict[str, list[str]]
-"""The paths of each table's files, below the folder of the tables."""
+Setup: TypeAlias = Callable[[duckdb.DuckDBPyConnection], None]
+"""What is done to a connection before it is closed off from everything but the tables."""
+Files: TypeAlias = dict[str, list[str]]
+"""The paths of each table's files."""
 
 
 def ask(
@@ -37,56 +41,72 @@ def ask(
     *,
     allow_files: bool = False,
     derived: bool = True,
+    setup: Setup | None = None,
 ) -> ResultT:
     """What ``work`` gets out of a connection with the archive's views; times are UTC.
 
     Not ``derived``: with those of all revisions and ``fetches`` only, which are there much sooner.
-    Reads nothing outside the archive's tables unless ``allow_files``. That it writes nothing
-    either is what :mod:`archiver.adapters.query` sees to. The connection is closed when ``work``
-    fails, else it is for ``work`` to close; until then the tables are read as they are now, even if
-    others take their place. Where that cannot be and files are gone, it is done again with those.
-    Raises duckdb.Error, and ArchiveDamaged where the tables cannot be read.
+    Reads nothing outside the archive's tables unless ``allow_files``, or what ``setup`` attached.
+    That it writes nothing either is what :mod:`archiver.adapters.query` sees to. The connection is
+    closed when ``work`` fails, else it is for ``work`` to close; until then the tables are read as
+    they are now, even if others take their place. Where that cannot be and files are gone, it is
+    done again with those. KeyboardInterrupt ends ``work`` at once. Raises duckdb.Error, and
+    ArchiveDamaged where the tables cannot be read.
     """
+
+    def prepared(connection: duckdb.DuckDBPyConnection, tables: PinnedFolder) -> ResultT:
+        if setup is not None:
+            setup(connection)
+        with damage_found():
+            files = _files(tables.names, tables.path)
+            prepare(connection, storage, files, allow_files=allow_files, derived=derived)
+        return work(connection)
+
     while True:
         tables = pin_tables(storage)
         connection = duckdb.connect(":memory:")
         weakref.finalize(connection, tables.release)
-        files: _Files = {}
         try:
-            files = _table_files(tables)
-            with damage_found():
-                _prepare(connection, storage, tables.path, files, allow_files=allow_files)
-                for statement in view_statements() if derived else ():
-                    connection.execute(statement)
-                connection.execute("SET lock_configuration = true")
-            return work(connection)
+            return interruptible(connection, partial(prepared, connection, tables))
         except (duckdb.IOException, ArchiveDamaged):
             connection.close()
-            if _table_files(pin_tables(storage)) == files:
+            if _files(tables.names, "") == _files(pin_tables(storage).names, ""):
                 raise
         except BaseException:
             connection.close()
             raise
 
 
-def _prepare(
+def prepare(
     connection: duckdb.DuckDBPyConnection,
     storage: LocalStorage,
-    tables: str,
-    files: _Files,
+    files: Files,
     *,
-    allow_files: bool,
+    allow_files: bool = False,
+    derived: bool = True,
 ) -> None:
-    connection.execute("SET TimeZone = 'UTC'")
+    """Give a connection, and all its cursors, the archive's views over these files.
+
+    It can read nothing else then, unless ``allow_files``. Raises duckdb.Error.
+    """
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
     if not allow_files:
         # DuckDB looks where a file really is: elsewhere, once these tables are replaced.
         places = (f"{storage.locate(folder)}/" for folder in (TABLES_FOLDER, TABLES_ASIDE))
-        allowed = ", ".join(map(_quoted, (tables, *places)))
+        allowed = ", ".join(map(_quoted, places))
         connection.execute(f"SET allowed_directories = [{allowed}]")
         connection.execute("SET enable_external_access = false")
+    define_tables(connection, files)
+    for name, view in view_queries().items() if derived else ():
+        connection.execute(f"CREATE VIEW {name} AS {view.query}")
+    connection.execute("SET lock_configuration = true")
+
+
+def define_tables(connection: duckdb.DuckDBPyConnection, files: Files) -> None:
+    """Make the views of the tables' own, or put them over other files. Raises duckdb.Error."""
     for table in TABLES:
-        selected = _select(table, [f"{tables}{path}" for path in files[table.name]])
-        connection.execute(f"CREATE VIEW {ALL_REVISIONS[table]} AS {selected}")
+        selected = _select(table, files[table.name])
+        connection.execute(f"CREATE OR REPLACE VIEW {ALL_REVISIONS[table]} AS {selected}")
 
 
 @contextlib.contextmanager
@@ -102,12 +122,20 @@ def damage_found() -> Iterator[None]:
         ) from None
 
 
-def _table_files(tables: PinnedFolder) -> _Files:
+def table_files(storage: LocalStorage) -> Files:
+    """The files that the tables consist of now."""
+    return _files(
+        lambda folder: storage.names(f"{TABLES_FOLDER}/{folder}"),
+        f"{storage.locate(TABLES_FOLDER)}/",
+    )
+
+
+def _files(names: Callable[[str], Sequence[str]], prefix: str) -> Files:
     return {
         table.name: [
-            f"{table.name}/{month}/{name}"
-            for month in tables.names(table.name)
-            for name in tables.names(f"{table.name}/{month}")
+            f"{prefix}{table.name}/{month}/{name}"
+            for month in names(table.name)
+            for name in names(f"{table.name}/{month}")
             if name.endswith(".parquet")
         ]
         for table in TABLES

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import click
 
-from archiver import __version__
 from archiver.cli.config import DEFAULT_CONFIG, read_defaults
 from archiver.cli.demo import demo
+from archiver.cli.export import export
 from archiver.cli.fetch import fetch
 from archiver.cli.query import query
 from archiver.cli.reindex import reindex
@@ -21,6 +21,7 @@ from archiver.cli.show import show
 from archiver.cli.text import printable
 from archiver.cli.verify import verify
 from archiver.errors import ArchiverError, ExitCode
+from archiver.version import __version__
 
 _NEWLINE = "\n"
 
@@ -62,7 +63,7 @@ def cli(context: click.Context, config: Path | None) -> None:
     context.default_map = read_defaults(config, cli.commands)
 
 
-for _command in (fetch, query, report, show, verify, reindex, demo):
+for _command in (fetch, query, report, show, verify, export, reindex, demo):
     cli.add_command(_command)
 
 

@@ -11,14 +11,10 @@ import pyarrow as pa
 from archiver.adapters.query import QueryResult
 from archiver.adapters.reports import ReportTable
 from archiver.cli.output import text_output
-from archiver.cli.results import (
-    is_number,
-    json_entries,
-    print_markdown,
-    print_table,
-    write_result,
-)
+from archiver.cli.results import json_entries, print_markdown, write_result
+from archiver.cli.tables import print_table
 from archiver.cli.text import readable_bytes
+from archiver.cli.values import is_number
 from archiver.domain.report import AskedReport
 
 _LONGEST = 120

@@ -26,7 +26,7 @@ def append_record(
     recovered: tuple[str, ...],
 ) -> None:
     """Close a session: write its record. ``manifests`` are the digests of those it committed."""
-    previous, previous_sha256 = _head(writer.storage)
+    previous, previous_sha256 = head(writer.storage)
     committed = sorted(manifests)
     record = LedgerRecord(
         session=writer.session,
@@ -49,7 +49,7 @@ def append_record(
     writer.storage.put(path, encode_ledger_record(record), new=True)
 
 
-def _head(storage: LocalStorage) -> tuple[str | None, str | None]:
+def head(storage: LocalStorage) -> tuple[str | None, str | None]:
     """Session and digest of the last record; None where the ledger is empty."""
     last = last_session(storage)
     if last is None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from archiver.adapters.derived_views import view_statements
+from archiver.adapters.derived_views import view_queries
 from archiver.adapters.reports import report_tables
 from archiver.adapters.storage import LocalStorage
 from archiver.adapters.views import ask
@@ -50,9 +50,9 @@ def _load(native: duckdb.DuckDBPyConnection, archive: Path) -> None:
                 "SELECT * FROM read_parquet(?, hive_partitioning = false)",
                 [files],
             )
-    for statement in view_statements():
-        if DOCUMENTS.name not in statement:
-            native.execute(statement)
+    for name, view in view_queries().items():
+        if name != DOCUMENTS.name:
+            native.execute(f"CREATE VIEW {name} AS {view.query}")
 
 
 def _seconds(connection: duckdb.DuckDBPyConnection, report: Report) -> float:

@@ -254,7 +254,6 @@ def test_the_version_is_told(archiver: Command) -> None:
 def test_wrong_commands_are_wrong_usage(archiver: Command) -> None:
     archiver("frobnicate", code=2)
     archiver("show", code=2)
-    archiver("query", code=2)
     archiver("show", "nonsense", code=2)
 
 

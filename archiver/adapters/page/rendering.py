@@ -16,9 +16,9 @@ import vl_convert
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from archiver import __version__
 from archiver.adapters.page.charts import CONFIG
 from archiver.adapters.page.parts import Page
+from archiver.version import __version__
 
 _EXPORTED = "window.vegaEmbed = vegaEmbed;"
 _FILES = resources.files("archiver.adapters.page")

@@ -1,0 +1,64 @@
+"""Writing a file or a folder outside the archive: aside, and then into place as a whole."""
+
+import contextlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from archiver.errors import UsageError
+
+
+@contextlib.contextmanager
+def placed_file(target: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A path to write a file to, in a new folder for all that comes up on the way.
+
+    When the block ends well, the file takes ``target``'s place; nothing else is left. Raises
+    UsageError where something is there already and must not be replaced, or nothing can be.
+    """
+    if target.is_dir():
+        raise UsageError(f"{target} is a folder", hint="Name a file")
+    if target.exists() and not overwrite:
+        raise UsageError(f"{target} exists already", hint="--overwrite replaces it")
+    with _workspace(target) as folder:
+        yield folder / target.name
+        (folder / target.name).replace(target)
+
+
+@contextlib.contextmanager
+def placed_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
+    """A folder to write files to, which take their places in ``target`` when the block ends well.
+
+    Where there was no folder, or an empty one, they do so all at once; with ``overwrite`` each
+    replaces the file of its name, and others stay. Raises UsageError as :func:`placed_file` does.
+    """
+    if target.exists() and not target.is_dir():
+        raise UsageError(f"{target} is a file", hint="Name a folder")
+    with _workspace(target) as workspace:
+        is_filled = target.is_dir() and any(target.iterdir())
+        if is_filled and not overwrite:
+            raise UsageError(
+                f"{target} is not empty", hint="--overwrite replaces files of the same names"
+            )
+        folder = workspace / "files"
+        folder.mkdir()
+        yield folder
+        if is_filled:
+            for path in folder.iterdir():
+                path.replace(target / path.name)
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                target.rmdir()
+            folder.rename(target)
+
+
+@contextlib.contextmanager
+def _workspace(target: Path) -> Iterator[Path]:
+    try:
+        folder = Path(tempfile.mkdtemp(".part", f".{target.name}.", target.absolute().parent))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    except OSError as error:
+        raise UsageError(f"cannot write {target}: {error.strerror or error}") from None

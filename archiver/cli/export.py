@@ -1,0 +1,98 @@
+"""``archiver export``: the archive handed on to other programs."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archiver.cli.options import Size, archive_option, json_option
+from archiver.cli.text import readable_bytes
+from archiver.errors import UsageError
+
+if TYPE_CHECKING:
+    from archiver.workflows.export_tables import Written
+
+
+@click.command()
+@archive_option
+@click.option(
+    "--duckdb",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a DuckDB database with all tables and views.",
+)
+@click.option(
+    "--csv",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write the views to a new folder, one CSV file each.",
+)
+@click.option(
+    "--parquet",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Write the views to a new folder, one Parquet file each.",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="VIEW",
+    help="Write only this view (and, into a database, what it is made of). Repeatable.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
+@click.option(
+    "--memory",
+    type=Size(),
+    default="1GB",
+    show_default=True,
+    help="How much memory DuckDB may take; it sets aside beside the target what is more.",
+)
+@json_option
+def export(archive: Path, **options: Any) -> None:
+    """Write the archive's tables for other programs: DuckDB's own, BI tools, notebooks.
+
+    The database file works by itself, in DuckDB 1.4 and later. The folders hold each run's latest
+    revision (runs, documents, artifacts, errors) with fetches, failures, durations and daily. All
+    are written aside, and are there when they are whole.
+    """
+    from time import perf_counter
+
+    started = perf_counter()
+    written = _written(archive, options)
+    seconds = perf_counter() - started
+    if options["json"]:
+        files = [
+            {"format": w.format, "path": str(w.path), "rows": dict(w.rows), "bytes": w.bytes}
+            for w in written
+        ]
+        click.echo(json.dumps({"files": files, "seconds": round(seconds, 3)}, indent=2))
+        return
+    for file in written:
+        rows = ", ".join(f"{name} {count:,}" for name, count in file.rows.items())
+        click.echo(f"{file.path}  {readable_bytes(file.bytes)}  rows: {rows}")
+
+
+def _begins(name: str) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"writing {name} …", err=True)
+
+
+def _written(archive: Path, options: dict[str, Any]) -> "list[Written]":
+    from datetime import UTC, datetime
+
+    from archiver.adapters.archive import open_archive
+    from archiver.workflows.export_tables import ExportOptions, export_database, export_files
+
+    storage = open_archive(archive)
+    chosen = ExportOptions(_begins, options["only"], options["overwrite"], options["memory"])
+    written: list[Written] = []
+    if options["duckdb"] is not None:
+        written.append(export_database(storage, options["duckdb"], chosen, datetime.now(UTC)))
+    for file_format in ("csv", "parquet"):
+        if options[file_format] is not None:
+            written += export_files(storage, options[file_format], file_format, chosen)
+    if not written:
+        raise UsageError("it is not said what to write", hint="Use --duckdb, --csv or --parquet")
+    return written
