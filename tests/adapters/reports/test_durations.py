@@ -35,7 +35,7 @@ def spans(final: pd.DataFrame) -> list[Row]:
     ]
 
 
-@pytest.mark.parametrize("by", ["week", "engine", "reason"])
+@pytest.mark.parametrize("by", ["week", "engine"])
 def test_durations_by_any_group(ask: Ask, known: Known, by: str) -> None:
     final = known.runs[known.runs["is_final"]]
     tables = ask("durations", "--by", by)

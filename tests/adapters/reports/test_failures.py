@@ -60,7 +60,7 @@ def test_failures_are_counted_by_reason(ask: Ask, known: Known) -> None:
     same(tables["total"], [total(final)])
 
 
-@pytest.mark.parametrize("by", ["month", "workflow", "status"])
+@pytest.mark.parametrize("by", ["month", "status"])
 def test_failures_are_counted_by_any_group(ask: Ask, known: Known, by: str) -> None:
     final = known.runs[known.runs["is_final"]]
     tables = ask("failures", "--by", by)

@@ -53,35 +53,38 @@ NOTHING: dict[str, dict[str, list[Row]]] = {
     "trends": {"days": [], "failing": [], "slower": []},
     "flaky": {"flaky": []},
     "artifacts": {"artifacts": [], "gaps": []},
-    "sessions": {"sessions": []},
 }
 
 
-@pytest.mark.parametrize("name", list(REPORTS))
-def test_where_there_is_nothing_every_report_says_so(
-    tmp_path: Path, ask_of: Callable[[Path], Ask], name: str
-) -> None:
-    archive_of(tmp_path / "archive", [])
-    ask = ask_of(tmp_path / "archive")
-    assert ask(name) == NOTHING[name]
-    assert ask(name, "--by", REPORTS[name].groups[0]) == NOTHING[name]
-    for form in ("table", "markdown", "csv"):
-        ran = Command()("report", name, "--archive", tmp_path / "archive", "--format", form)
-        assert ran.out.strip()
-
-
-def test_where_only_failed_fetches_are_the_sessions_still_tell(
-    tmp_path: Path, ask_of: Callable[[Path], Ask]
-) -> None:
-    root = tmp_path / "archive"
+@pytest.fixture(scope="module")
+def without_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive of one session that got nothing."""
+    root = tmp_path_factory.mktemp("without") / "archive"
     with LyingServer() as server, pytest.MonkeyPatch.context() as patch:
         point_to(server, patch)
         Fetch(Command())("tsk_1", "wr_1", "--archive", root, "--no-fsync", code=3)
-    ask = ask_of(root)
-    (row,) = ask("sessions")["sessions"]
+    return root
+
+
+@pytest.mark.parametrize("name", [name for name in REPORTS if name != "sessions"])
+def test_where_there_is_nothing_every_report_says_so(
+    without_runs: Path, ask_of: Callable[[Path], Ask], name: str
+) -> None:
+    ask = ask_of(without_runs)
+    assert ask(name) == NOTHING[name]
+    assert ask(name, "--by", REPORTS[name].groups[-1]) == NOTHING[name]
+    shown = Command()("report", name, "--archive", without_runs).out
+    assert all(title in shown for _, title in REPORTS[name].tables)
+
+
+def test_of_fetches_that_failed_the_sessions_tell(
+    without_runs: Path, ask_of: Callable[[Path], Ask]
+) -> None:
+    (row,) = ask_of(without_runs)("sessions")["sessions"]
     assert (row["asked"], row["not_found"], row["fetched"]) == (2, 2, 0)
-    for name in set(REPORTS) - {"sessions"}:
-        assert ask(name) == NOTHING[name]
+    (without_runs / "ledger" / f"{row['session']}.json").unlink()
+    assert ask_of(without_runs)("sessions") == {"sessions": []}
+    assert ask_of(without_runs)("sessions", "--by", "week") == {"sessions": []}
 
 
 def test_the_time_zone_of_the_machine_does_not_matter(known: Known) -> None:

@@ -16,7 +16,7 @@ from tests.adapters.reports.truth import (
     share,
 )
 
-BYS = ("day", "week", "month", "run_type", "engine", "workflow", "reason")
+BYS = ("day", "run_type", "workflow", "reason")
 
 
 def counts(runs: pd.DataFrame, artifacts: pd.DataFrame, *, statuses: bool = True) -> Row:
