@@ -1,5 +1,6 @@
 """Moments on the command line: days, times, and how long ago."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,8 @@ import click
 from archiver.cli.options import Duration
 from archiver.domain.timestamps import parse_timestamp
 
-_DAY = len("2026-11-25")
+_DAY = re.compile(r"\d{4}-?\d\d-?\d\d", re.ASCII)
+_WEEK = re.compile(r"\d{4}-?W", re.ASCII)
 
 
 class Moment(click.ParamType[datetime]):
@@ -30,8 +32,9 @@ class Moment(click.ParamType[datetime]):
         text = str(value).strip()
         try:
             moment = parse_timestamp(text)
-            # Python reads 2026-W48 too, and takes it for its Monday.
-            is_day = len(text) == _DAY and text[4] == text[7] == "-"
+            if _WEEK.match(text):  # Python takes 2026-W48 for its Monday
+                raise ValueError(text)
+            is_day = _DAY.fullmatch(text) is not None
             return moment + timedelta(days=1) if is_day and self._is_end else moment
         except OverflowError:
             self.fail(f"{value!r} is outside the calendar", param, ctx)

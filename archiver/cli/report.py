@@ -75,8 +75,10 @@ def report(name: str | None, archive: Path, html: Path | None, **options: Any) -
     if html is not None:
         _write_page(name, archive, html, options)
         return ExitCode.OK
+    if options["json"] and options["format"] not in (None, "json"):
+        raise UsageError("--json and another --format were given", hint="Give one of them")
     if name is None:
-        _list()
+        _list(is_json=options["json"] or options["format"] == "json")
         return ExitCode.OK
     from archiver.adapters.archive import open_archive
     from archiver.cli.output import outside
@@ -156,7 +158,22 @@ def _tables(asked: AskedReport, table: str | None, chosen: str) -> list[str]:
     return [table]
 
 
-def _list() -> None:
+def _list(*, is_json: bool) -> None:
+    if is_json:
+        import json
+
+        document = [
+            {
+                "report": asked.name,
+                "question": asked.question,
+                "tables": dict(asked.tables),
+                "by": asked.groups,
+                "default": asked.default,
+            }
+            for asked in REPORTS.values()
+        ]
+        click.echo(json.dumps(document, indent=2))
+        return
     for asked in REPORTS.values():
         click.echo(f"{asked.name:<10} {asked.question}")
         click.echo(f"{'':<10} --table {', '.join(name for name, _ in asked.tables)}")

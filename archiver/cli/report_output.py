@@ -10,15 +10,19 @@ import pyarrow as pa
 
 from archiver.adapters.query import QueryResult
 from archiver.adapters.reports import ReportTable
+from archiver.cli.columns import parts
 from archiver.cli.output import text_output
 from archiver.cli.results import json_entries, print_markdown, write_result
-from archiver.cli.tables import print_table
+from archiver.cli.tables import print_table, table_width
 from archiver.cli.text import readable_bytes
 from archiver.cli.values import is_number
-from archiver.domain.report import AskedReport
+from archiver.domain.report import AskedReport, By
 
 _LONGEST = 120
 """Characters of a text that a table for people shows."""
+_GROUPS = ("group", *By)
+_NO_GROUP = "(none)"
+"""What stands for the group of those that have none, which is not that of an empty text."""
 _WIDE = 8
 """Columns from which a single row is turned: it is read line by line."""
 
@@ -58,7 +62,7 @@ def _document(asked: AskedReport, tables: Sequence[ReportTable]) -> dict[str, An
     filters = asked.filters
     return {
         "report": asked.report.name,
-        "by": asked.by,
+        "by": asked.grouped_by,
         "filters": {
             "since": filters.since.isoformat() if filters.since else None,
             "until": filters.until.isoformat() if filters.until else None,
@@ -77,34 +81,55 @@ def _write_for_people(tables: Sequence[ReportTable], out: Any, *, is_markdown: b
         out.write(f"## {table.title}\n\n" if is_markdown else f"{table.title}\n")
         fields = list(table.rows.schema)
         columns = [(field.name.replace("_", " "), is_number(field.type)) for field in fields]
-        rows = _readable_rows(table.rows)
-        if table.rows.num_rows == 1 and len(columns) > _WIDE:
-            names = [name for name, _ in columns]
-            columns, rows = [("", False), ("", True)], zip(names, next(rows), strict=True)
-        write = print_markdown if is_markdown else print_table
-        write(columns, rows, out)
+        rows = list(_readable_rows(table.rows))
+        if len(rows) == 1 and len(columns) > _WIDE:
+            (row,) = rows
+            rows = [[name, value] for (name, _), value in zip(columns, row, strict=True)]
+            columns = [("", False), ("", True)]
+        if is_markdown:
+            print_markdown(columns, rows, out)
+        else:
+            _print_parts(columns, rows, out)
+
+
+def _print_parts(
+    columns: Sequence[tuple[str, bool]], rows: Sequence[Sequence[str]], out: Any
+) -> None:
+    for part in parts(columns, rows, table_width(out)):
+        print_table(
+            [(column.heading, columns[column.place][1]) for column in part],
+            ([row[column.place] for column in part] for row in rows),
+            out,
+            [column.width for column in part],
+        )
 
 
 def _readable_rows(rows: pa.Table) -> Iterator[Sequence[str]]:
     readers = [_reader(name) for name in rows.column_names]
+    blanks = [_NO_GROUP if name in _GROUPS else "" for name in rows.column_names]
     columns = [column.to_pylist() for column in rows.columns]
     for row in zip(*columns, strict=True):
         yield [
-            "" if value is None else read(value) for read, value in zip(readers, row, strict=True)
+            blank if value is None else read(value)
+            for read, blank, value in zip(readers, blanks, row, strict=True)
         ]
 
 
 def _reader(column: str) -> Callable[[Any], str]:
     """What makes a column's values readable: its name says what they are."""
-    if column.endswith(("_rate", "_rate_7_days", "share_of_failures")) or column.startswith(
-        "change"
-    ):
-        return lambda value: f"{100 * value:.1f} %"
+    if column.endswith(("_rate", "_rate_7_days", "share_of_failures")):
+        return _percent
+    if column.startswith("change"):
+        return lambda value: f"{100 * value:+.1f} pp"
     if "seconds" in column or "_p95" in column:
         return lambda value: f"{value:,.1f}"
     if column.endswith(("bytes", "size")):
         return readable_bytes
     return _readable
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %" if share >= 0.0005 or not share else "<0.1 %"
 
 
 def _readable(value: Any) -> str:

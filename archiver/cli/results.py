@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from archiver.cli.values import (
     rows_of,
     text_of,
 )
+from archiver.cli.text import printable
 from archiver.errors import UsageError
 
 _ENDINGS = {
@@ -139,5 +141,9 @@ def print_markdown(
         out.write("| " + " | ".join(map(_markdown_cell, row)) + " |\n")
 
 
+_MARKDOWN = re.compile(r"[\\|`*\[<&]")
+
+
 def _markdown_cell(text: str) -> str:
-    return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").split())
+    """A text as it is, on one line, whatever it holds: no link, no image, no tag."""
+    return _MARKDOWN.sub(r"\\\g<0>", " ".join(map(printable, text.split())))

@@ -93,14 +93,16 @@ def print_table(
     columns: Sequence[tuple[str, bool]],
     rows: Iterable[Sequence[str]],
     out: Any,
+    widths: Sequence[int] = (),
     *,
     width: int | None = None,
     encoding: str | None = None,
 ) -> None:
     """Print a table for people; of each column the name, and whether it holds numbers.
 
-    Without ``width`` it is the terminal's. Off a terminal nothing limits it: what is cut off cannot
-    be searched. ``encoding`` is that of where the text goes, else it is that of ``out``.
+    Where no column has a name there is no heading. ``widths`` say how wide the columns are, else
+    they are as wide as they must, or as there is room. Without ``width`` it is the terminal's. Off a terminal nothing limits it: what is cut off
+    cannot be searched. ``encoding`` is that of where the text goes, else it is that of ``out``.
     """
     from rich import box
     from rich.console import Console
@@ -108,16 +110,25 @@ def print_table(
     from rich.text import Text
 
     table = Table(
-        box=box.ROUNDED if _is_unicode(encoding or getattr(out, "encoding", None)) else box.ASCII2
+        box=box.ROUNDED if _is_unicode(encoding or getattr(out, "encoding", None)) else box.ASCII2,
+        show_header=any(name for name, _ in columns),
     )
-    for name, is_numeric in columns:
+    for place, (name, is_numeric) in enumerate(columns):
         justify: Literal["left", "right"] = "right" if is_numeric else "left"
-        table.add_column(Text(printable(name)), justify=justify, overflow="fold")
+        fixed = widths[place] if widths else None
+        table.add_column(Text(printable(name)), justify=justify, overflow="fold", width=fixed)
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     limited = width is not None or out.isatty()
     console = Console(file=out, width=width if limited else _ANY_WIDTH, highlight=False)
     console.print(table, soft_wrap=not limited, crop=limited)
+
+
+def table_width(out: Any) -> int:
+    """How wide a table may be. Off a terminal nothing limits it: what is cut is not found again."""
+    from rich.console import Console
+
+    return Console(file=out).width if out.isatty() else _ANY_WIDTH
 
 
 def _cells(result: QueryResult, rows: Iterable[Sequence[Any]]) -> _Table:

@@ -123,6 +123,11 @@ class AskedReport:
     filters: Filters = field(default_factory=Filters)
     by: By | None = None
 
+    @property
+    def grouped_by(self) -> By | None:
+        """What it is grouped by: as was asked, else as the report says."""
+        return self.by or self.report.default
+
     def __post_init__(self) -> None:
         name = self.report.name
         if self.by is not None and self.by not in self.report.groups:
