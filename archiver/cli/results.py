@@ -13,6 +13,7 @@ import pyarrow as pa
 from archiver.adapters.query import QueryResult
 from archiver.cli.output import binary_output, text_output
 from archiver.cli.tables import Screen, show, write_lines, write_table
+from archiver.cli.text import printable
 from archiver.cli.values import (
     interval_text,
     is_interval,
@@ -21,7 +22,6 @@ from archiver.cli.values import (
     rows_of,
     text_of,
 )
-from archiver.cli.text import printable
 from archiver.errors import UsageError
 
 _ENDINGS = {

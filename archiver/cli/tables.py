@@ -101,8 +101,9 @@ def print_table(
     """Print a table for people; of each column the name, and whether it holds numbers.
 
     Where no column has a name there is no heading. ``widths`` say how wide the columns are, else
-    they are as wide as they must, or as there is room. Without ``width`` it is the terminal's. Off a terminal nothing limits it: what is cut off
-    cannot be searched. ``encoding`` is that of where the text goes, else it is that of ``out``.
+    they are as wide as they must, or as there is room. Without ``width`` that is the terminal's;
+    off a terminal nothing limits it: what is cut off cannot be searched. ``encoding`` is that of
+    where the text goes, else it is that of ``out``.
     """
     from rich import box
     from rich.console import Console
