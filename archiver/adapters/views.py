@@ -59,7 +59,14 @@ def ask(
             setup(connection)
         with damage_found():
             files = _files(tables.names, tables.path)
-            prepare(connection, storage, files, allow_files=allow_files, derived=derived)
+            prepare(
+                connection,
+                storage,
+                files,
+                allow_files=allow_files,
+                derived=derived,
+                pinned=[tables.path],
+            )
         return work(connection)
 
     while True:
@@ -84,16 +91,18 @@ def prepare(
     *,
     allow_files: bool = False,
     derived: bool = True,
+    pinned: Sequence[str] = (),
 ) -> None:
     """Give a connection, and all its cursors, the archive's views over these files.
 
-    It can read nothing else then, unless ``allow_files``. Raises duckdb.Error.
+    It can read nothing else then, unless ``allow_files``, or below a folder that is ``pinned``.
+    Raises duckdb.Error.
     """
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
     if not allow_files:
         # DuckDB looks where a file really is: elsewhere, once these tables are replaced.
         places = (f"{storage.locate(folder)}/" for folder in (TABLES_FOLDER, TABLES_ASIDE))
-        allowed = ", ".join(map(_quoted, places))
+        allowed = ", ".join(map(_quoted, (*pinned, *places)))
         connection.execute(f"SET allowed_directories = [{allowed}]")
         connection.execute("SET enable_external_access = false")
     define_tables(connection, files)
