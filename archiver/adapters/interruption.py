@@ -9,6 +9,8 @@ from typing import TypeVar
 import duckdb
 
 ResultT = TypeVar("ResultT")
+_START = 1.0
+"""Seconds in which a thread has begun, if Ctrl-C did not come before it was started."""
 _AGAIN = 0.05
 """Seconds after which a query that did not notice is interrupted once more."""
 
@@ -20,23 +22,40 @@ def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], Resu
     and what it then raises is a RuntimeError. So it runs in another thread, and this one waits.
     """
     outcome: Future[ResultT] = Future()
+    # Events, for a join that is interrupted takes the thread to have ended (Python 3.11 and 3.12).
+    begun, ended = threading.Event(), threading.Event()
 
     def run() -> None:
+        begun.set()
         try:
-            outcome.set_result(work())
-        except BaseException as error:  # noqa: BLE001 -- it is raised where it is waited for
-            outcome.set_exception(error)
+            _settle(outcome, work)
+        finally:
+            ended.set()
 
-    thread = threading.Thread(target=run, name="duckdb", daemon=True)
-    thread.start()
     try:
-        thread.join()  # not only until there is an outcome: it lets go of the connection last
+        threading.Thread(target=run, name="duckdb", daemon=True).start()
+        ended.wait()
     except KeyboardInterrupt:
-        while thread.is_alive():
-            # Another Ctrl-C changes nothing, and a connection between two steps refuses.
-            with contextlib.suppress(KeyboardInterrupt):
-                with contextlib.suppress(duckdb.Error):
-                    connection.interrupt()
-                thread.join(_AGAIN)
+        _stop(connection, begun, ended)
         raise
     return outcome.result()
+
+
+def _settle(outcome: Future[ResultT], work: Callable[[], ResultT]) -> None:
+    try:
+        outcome.set_result(work())
+    except BaseException as error:  # noqa: BLE001 -- it is raised where it is waited for
+        outcome.set_exception(error)
+
+
+def _stop(
+    connection: duckdb.DuckDBPyConnection, begun: threading.Event, ended: threading.Event
+) -> None:
+    """Interrupt what runs until it has ended. Another Ctrl-C changes nothing."""
+    with contextlib.suppress(KeyboardInterrupt):
+        begun.wait(_START)
+    while begun.is_set() and not ended.is_set():
+        with contextlib.suppress(KeyboardInterrupt):
+            with contextlib.suppress(duckdb.Error):  # a connection between two steps refuses
+                connection.interrupt()
+            ended.wait(_AGAIN)
