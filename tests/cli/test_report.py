@@ -3,8 +3,6 @@
 import csv
 import io
 import json
-import os
-import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,7 +13,8 @@ from rich.cells import cell_len
 from archiver.domain.report import REPORTS
 from tests.adapters.reports.answers import HOSTILE
 from tests.adapters.reports.rows import archive_of
-from tests.cli.running import Command, child_command, child_environment
+from tests.cli.running import Command
+from tests.cli.terminals import terminal
 
 START = datetime(2025, 9, 1, tzinfo=UTC)
 LINK = "![x](https://tracker.example/) <b> `c` *d* | é_f & \\ <url>"
@@ -144,34 +143,11 @@ def test_what_a_server_wrote_moves_no_cursor_and_opens_no_link() -> None:
     assert line.startswith(f"| {expected} | 100 | 25.0 % |")
 
 
-def on_a_terminal(*arguments: str, width: int) -> str:
-    """What the command shows on a terminal of this width."""
-    leader, follower = os.openpty()
-    environment = child_environment(COLUMNS=str(width), TERM="dumb", NO_COLOR="1")
-    with subprocess.Popen(
-        child_command(*arguments), stdout=follower, stderr=subprocess.PIPE, env=environment
-    ) as process:
-        os.close(follower)
-        shown = b""
-        # A terminal that nobody has open any more ends with an error, and not with nothing.
-        while more := _read(leader):
-            shown += more
-    os.close(leader)
-    assert process.returncode == 0
-    return shown.decode()
-
-
-def _read(leader: int) -> bytes:
-    try:
-        return os.read(leader, 65_536)
-    except OSError:
-        return b""
-
-
 def test_on_a_narrow_terminal_nothing_is_cut_in_two() -> None:
     rows = report("report", "durations", "--by", "month", "--json").json["tables"]["durations"]
-    text = on_a_terminal("report", "durations", "--by", "month", width=80)
-    lines = text.replace("\r", "").splitlines()
+    with terminal("report", "durations", "--by", "month", columns=80) as shown:
+        text = shown.end()
+    lines = text.splitlines()
     assert max(map(cell_len, lines)) <= 80
     cells = [cell.strip() for line in lines for cell in line.split("│")]
     for row in rows:
