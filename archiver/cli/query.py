@@ -56,15 +56,15 @@ _PARAMETER = re.compile(r"([A-Za-z_]\w*|[1-9]\d*)=(.*)", re.ASCII | re.DOTALL)
 @click.option("--timing", is_flag=True, help="Say on standard error how long DuckDB took.")
 @click.option("--allow-files", is_flag=True, help="Let the query read files outside the archive.")
 def query(sql: str | None, **options: Any) -> None:
-    r"""Ask DuckDB. SQL is a query, a file that holds one (ending in .sql), or - for standard input.
+    """Ask DuckDB. SQL is a query, a file that holds one (ending in .sql), or - for standard input.
 
-    Without SQL, on a terminal, it is asked for at a prompt: Tab completes, \d lists the views.
+    Without SQL, on a terminal, it is asked for at a prompt: Tab completes, \\d lists the views.
 
     \b
     Views, each run's latest revision:  runs, documents, artifacts, errors
     All revisions:  run_revisions, document_revisions, artifact_revisions, error_revisions
     Others:         fetches, failures, durations, daily
-    What the columns of a view mean:    archiver query '\d runs'
+    What the columns of a view mean:    archiver query '\\d runs'
 
     A query can only read, and only the archive. EXPLAIN and EXPLAIN ANALYZE show its plan.
     """
