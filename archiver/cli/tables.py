@@ -100,8 +100,9 @@ def print_table(
 ) -> None:
     """Print a table for people; of each column the name, and whether it holds numbers.
 
-    Where no column has a name there is no heading. ``widths`` say how wide the columns are, else
-    they are as wide as they must, or as there is room. Without ``width`` that is the terminal's;
+    Where no column has a name there is no heading. ``widths`` say how wide the columns are,
+    whose names then have line ends where they are folded; else they are as wide as they must, or
+    as there is room. Without ``width`` that is the terminal's;
     off a terminal nothing limits it: what is cut off cannot be searched. ``encoding`` is that of
     where the text goes, else it is that of ``out``.
     """
@@ -117,7 +118,8 @@ def print_table(
     for place, (name, is_numeric) in enumerate(columns):
         justify: Literal["left", "right"] = "right" if is_numeric else "left"
         fixed = widths[place] if widths else None
-        table.add_column(Text(printable(name)), justify=justify, overflow="fold", width=fixed)
+        heading = Text(printable(name, keep=_NEWLINE if widths else ""))
+        table.add_column(heading, justify=justify, overflow="fold", width=fixed)
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     limited = width is not None or out.isatty()

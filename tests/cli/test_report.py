@@ -154,6 +154,8 @@ def test_on_a_narrow_terminal_nothing_is_cut_in_two() -> None:
         for name, value in row.items():
             if isinstance(value, float):
                 assert f"{value:,.1f}" in cells, name
+    # Headings are folded between words.
+    assert {word for name in rows[0] for word in name.split("_")} <= set(cells)
     # Each part says whose numbers they are.
     parts = text.count("╭")
     assert parts > 2
