@@ -38,12 +38,16 @@ def merge_files(
     """
     files = [TableFile(storage, table, path) for path in sources]
     expected = sum(file.rows for file in files)
-    boundaries = _boundaries(files, table.sorted_by[0], memory // 2)
+    key = table.sorted_by[0]
     with _refusals_explained(target), contextlib.ExitStack() as stack:
+        pieces = _pieces(files, memory, check_stop)
+        piece = next(pieces, None)
+        boundaries = _boundaries(files, key, piece, memory)
         spill = stack.enter_context(_temporary(storage, aside)) if boundaries else None
         ranges = _Ranges(boundaries, spill)
-        for piece in _pieces(files, memory, check_stop):
-            ranges.add(_in_order(table, piece), table.sorted_by[0])
+        while piece is not None:
+            ranges.add(_in_order(table, piece), key)
+            piece = next(pieces, None)
         file = stack.enter_context(storage.create(target))
         with RowGroups(table, file, expected, most_bytes=4 * memory) as output:
             for rows in ranges.take():
@@ -107,19 +111,28 @@ def _put(rows: pa.Table, file: BinaryIO) -> Callable[[], pa.Table]:
     return read
 
 
-def _boundaries(files: Sequence[TableFile], key: str, size: int) -> list[str]:
-    """Values of the key so far apart that about ``size`` bytes of rows lie between them."""
-    if sum(file.bytes for file in files) <= size:
+def _boundaries(
+    files: Sequence[TableFile], key: str, first: pa.Table | None, memory: int
+) -> list[str]:
+    """Values of the key between which lie rows of about half of ``memory``, if all take more.
+
+    The ``first`` rows tell how much more there is of them in memory than in a file.
+    """
+    if first is None or not first.num_rows:
+        return []
+    row_bytes = sum(file.bytes for file in files) / sum(file.rows for file in files)
+    growth = first.nbytes / first.num_rows / row_bytes
+    if growth * sum(file.bytes for file in files) <= memory:
         return []
     step = max(1, sum(file.rows for file in files) // _SAMPLED)
     sampled = sorted((one, file.row_bytes) for file in files for one in file.sample(key, step))
     boundaries: list[str] = []
     between = 0.0
     for one, row_bytes in sampled:
-        if between >= size and boundaries[-1:] != [one]:
+        if between >= memory // 2 and boundaries[-1:] != [one]:
             boundaries.append(one)
             between = 0.0
-        between += step * row_bytes
+        between += step * row_bytes * growth
     return boundaries
 
 

@@ -17,6 +17,9 @@ _HINT = "`archiver reindex` rebuilds the tables, without what cannot be read"
 _KEYS = ("run_id", "asked_id")
 """What is looked for: a Bloom filter tells that a row group does not have it."""
 _FALSE_POSITIVES = 0.01
+_MEASURED_FROM = 1_024
+"""Rows of a file from which it is measured how many may be read at once."""
+_MEASURED = 64
 _PAGE_ROWS = 4_096
 """Of each column the page is read that has the row which is looked for."""
 _UNIQUE = frozenset(
@@ -32,7 +35,7 @@ class TableFile:
     cannot be read.
 
     ``bytes`` are those of its rows before they were compressed, but not before a dictionary took
-    the place of values that repeat.
+    the place of values that repeat: in memory they may take many times that.
     """
 
     def __init__(self, storage: LocalStorage, table: Table, path: str) -> None:
@@ -66,10 +69,13 @@ class TableFile:
             return taken
 
     def batches(self, size: int) -> Iterator[pa.RecordBatch]:
-        """All rows, about ``size`` bytes at once; a column that it lacks is null."""
-        rows = max(1, min(self.rows, int(size / max(1.0, self.row_bytes))))
+        """All rows, about ``size`` bytes of memory at once; a column that it lacks is null."""
         with self._damage_found(), pq.ParquetFile(self._place) as file:
-            for batch in file.iter_batches(rows):
+            rows = max(1, self.rows)
+            if rows > _MEASURED_FROM:  # smaller ones never hold much: such are flushed
+                first = next(file.iter_batches(_MEASURED))
+                rows = max(1, int(size * first.num_rows / max(1, first.nbytes)))
+            for batch in file.iter_batches(min(rows, self.rows or 1)):
                 yield self._fitted(batch)
 
     def _fitted(self, batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -154,6 +154,28 @@ def test_row_groups_of_large_documents_end_sooner(storage: LocalStorage) -> None
     assert max(groups) <= 5
 
 
+def test_memory_is_bounded_also_where_files_hold_the_same_over_and_over(
+    storage: LocalStorage,
+) -> None:
+    storage.make_folder("tables")
+    for first in (100_000, 100_001):
+        rows = many_fetches(first, 4_000)
+        reason = pa.array(["x" * 20_000]).take(pa.array([0] * 4_000))
+        place = FETCHES.column_names.index("reason")
+        rows = rows.set_column(place, rows.schema.field("reason"), reason)
+        pq.write_table(rows, storage.locate(f"tables/{first}.parquet"))
+        del rows, reason
+    before, counting = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
+    pa.set_memory_pool(counting)
+    try:
+        sources = ["tables/100000.parquet", "tables/100001.parquet"]
+        merge_files(storage, FETCHES, sources, "tmp/new", "tmp/aside", never, memory=2 << 20)
+    finally:
+        pa.set_memory_pool(before)
+    assert pq.read_metadata(storage.locate("tmp/new")).num_rows == 8_000
+    assert counting.max_memory() < 25 << 20, "160 MB of rows are many times the memory allowed"
+
+
 def test_very_many_tiny_files_become_one(storage: LocalStorage) -> None:
     storage.make_folder("tables")
     sources = [f"tables/{number}.parquet" for number in range(1_100)]
