@@ -11,6 +11,8 @@ import duckdb
 ResultT = TypeVar("ResultT")
 _START = 1.0
 """Seconds in which a thread has begun, if Ctrl-C did not come before it was started."""
+_LOOK = 0.1
+"""Seconds after which a signal is noticed that came just before the waiting began."""
 _AGAIN = 0.05
 """Seconds after which a query that did not notice is interrupted once more."""
 
@@ -34,7 +36,8 @@ def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], Resu
 
     try:
         threading.Thread(target=run, name="duckdb", daemon=True).start()
-        ended.wait()
+        while not ended.wait(_LOOK):
+            pass
     except KeyboardInterrupt:
         _stop(connection, begun, ended)
         raise
