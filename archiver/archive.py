@@ -24,11 +24,11 @@ class Archive:
     costs no more than it must. Times are UTC. The columns are those of ``archiver query``:
     ``schemas/`` describes them.
 
-    Each call sees the archive as it is then, and so do relations of earlier calls from then on. No
-    lock is taken, and nothing is written. Any thread may call; relations can be joined with others
-    of the same thread. What goes wrong while DuckDB evaluates a relation is a
-    :class:`duckdb.Error`; where it is that the tables were rebuilt since (a file is gone), calling
-    any of these methods mends the relation too. Every other error is an
+    Each call sees the archive as it is then. No lock is taken, and nothing is written. A relation
+    keeps the tables that it was made of, also while others take their place (on Linux; elsewhere
+    DuckDB then raises :class:`duckdb.IOException`, and the method is to be called again). Any
+    thread may call; relations can be joined with others of the same thread. What goes wrong while
+    DuckDB evaluates a relation is a :class:`duckdb.Error`, every other error an
     :class:`archiver.errors.ArchiverError`.
     """
 

@@ -58,7 +58,7 @@ def ask(
         if setup is not None:
             setup(connection)
         with damage_found():
-            files = _files(tables.names, tables.path)
+            files = table_files(tables)
             prepare(
                 connection,
                 storage,
@@ -131,12 +131,9 @@ def damage_found() -> Iterator[None]:
         ) from None
 
 
-def table_files(storage: LocalStorage) -> Files:
-    """The files that the tables consist of now."""
-    return _files(
-        lambda folder: storage.names(f"{TABLES_FOLDER}/{folder}"),
-        f"{storage.locate(TABLES_FOLDER)}/",
-    )
+def table_files(tables: PinnedFolder) -> Files:
+    """The files that the tables consist of."""
+    return _files(tables.names, tables.path)
 
 
 def _files(names: Callable[[str], Sequence[str]], prefix: str) -> Files:
