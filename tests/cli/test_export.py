@@ -199,8 +199,8 @@ def test_what_is_there_is_not_replaced_unless_that_is_said(
     archiver("export", "--csv", folder, "--only", "daily")  # an empty folder is as good as none
     (folder / "notes.txt").write_text("mine")
     (folder / "daily.csv").write_text("old")
-    for target in (["--duckdb", database], ["--csv", folder]):
-        assert "--overwrite" in archiver("export", *target, code=2).err
+    for option, target in (("--duckdb", database), ("--csv", folder)):
+        assert "--overwrite" in archiver("export", option, target, code=2).err
     assert (database.read_text(), (folder / "daily.csv").read_text()) == ("mine", "old")
 
     archiver("export", "--duckdb", database, "--csv", folder, "--overwrite", "--only", "daily")
