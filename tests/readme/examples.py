@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import doctest
 import io
 import re
 import shlex
@@ -29,6 +30,9 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 _BLOCK = re.compile(r"```console\n\$ (archiver (?:query|show|report) .*?)\n(.*?)```\n", re.DOTALL)
 
 
+_PYTHON = re.compile(r"```python\n(.*?)```\n", re.DOTALL)
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """A command of README and the output that stands below it."""
@@ -39,6 +43,18 @@ class Example:
 
 def examples(readme: str) -> list[Example]:
     return [Example(match[1], match[2]) for match in _BLOCK.finditer(readme)]
+
+
+def python_examples(readme: str) -> list[doctest.DocTest]:
+    """The blocks of Python, as the doctests that they are; one without >>> prints nothing."""
+    tests = []
+    for number, match in enumerate(_PYTHON.finditer(readme), 1):
+        line = readme[: match.start(1)].count("\n")
+        parsed = doctest.DocTestParser().get_doctest(match[1], {}, f"{number}", README.name, line)
+        if not parsed.examples:
+            parsed.examples.append(doctest.Example(f"exec({match[1]!r})\n", "", lineno=0))
+        tests.append(parsed)
+    return tests
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """README says only what its commands print."""
 
+import doctest
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,14 @@ import click
 import pytest
 
 from archiver.cli.main import EPILOG, cli
-from tests.readme.examples import README, Example, example_archive, examples, printed
+from tests.readme.examples import (
+    README,
+    Example,
+    example_archive,
+    examples,
+    printed,
+    python_examples,
+)
 
 TEXT = README.read_text(encoding="utf-8")
 
@@ -26,6 +34,22 @@ def test_there_are_ten_queries() -> None:
 @pytest.mark.parametrize("example", examples(TEXT), ids=lambda example: example.command[:60])
 def test_every_example_prints_what_stands_in_readme(example: Example, archive: Path) -> None:
     assert printed(example.command, archive) == example.output
+
+
+@pytest.mark.parametrize("example", python_examples(TEXT), ids=lambda example: example.name)
+def test_python_does_what_stands_in_readme(
+    example: doctest.DocTest, archive: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(archive.parent)
+    failures: list[str] = []
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    runner.run(example, out=failures.append)
+    assert "".join(failures) == ""
+
+
+def test_there_is_python_to_copy() -> None:
+    shown = [example for test in python_examples(TEXT) for example in test.examples]
+    assert sum(bool(example.want) for example in shown) >= 4
 
 
 @pytest.mark.parametrize("name", sorted(cli.commands))
