@@ -138,11 +138,13 @@ def test_what_was_had_before_the_key_was_refused_is_kept(
 
     kept = {row["run_id"] for row in archive.rows("runs")}
     assert kept == {path.parents[1].name for path in archive.root.rglob("manifest.json")}
-    assert len(kept) == 20
+    # The last that was answered may still be under way when the next one is refused: it is left.
+    assert len(kept) in (19, 20)
     server.stop_lying()
     server.clear_requests()
-    assert fetch(*ids).runs == {"asked": 30, "fetched": 10, "unchanged": 20}
-    assert len(server.requests) == 10
+    left = 30 - len(kept)
+    assert fetch(*ids).runs == {"asked": 30, "fetched": left, "unchanged": len(kept)}
+    assert len(server.requests) == left
 
 
 @pytest.mark.parametrize("key", [None, "", "  ", "schlüssel", "two\nlines"])
