@@ -11,7 +11,7 @@ The tree, by exit code (design: 0 fine, 1 a bug, 130 interrupted):
         * ``ArtifactGone``, ``ArtifactTooLarge``, ``LinkExpired``, ``DownloadFailed``
     * ``ArchiveUnwritable``, ``SystemLimit``, ``WorkerLost`` (3): the disk or the machine refuses;
       the batch stops
-    * ``ArchiveDamaged`` (4): what is stored is not what was stored
+    * ``ArchiveDamaged`` (4): what is stored is not what was stored; ``ProofInvalid`` (4)
     * ``NotAnArchive`` (10), ``ArchiveLocked`` (11), ``KeyRefused`` (12)
     * ``Interrupted`` (130)
 """
@@ -164,6 +164,12 @@ class ArchiveDamaged(ArchiverError):
 
     exit_code = ExitCode.DAMAGED
     stops_batch = False
+
+
+class ProofInvalid(ArchiverError):
+    """A proof, or a signature, does not show what it is to show."""
+
+    exit_code = ExitCode.DAMAGED
 
 
 class NotAnArchive(ArchiverError):

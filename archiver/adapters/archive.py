@@ -3,7 +3,7 @@
 The writer's lock is an operating system lock on ``tmp/lock``: it ends with the process that holds
 it, so no stale process id is ever trusted. ``tmp`` also holds what is being written, and the
 writer's journal: one line for each revision before it is committed, so that the next writer knows
-which of a killed session's revisions the tables may lack.
+which of a killed session's revisions the tables and the ledger may lack.
 """
 
 import contextlib
@@ -20,11 +20,11 @@ import msgspec
 from archiver.adapters.continuation import sweep
 from archiver.adapters.disk import explained
 from archiver.adapters.durability import Durability
+from archiver.adapters.ledger import sessions_in_ledger
 from archiver.adapters.storage import LocalStorage
 from archiver.adapters.tables_aside import remove_tables_aside, restore_tables
 from archiver.domain.paths import (
     ARCHIVE_FILE,
-    LEDGER_FOLDER,
     README_FILE,
     TABLES_FOLDER,
     TEMPORARY_FOLDER,
@@ -52,13 +52,19 @@ runs/<year>/<month>/<day>/<run id>/   one folder per run, by the UTC day it was 
   r2/...                              a later revision; what did not change stays in r1
 tables/                               the same as Parquet: runs, documents, artifacts, errors,
                                       fetches; built from the manifests, and can be rebuilt
-ledger/                               one record per session, each with the digest of the last
+ledger/<session>.json                 what each session did, with the digest of the record before
+ledger/<session>.sha256               the manifests that it committed; of this list the record has
+                                      the Merkle root (RFC 9162, a leaf per line)
+ledger/<session>.ids                  the ids of the runs that it was about, where it chose them
+ledger/<session>.sig, .tsr            Ed25519 signature and RFC 3161 time stamp of the record
 tmp/                                  the writer's lock, and what is being written
 
 Only revisions with a manifest.json count; nothing in them is ever changed.
 
 To check the files of a revision, in the run's folder:
   sha256sum -c r1/SHA256SUMS
+and the manifests that a session committed, here:
+  sha256sum -c ledger/<session>.sha256
 
 To read the tables, anything that reads Parquet will do, for example DuckDB:
   SELECT status, count(*) FROM read_parquet('tables/runs/*/*.parquet') GROUP BY status;
@@ -126,14 +132,19 @@ class Writer:
         return [line for line in text.split("\n")[:-1] if line]
 
     def forget(self, journal: str) -> None:
-        """The tables have what the journal names."""
+        """Tables and ledger have what the journal names."""
         self.storage.remove(f"{TEMPORARY_FOLDER}/{journal}")
 
     def forget_own(self) -> None:
-        """The tables have all that was announced in this session, by whatever process."""
+        """Tables and ledger have all that was announced in this session, by whatever process."""
         for name in self.storage.names(TEMPORARY_FOLDER):
             if name.startswith(self.session) and name.endswith(_JOURNAL_ENDING):
                 self.forget(name)
+
+    def forget_unfinished(self) -> None:
+        """Tables and ledger have all that killed sessions announced."""
+        for journal in self.unfinished:
+            self.forget(journal)
 
     def ask_to_stop(self) -> None:
         """Tell all that work for this session to come to an end."""
@@ -170,7 +181,7 @@ def hold_archive(
     if not can_be_made(root):
         open_archive(root)
     with _locked(storage):
-        session = SessionId.at(now, random, after=last_session(storage))
+        session = SessionId.at(now, random, after=max(sessions_in_ledger(storage), default=None))
         _name_holder(storage, session, now)
         _make_archive(storage, now)
         restore_tables(storage)
@@ -186,14 +197,6 @@ def join_session(root: Path, session: SessionId, part: int, durability: Durabili
     storage = LocalStorage(root, durability, f"{session}-{part}")
     storage.accept_root()
     return Writer(storage, session, (), f"-{part}")
-
-
-def last_session(storage: LocalStorage) -> SessionId | None:
-    """The session that wrote the last record of the ledger."""
-    for name in reversed(storage.names(LEDGER_FOLDER)):
-        with contextlib.suppress(ValueError):
-            return SessionId(name.removesuffix(".json"))
-    return None
 
 
 def can_be_made(root: Path) -> bool:

@@ -1,18 +1,112 @@
-"""The ledger's records, as they lie in the archive."""
+"""The ledger's files, as they lie in the archive."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from archiver.adapters.storage import LocalStorage
+from archiver.domain.digest import Sha256, digest_of_lines, sha256_of
+from archiver.domain.ledger import (
+    FORMAT,
+    IDS_ENDING,
+    LIST_ENDING,
+    LedgerRecord,
+    ListedManifest,
+    ManifestList,
+    decode_list,
+    decode_record,
+    encode_record,
+    ids_path,
+    list_path,
+    record_path,
+    session_of,
+)
 from archiver.domain.paths import LEDGER_FOLDER
-from archiver.domain.session import LedgerRecord, decode_ledger_record
+from archiver.domain.session import SessionId
 from archiver.errors import ArchiveDamaged
 
 
-def ledger_records(storage: LocalStorage, damaged: list[str]) -> Iterator[LedgerRecord]:
-    """All records in the order of their sessions; what cannot be read is named in ``damaged``."""
-    for name in storage.names(LEDGER_FOLDER):
-        path = f"{LEDGER_FOLDER}/{name}"
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A record as it lies in the archive."""
+
+    record: LedgerRecord
+    data: bytes
+
+    @property
+    def sha256(self) -> Sha256:
+        """What the record after it says of it; of the last one, the head."""
+        return sha256_of(self.data)
+
+
+def sessions_in_ledger(storage: LocalStorage) -> list[SessionId]:
+    """The sessions that have a record, oldest first."""
+    return [session for name in storage.names(LEDGER_FOLDER) if (session := session_of(name))]
+
+
+def head(storage: LocalStorage) -> tuple[SessionId | None, Sha256 | None]:
+    """Session and digest of the last record; None where the ledger is empty."""
+    sessions = sessions_in_ledger(storage)
+    if not sessions:
+        return None, None
+    # As it lies there, whatever it says: a record that was damaged must not end the chain.
+    return sessions[-1], sha256_of(storage.read(record_path(sessions[-1])))
+
+
+def read_record(storage: LocalStorage, session: str) -> Written:
+    """The record of a session. Raises ArchiveDamaged where it cannot be read."""
+    path = record_path(session)
+    data = storage.read(path)
+    return Written(decode_record(data, path), data)
+
+
+def ledger_records(storage: LocalStorage, damaged: list[str]) -> Iterator[Written]:
+    """All records, oldest first; what cannot be read is named in ``damaged``."""
+    for session in sessions_in_ledger(storage):
         try:
-            yield decode_ledger_record(storage.read(path), path)
+            yield read_record(storage, session)
         except ArchiveDamaged as error:
             damaged.append(str(error))
+
+
+def read_list(storage: LocalStorage, session: str) -> list[ListedManifest]:
+    """The manifests that a session committed, in order. Raises ArchiveDamaged."""
+    path = list_path(session)
+    return decode_list(storage.read(path), path)
+
+
+def append_record(
+    storage: LocalStorage,
+    record: LedgerRecord,
+    committed: ManifestList | None = None,
+    ids: Sequence[str] = (),
+) -> Written:
+    """Write a session's record, chained to the last one.
+
+    Behind the list of the manifests that it committed, and that of the ``ids`` that it was about
+    where they are to be listed. Raises ArchiveUnwritable.
+    """
+    session, sha256 = head(storage)
+    record = replace(
+        record, format=FORMAT, previous_session=session and str(session), previous_sha256=sha256
+    )
+    if committed is not None and committed.count:
+        storage.put(list_path(record.session), bytes(committed.data))
+        record = replace(record, manifests=committed.count, manifests_root=committed.root)
+    if ids:
+        ids = sorted(ids)
+        storage.put(ids_path(record.session), "".join(f"{id_}\n" for id_ in ids).encode())
+        record = replace(record, ids_asked=len(ids), ids_sha256=digest_of_lines(ids))
+    data = encode_record(record)
+    storage.put(record_path(record.session), data, new=True)
+    return Written(record, data)
+
+
+def remove_unrecorded(storage: LocalStorage) -> None:
+    """Remove the lists of a session that was killed before it could write its record."""
+    last = max(sessions_in_ledger(storage), default="")
+    for name in storage.names(LEDGER_FOLDER):
+        session = session_of(name, LIST_ENDING) or session_of(name, IDS_ENDING)
+        if session is not None and session > last:
+            storage.remove(f"{LEDGER_FOLDER}/{name}")

@@ -171,10 +171,12 @@ def _fetch_options(options: dict[str, Any]) -> "FetchOptions":
 
     from archiver.adapters.api import checked_base_url, checked_key
     from archiver.adapters.http import Timeouts
+    from archiver.cli.actor import actor
     from archiver.domain.artifact import ArtifactKind
     from archiver.domain.plan import Selection
     from archiver.workflows.asking import RunOptions
     from archiver.workflows.connect import FetchOptions
+    from archiver.workflows.ledger import SignOff
 
     only, without = _chosen_kinds(options)
     kinds = frozenset(
@@ -186,6 +188,7 @@ def _fetch_options(options: dict[str, Any]) -> "FetchOptions":
         base_url=checked_base_url(os.environ.get("SKYVERN_BASE_URL") or CLOUD),
         key=key,
         run=RunOptions(Selection(kinds, options["max_file_size"]), options["settle"], (key,)),
+        sign_off=SignOff(actor()),
         refresh=options["refresh"],
         api_concurrency=options["api_concurrency"],
         download_concurrency=options["download_concurrency"],

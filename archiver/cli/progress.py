@@ -108,6 +108,7 @@ def summary_line(summary: Summary) -> str:
         + f"{readable_bytes(summary.bytes_downloaded)} in {summary.seconds:.1f} s"
         + (f" ({readable_bytes(rate)}/s). " if summary.bytes_downloaded else ". ")
         + f"Session {summary.session}"
+        + (f", ledger head {summary.head}" if summary.head else "")
     )
     if summary.held == summary.asked:
         line += ". All are held complete: the API was not asked"

@@ -2,9 +2,11 @@
 
 import hashlib
 import re
+from collections.abc import Sequence
 from typing import Protocol
 
 _HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_LINES = 10_000
 _PREFIX = re.compile(r"sha-?256[:=]", re.ASCII | re.IGNORECASE)
 
 
@@ -29,6 +31,15 @@ class Hash(Protocol):
 def sha256_of(data: bytes) -> Sha256:
     """The digest of ``data``."""
     return Sha256(hashlib.sha256(data).hexdigest())
+
+
+def digest_of_lines(lines: Sequence[str]) -> Sha256:
+    """The digest of a list of texts, one per line, in the order given."""
+    digest = hashlib.sha256()
+    for first in range(0, len(lines), _LINES):  # there may be millions
+        some = lines[first : first + _LINES]
+        digest.update("".join(f"{line}\n" for line in some).encode())
+    return Sha256(digest.hexdigest())
 
 
 def parse_checksum(text: str) -> Sha256:

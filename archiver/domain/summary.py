@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from archiver.domain.artifact import ArtifactKind, ArtifactState
+from archiver.domain.digest import Sha256
 from archiver.domain.rows import Outcome
 from archiver.errors import ArchiverError, ExitCode
 
@@ -31,6 +32,8 @@ class Summary:
     seconds: float = 0.0
     problems: list[Problem] = field(default_factory=list)
     interrupted: bool = False
+    head: Sha256 | None = None
+    """The digest of the session's record: whoever notes it can tell later what changed before."""
     stopped_by: ArchiverError | None = None
     """The error that ended the batch before all ids were dealt with."""
 
@@ -52,6 +55,7 @@ class Summary:
         """The document of ``archiver fetch --json`` (schemas/fetch-summary.schema.json)."""
         return {
             "session": self.session,
+            "head": self.head,
             "runs": self.run_counts(),
             "artifacts": {state.value: self.artifacts[state] for state in ArtifactState},
             "bytes": {"downloaded": self.bytes_downloaded},

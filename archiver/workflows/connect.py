@@ -19,6 +19,7 @@ from archiver.adapters.throttle import Throttle
 from archiver.errors import Interrupted
 from archiver.workflows.asking import RunAsker, RunOptions
 from archiver.workflows.events import BytesReceived, Report
+from archiver.workflows.ledger import SignOff
 
 _LEAST_FAILURES = 20
 """Runs in a row without an answer from which an API can be taken to be down."""
@@ -32,6 +33,8 @@ class FetchOptions:
     base_url: str
     key: str = field(repr=False)
     run: RunOptions
+    sign_off: SignOff = field(default_factory=SignOff)
+    """Who fetches, for the ledger."""
     refresh: bool = False
     api_concurrency: int = 8
     download_concurrency: int = 8

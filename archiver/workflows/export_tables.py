@@ -13,11 +13,11 @@ from archiver.adapters.archive import TOOL
 from archiver.adapters.beside import placed_file, placed_folder
 from archiver.adapters.database_file import Fact, write_database
 from archiver.adapters.exported_files import write_csv, write_parquet
+from archiver.adapters.ledger import head
 from archiver.adapters.storage import LocalStorage
 from archiver.adapters.views import ask
 from archiver.domain.views import VIEWS, View
 from archiver.errors import ArchiveDamaged, UsageError
-from archiver.workflows.ledger import head
 
 ResultT = TypeVar("ResultT")
 Work: TypeAlias = Callable[[duckdb.DuckDBPyConnection], ResultT]

@@ -4,9 +4,11 @@ import contextlib
 import time
 from collections.abc import Sequence
 
-from archiver.adapters.archive import Writer, hold_archive
+from archiver.adapters.archive import TOOL, Writer, hold_archive
 from archiver.adapters.held import wanted_runs
 from archiver.adapters.parquet import RowBuffer, flush_name
+from archiver.domain.digest import digest_of_lines
+from archiver.domain.ledger import FETCH, LedgerRecord, ManifestList
 from archiver.domain.rows import fetch_row
 from archiver.domain.run_id import RunId
 from archiver.domain.summary import Summary
@@ -15,7 +17,7 @@ from archiver.errors import ArchiveDamaged, ArchiverError, ArchiveUnwritable, In
 from archiver.workflows.compaction import compact_if_many
 from archiver.workflows.connect import FetchOptions, Surroundings
 from archiver.workflows.events import RunFinished, SessionStarted, TablesWritten
-from archiver.workflows.ledger import append_record
+from archiver.workflows.ledger import close_session
 from archiver.workflows.pipeline import archive_runs
 from archiver.workflows.run import Archived
 from archiver.workflows.tables import FLUSH_BYTES, add_rows, recover
@@ -40,22 +42,30 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
         recovered = recover(writer)
         wanted = wanted_runs(writer.storage, ids, refresh=options.refresh)
         summary = Summary(writer.session, asked=len(ids), held=len(ids) - len(wanted.ids))
-        world.report(SessionStarted(writer.session, len(ids), summary.held, recovered))
+        world.report(SessionStarted(writer.session, len(ids), summary.held, recovered.sessions))
         collector = _Collector(writer, summary, world)
+        collector.manifests.extend(recovered.unlisted)
 
         def close() -> None:
             collector.flush()
             summary.interrupted = world.stop.interrupted
             summary.seconds = time.monotonic() - started
-            append_record(
-                writer,
-                summary,
-                ids,
-                collector.manifests,
+            record = LedgerRecord(
+                kind=FETCH,
+                session=writer.session,
+                tool=TOOL,
+                by=options.sign_off.by,
                 started_at=started_at,
                 finished_at=world.now(),
-                recovered=recovered,
+                interrupted=summary.interrupted,
+                ids_asked=summary.asked,
+                ids_sha256=digest_of_lines(sorted(ids)),
+                runs=summary.run_counts(),
+                artifacts={state.value: n for state, n in sorted(summary.artifacts.items())},
+                bytes_downloaded=summary.bytes_downloaded,
+                recovered=recovered.sessions,
             )
+            summary.head = close_session(writer, record, collector.manifests).sha256
 
         try:
             archiving = (wanted.ids, wanted.folders, options, world, writer)
@@ -91,7 +101,7 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
 
 
 class _Collector:
-    """Gathers results: counts, rows on their way into the tables, digests for the ledger."""
+    """Gathers results: counts, rows on their way into the tables, manifests for the ledger."""
 
     def __init__(self, writer: Writer, summary: Summary, world: Surroundings) -> None:
         self._writer = writer
@@ -101,7 +111,7 @@ class _Collector:
         self._flushes = 0
         self._runs = 0
         self._flushed_at = time.monotonic()
-        self.manifests: list[str] = []
+        self.manifests = ManifestList()
 
     @property
     def has_written(self) -> bool:
@@ -117,7 +127,7 @@ class _Collector:
         self._buffer.add(FETCHES, [fetch_row(fetched)], fetched.at)
         if archived.committed is not None:
             add_rows(self._buffer, archived.committed.rows, archived.committed.fetched_at)
-            self.manifests.append(archived.committed.manifest_sha256)
+            self.manifests.add(archived.committed.manifest)
             self._runs += 1
         self._world.report(
             RunFinished(

@@ -14,6 +14,7 @@ def run_report(storage: LocalStorage, asked: AskedReport, damaged: list[str]) ->
     where the tables cannot be read.
     """
     if asked.report is SESSIONS:
-        return session_tables(list(ledger_records(storage, damaged)), asked.filters, asked.by)
+        records = [written.record for written in ledger_records(storage, damaged)]
+        return session_tables(records, asked.filters, asked.by)
     with damage_found():
         return ask(storage, lambda connection: report_tables(connection, asked))

@@ -15,7 +15,7 @@ from archiver.adapters.archive import TOOL, Writer
 from archiver.adapters.revisions import PreparedRevision, latest_revision, prepare_revision
 from archiver.adapters.staging import StagedFile
 from archiver.domain.artifact import ArtifactSource, ArtifactState
-from archiver.domain.digest import Sha256
+from archiver.domain.ledger import ListedManifest, manifest_path
 from archiver.domain.manifest import Manifest
 from archiver.domain.paths import run_folder
 from archiver.domain.revision import Entered, Settlement, next_revision
@@ -40,7 +40,7 @@ from archiver.workflows.links import FreshLinks
 class Committed:
     """A revision that is in the archive, and what the tables and the ledger are to say of it."""
 
-    manifest_sha256: Sha256
+    manifest: ListedManifest
     fetched_at: datetime
     rows: RevisionRows
 
@@ -160,7 +160,7 @@ class RunArchiver:
             tuple(entry.state for entry in manifest.artifacts) if manifest else (),
             tuple(_problems(run.run_id, manifest, settlements)),
             Committed(
-                prepared.sha256,
+                ListedManifest(prepared.sha256, manifest_path(prepared.path)),
                 answer.at,
                 revision_rows(prepared.manifest, run, answer.document, folder),
             )

@@ -3,15 +3,18 @@
 import contextlib
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
 from archiver.adapters import revisions
 from archiver.adapters.archive import Writer
 from archiver.adapters.compaction import check_file
 from archiver.adapters.held import revisions_in_tables
+from archiver.adapters.ledger import read_list, remove_unrecorded, sessions_in_ledger
 from archiver.adapters.parquet import WRITE_ORDER, RowBuffer, flush_name
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.compaction import groups
+from archiver.domain.ledger import ListedManifest, list_path, manifest_path
 from archiver.domain.manifest import Manifest
 from archiver.domain.paths import MANIFEST, TABLES_FOLDER, TEMPORARY_FOLDER
 from archiver.domain.rows import RevisionRows, revision_rows
@@ -41,29 +44,55 @@ def add_rows(buffer: RowBuffer, rows: RevisionRows, fetched_at: datetime) -> Non
         buffer.add(table, of_table, fetched_at)
 
 
-def recover(writer: Writer) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What killed sessions left undone: ``sessions`` of which something was missing.
+
+    ``unlisted`` are the manifests that they committed and no list of the ledger has yet.
+    """
+
+    sessions: tuple[str, ...] = ()
+    unlisted: tuple[ListedManifest, ...] = ()
+
+
+def recover(writer: Writer) -> Recovered:
     """Bring into the tables what sessions committed that were killed before they could.
 
-    Returns the sessions of which something was missing. Also removes table files whose flush was
-    cut off before ``runs``.
+    Also removes table files whose flush was cut off before ``runs``. The journals stay until
+    somebody has written a record that lists what is unlisted (``forget_unfinished``).
     """
-    if not writer.unfinished:
-        return ()
     storage = writer.storage
+    remove_unrecorded(storage)
+    if not writer.unfinished:
+        return Recovered()
     _remove_half_flushes(storage)
     committed = _settle_journals(writer)
     known = revisions_in_tables(storage, committed)
     buffer = RowBuffer()
-    sessions = set()
+    sessions = {}
     for folder in committed:
+        manifest, rows = project(storage, folder)
+        sessions[folder] = manifest.session
         if folder not in known:
-            manifest, rows = project(storage, folder)
             add_rows(buffer, rows, manifest.fetched_at)
-            sessions.add(manifest.session)
     buffer.write(storage, flush_name(writer.session, 0))
-    for journal in writer.unfinished:
-        writer.forget(journal)
-    return tuple(sorted(sessions))
+    listed = _listed_since(storage, min(sessions.values(), default=""))
+    paths = {folder: manifest_path(folder) for folder in committed}
+    return Recovered(
+        tuple(sorted({s for f, s in sessions.items() if f not in known or paths[f] not in listed})),
+        tuple(
+            ListedManifest(storage.digest(path)[1], path)
+            for path in paths.values()
+            if path not in listed
+        ),
+    )
+
+
+def _listed_since(storage: LocalStorage, session: str) -> set[str]:
+    """The manifests that the ledger lists for a session and those behind it."""
+    later = [s for s in sessions_in_ledger(storage) if s >= session]
+    lists = [s for s in later if storage.exists(list_path(s))]
+    return {manifest.path for s in lists for manifest in read_list(storage, s)}
 
 
 def reindex(writer: Writer, damaged: list[str]) -> int:
@@ -90,8 +119,6 @@ def reindex(writer: Writer, damaged: list[str]) -> int:
         with contextlib.suppress(ArchiverError):  # the next writer removes it
             storage.remove(flushed)
     _settle_journals(writer)
-    for journal in writer.unfinished:
-        writer.forget(journal)
     return count
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from archiver.adapters.revisions import read_manifest, revision_folders
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.digest import sha256_of
+from archiver.domain.ledger import decode_record, session_of
 from archiver.domain.manifest import Manifest, is_complete, sha256sums
 from archiver.domain.paths import LEDGER_FOLDER, MANIFEST, SHA256SUMS, TABLES_FOLDER
 from archiver.domain.run import read_document
-from archiver.domain.session import decode_ledger_record
 from archiver.errors import ArchiveDamaged
 
 
@@ -100,10 +100,12 @@ def _verify_manifest(
 def _verify_ledger(storage: LocalStorage) -> Iterator[Finding]:
     before: tuple[str | None, str | None] = None, None
     for name in storage.names(LEDGER_FOLDER):
+        if session_of(name) is None:
+            continue
         path = f"{LEDGER_FOLDER}/{name}"
         try:
             data = storage.read(path)
-            record = decode_ledger_record(data, path)
+            record = decode_record(data, path)
         except ArchiveDamaged as error:
             yield Finding(path, str(error))
             before = name.removesuffix(".json"), None

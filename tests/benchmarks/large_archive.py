@@ -8,13 +8,14 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from archiver.adapters.archive import Writer, hold_archive
+from archiver.adapters.archive import TOOL, Writer, hold_archive
+from archiver.adapters.ledger import append_record
 from archiver.adapters.parquet import RowBuffer, flush_name
+from archiver.domain.digest import digest_of_lines
+from archiver.domain.ledger import LedgerRecord
 from archiver.domain.rows import Fetched, Outcome, Row, fetch_row
 from archiver.domain.run_id import RunId
-from archiver.domain.summary import Summary
 from archiver.domain.tables import FETCHES, RUNS
-from archiver.workflows.ledger import append_record
 from archiver.workflows.tables import FLUSH_BYTES
 from tests.benchmarks.content import document, linked_files, run_id
 from tests.benchmarks.projecting import AT, project
@@ -26,10 +27,17 @@ def main() -> None:
     root, ids, count = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     with hold_archive(root, AT, b"\x00\x11\xaa\xbb") as writer:
         _write_tables(writer, count)
-        summary = Summary(writer.session, asked=count)
-        summary.outcomes[Outcome.FETCHED] = count
         run_ids = [run_id(number) for number in range(count)]
-        append_record(writer, summary, run_ids, [], started_at=AT, finished_at=AT, recovered=())
+        record = LedgerRecord(
+            session=writer.session,
+            tool=TOOL,
+            started_at=AT,
+            finished_at=AT,
+            ids_asked=count,
+            ids_sha256=digest_of_lines(sorted(run_ids)),
+            runs={"asked": count, "fetched": count},
+        )
+        append_record(writer.storage, record)
         writer.forget_own()
     ids.write_text("".join(f"{asked}\n" for asked in run_ids))
 

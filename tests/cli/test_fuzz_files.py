@@ -70,7 +70,7 @@ def test_whatever_is_in_a_file_of_the_archive(
     if not archive.root.exists():
         server.add_run(task_run("tsk_1"))
         fetch("tsk_1")
-    (ledger,) = list((archive.root / "ledger").iterdir())[-1:]
+    (ledger,) = list(archive.root.glob("ledger/*.json"))[-1:]
     path = {
         "archive.json": archive.root / "archive.json",
         "ledger": ledger,

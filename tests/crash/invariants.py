@@ -1,5 +1,6 @@
 """What must hold of an archive at every moment, also after a kill."""
 
+import hashlib
 import json
 from collections import Counter
 from pathlib import Path
@@ -55,6 +56,12 @@ def assert_tidy(archive: Path) -> None:
         path for path in archive.glob("runs/**/*") if path.is_dir() and not any(path.iterdir())
     ]
     assert not stray
+    listed = "".join(path.read_text() for path in archive.glob("ledger/*.sha256"))
+    assert Counter(listed.split("\n")[:-1]) == Counter(
+        f"{hashlib.sha256(data).hexdigest()}  {path}" for path, data in manifests(archive).items()
+    )
+    sessions = {path.stem for path in archive.glob("ledger/*.json")}
+    assert {path.stem for path in archive.glob("ledger/*.sha256")} <= sessions
     found = Counter(row["path"] for row in rows(archive, "runs", "path"))
     assert found == Counter(str(Path(path).parent) for path in manifests(archive))
     committed = [json.loads(data) for data in manifests(archive).values()]

@@ -150,7 +150,7 @@ def test_a_session_that_is_killed_while_it_merges_is_over(
         shutil.copytree(unmerged, archive)
         assert killer.run(archive, *session, die_before=number).code == KILLED
         assert counted(archive) in ([3, 3, 4, 3, 8], [3, 3, 4, 3, 4])
-        assert len(list((archive / "ledger").iterdir())) == 3
+        assert len(list(archive.glob("ledger/*.json"))) == 3
         assert killer.run(archive, "fetch", "tsk_1", "--quiet", "--json").code == 0
         assert_intact(archive)
         assert_tidy(archive)

@@ -88,8 +88,11 @@ def test_the_table_runs_comes_last_and_every_table_is_durable(
     assert min(n for n, _ in tables) > max(manifests)
     for number, path in tables:
         place_of(events, "fsync", str(path.parent), after=number)
-    (ledger,) = (n for n, _, path in appearances(events, archive) if path.parent.name == "ledger")
-    assert ledger > tables[-1][0]
+    of_ledger = [(n, path) for n, _, path in appearances(events, archive) if "ledger" in path.parts]
+    assert [path.suffix for _, path in of_ledger] == [".sha256", ".json"]
+    (listed, list_path), (recorded, _) = of_ledger
+    durable = place_of(events, "fsync", str(list_path.parent), after=listed)
+    assert tables[-1][0] < listed < durable < recorded
 
 
 def test_many_runs_are_synced_together_in_the_same_order(

@@ -19,6 +19,7 @@ PROBLEM = Problem("tsk_1", DOWNLOAD, 2, "HTTP 500")
 def test_nothing_happened() -> None:
     assert Summary(SESSION, 0).to_json() == {
         "session": SESSION,
+        "head": None,
         "runs": {
             "asked": 0,
             "fetched": 0,

@@ -76,7 +76,7 @@ def test_a_session_merges_the_files_of_the_month_as_soon_as_they_are_many(
     assert len(after["runs"]) == len(set(after["runs"])) == len(before["runs"]) + 1
     assert after["errors"] == before["errors"]
     assert left_in_tmp(archive) == []
-    (ledger,) = [p for p in (archive.root / "ledger").iterdir() if p.stem == ran.json["session"]]
+    ledger = archive.root / "ledger" / f"{ran.json['session']}.json"
     assert json.loads(ledger.read_text())["runs"]["fetched"] == 1
 
 

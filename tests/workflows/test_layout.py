@@ -59,6 +59,7 @@ def test_the_archive_holds_what_was_promised_and_nothing_else(
             for table in ("runs", "documents", "artifacts", "fetches")
         ),
         f"ledger/{session}.json",
+        f"ledger/{session}.sha256",
     }
 
 
@@ -172,6 +173,27 @@ def test_the_archive_begins_with_its_format_and_explains_itself(
     assert "tables" in text
 
 
+def test_sha256sum_checks_the_manifests_of_a_session(
+    fetch: Fetch, archive: Held, run_id: str
+) -> None:
+    session = fetch(run_id).json["session"]
+    listed = f"ledger/{session}.sha256"
+    assert (
+        f"sha256sum -c {listed.replace(session, '<session>')}"
+        in (archive.root / "README.txt").read_text()
+    )
+    assert subprocess.run(["sha256sum", "-c", listed], cwd=archive.root, check=True)
+
+
+def test_the_head_is_printed(fetch: Fetch, archiver: Command, archive: Held, run_id: str) -> None:
+    ran = fetch(run_id)
+    record = archive.root / "ledger" / f"{ran.json['session']}.json"
+    assert ran.json["head"] == hashlib.sha256(record.read_bytes()).hexdigest()
+    said = archiver("fetch", run_id).out
+    heads = {hashlib.sha256(path.read_bytes()).hexdigest() for path in record.parent.glob("*.json")}
+    assert said.partition("ledger head ")[2][:64] in heads - {ran.json["head"]}
+
+
 def test_the_ledger_chains_sessions_in_the_order_they_ran(
     server: LyingServer, fetch: Fetch, archive: Held, run_id: str
 ) -> None:
@@ -180,15 +202,18 @@ def test_the_ledger_chains_sessions_in_the_order_they_ran(
     for session in sessions:
         data = (archive.root / "ledger" / f"{session}.json").read_bytes()
         record = json.loads(data)
-        assert (record["session"], record["previous_session"]) == (session, previous)
-        assert record["previous_sha256"] == digest
+        assert (record["session"], record.get("previous_session")) == (session, previous)
+        assert record.get("previous_sha256") == digest
         previous, digest = session, hashlib.sha256(data).hexdigest()
     assert sessions == sorted(sessions)
     first = json.loads((archive.root / "ledger" / f"{sessions[0]}.json").read_bytes())
     assert (first["runs"]["fetched"], first["manifests"]) == (1, 1)
     manifest = (archive.run(run_id) / "r1/manifest.json").read_bytes()
-    line = hashlib.sha256(manifest).hexdigest() + "\n"
-    assert first["manifests_sha256"] == hashlib.sha256(line.encode()).hexdigest()
+    path = (archive.run(run_id) / "r1/manifest.json").relative_to(archive.root)
+    line = f"{hashlib.sha256(manifest).hexdigest()}  {path}"
+    assert (archive.root / "ledger" / f"{sessions[0]}.sha256").read_text() == f"{line}\n"
+    assert first["manifests_root"] == hashlib.sha256(b"\0" + line.encode()).hexdigest()
+    assert first["by"]["options"] == {"archive": str(archive.root), "attempts": "1", "json": "yes"}
     assert first["ids_sha256"] == hashlib.sha256(f"{run_id}\n".encode()).hexdigest()
 
 

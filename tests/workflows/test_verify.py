@@ -114,13 +114,13 @@ def test_a_ledger_that_is_no_chain_any_more_is_found(
 ) -> None:
     for _ in range(2):
         fetch("tsk_1")
-    records = sorted((archive.root / "ledger").iterdir())
+    records = sorted(archive.root.glob("ledger/*.json"))
     archiver("verify")
     kept = {path: path.read_bytes() for path in records}
     harms: list[Callable[[], object]] = [
         records[1].unlink,
         lambda: records[1].write_bytes(b"{}"),
-        lambda: records[1].write_bytes(kept[records[1]].replace(b"false", b"true ")),
+        lambda: records[1].write_bytes(kept[records[1]].replace(b"tool", b"toll")),
         lambda: records[1].write_bytes(kept[records[2]]),
         lambda: records[1].rename(records[1].with_name("zz.json")),
     ]

@@ -17,8 +17,8 @@ from archiver.adapters.reports import (
 from archiver.adapters.reports.asking import Asking
 from archiver.adapters.reports.sessions import session_rows
 from archiver.domain import report as reports
+from archiver.domain.ledger import LedgerRecord
 from archiver.domain.report import AskedReport, By, Filters, Report
-from archiver.domain.session import LedgerRecord
 
 _TABLES: dict[Report, Callable[[Asking, Filters, By | None], dict[str, pa.Table]]] = {
     reports.OVERVIEW: overview.tables,

@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 
 from archiver.domain.artifact import ArtifactState
+from archiver.domain.ledger import FETCH, LedgerRecord
 from archiver.domain.report import By, Filters
 from archiver.domain.rows import Outcome
-from archiver.domain.session import LedgerRecord
 from archiver.domain.timestamps import seconds_between
 
 _OUTCOMES = tuple(outcome.value for outcome in Outcome)
@@ -58,8 +58,9 @@ def session_rows(ledger: Sequence[LedgerRecord], filters: Filters, by: By | None
 
 def _chosen(ledger: Iterable[LedgerRecord], filters: Filters) -> Iterable[LedgerRecord]:
     for record in ledger:
-        is_late_enough = filters.since is None or record.started_at >= filters.since
-        if is_late_enough and (filters.until is None or record.started_at < filters.until):
+        if record.kind != FETCH or (filters.since and record.started_at < filters.since):
+            continue
+        if filters.until is None or record.started_at < filters.until:
             yield record
 
 

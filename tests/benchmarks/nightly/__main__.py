@@ -25,9 +25,9 @@ from archiver.adapters.archive import TOOL, hold_archive
 from archiver.adapters.parquet import WRITE_ORDER, encode, flush_name, flush_path
 from archiver.adapters.storage import LocalStorage
 from archiver.adapters.table_files import RowGroups
-from archiver.domain.digest import sha256_of
+from archiver.domain.digest import digest_of_lines, sha256_of
+from archiver.domain.ledger import LedgerRecord, encode_record
 from archiver.domain.paths import LEDGER_FOLDER, TABLES_FOLDER, TEMPORARY_FOLDER
-from archiver.domain.session import LedgerRecord, digest_of_lines, encode_ledger_record
 from archiver.domain.tables import ARTIFACTS, DOCUMENTS, ERRORS, FETCHES, RUNS, Table
 from tests.benchmarks.nightly import tables
 from tests.benchmarks.nightly.artifacts import artifacts
@@ -212,7 +212,7 @@ def _write_ledger(storage: LocalStorage, sessions: list[Night], said: _Said) -> 
             previous_session=previous[0],
             previous_sha256=previous[1],
         )
-        data = encode_ledger_record(record)
+        data = encode_record(record)
         storage.locate(f"{LEDGER_FOLDER}/{night.session}.json").write_bytes(data)
         previous = night.session, sha256_of(data)
 

@@ -1,0 +1,55 @@
+"""Who runs a command, and how: what the ledger keeps of it."""
+
+import getpass
+import os
+import socket
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from archiver.domain.ledger import Actor
+from archiver.domain.url_masking import mask_text
+
+_NOT_KEPT = "(not kept)"
+_GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
+
+
+def actor(*, secret: frozenset[str] = frozenset()) -> Actor:
+    """Whoever runs the command of click's current context, with the options that were chosen.
+
+    That is on the command line, in the environment or in the config file. Ids of runs are left
+    out, since the ledger has their digest, and what the options ``secret`` say: their texts may
+    hold what is to be kept nowhere.
+    """
+    context = click.get_current_context()
+    options = {}
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        value = context.params.get(name)
+        if isinstance(parameter, click.Argument) or value in (None, ()):
+            continue
+        if context.get_parameter_source(name) in _GIVEN:
+            options[name.replace("_", "-")] = _NOT_KEPT if name in secret else _text(value)
+    return Actor(_user(), socket.gethostname(), options)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return ", ".join(_text(one) for one in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():g}s"
+    if isinstance(value, Path):
+        return os.fspath(value).encode(errors="replace").decode()
+    return mask_text(str(value))
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user may have no name
+        return str(os.getuid()) if hasattr(os, "getuid") else "unknown"

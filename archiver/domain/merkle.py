@@ -1,0 +1,105 @@
+"""Merkle trees as RFC 9162 (Certificate Transparency 2.0), section 2.1, has them, with SHA-256.
+
+A leaf's hash is SHA-256 of a zero byte and the entry, an inner node's that of a one byte and its
+two children; of n leaves the left side has the largest power of two that is smaller than n.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+
+from archiver.domain.digest import Sha256
+
+_EMPTY = hashlib.sha256().digest()
+
+
+def leaf_hash(entry: bytes) -> bytes:
+    """The hash of one entry (32 bytes)."""
+    return hashlib.sha256(b"\x00" + entry).digest()
+
+
+def _node_hash(left: bytes, right: bytes) -> bytes:
+    return hashlib.sha256(b"\x01" + left + right).digest()
+
+
+class MerkleTree:
+    """A tree that grows leaf by leaf, in memory for one node per level however many there are."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._complete: list[tuple[int, bytes]] = []
+        """Complete subtrees with their sizes, the largest first."""
+
+    def add(self, leaf: bytes) -> None:
+        """Append the hash of a leaf."""
+        self.size += 1
+        size, node = 1, leaf
+        while self._complete and self._complete[-1][0] == size:
+            left_size, left = self._complete.pop()
+            size, node = left_size + size, _node_hash(left, node)
+        self._complete.append((size, node))
+
+    @property
+    def root(self) -> Sha256:
+        """The root; of no leaves it is the digest of nothing."""
+        if not self._complete:
+            return Sha256(_EMPTY.hex())
+        *others, (_, root) = self._complete
+        for _, left in reversed(others):
+            root = _node_hash(left, root)
+        return Sha256(root.hex())
+
+
+def tree_root(leaves: Iterable[bytes]) -> Sha256:
+    """The root over leaf hashes in this order."""
+    tree = MerkleTree()
+    for leaf in leaves:
+        tree.add(leaf)
+    return tree.root
+
+
+def inclusion_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
+    """The hashes that lead from a leaf to the root (RFC 9162, 2.1.3.1), the lowest first."""
+    if not 0 <= index < len(leaves):
+        raise IndexError(index)
+    path: list[bytes] = []
+    first, last = 0, len(leaves)
+    while last - first > 1:
+        middle = first + _split(last - first)
+        if index < middle:
+            path.append(_root(leaves[middle:last]))
+            last = middle
+        else:
+            path.append(_root(leaves[first:middle]))
+            first = middle
+    path.reverse()
+    return path
+
+
+def root_from_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> Sha256 | None:
+    """The root that an inclusion path leads to; None where it cannot be one of a tree of ``size``.
+
+    The algorithm of RFC 9162, 2.1.3.2.
+    """
+    if not 0 <= index < size:
+        return None
+    place, last, node = index, size - 1, leaf
+    for sibling in path:
+        if last == 0:
+            return None
+        if place & 1 or place == last:
+            node = _node_hash(sibling, node)
+            while not place & 1 and place:
+                place, last = place >> 1, last >> 1
+        else:
+            node = _node_hash(node, sibling)
+        place, last = place >> 1, last >> 1
+    return Sha256(node.hex()) if last == 0 else None
+
+
+def _root(leaves: Sequence[bytes]) -> bytes:
+    return bytes.fromhex(tree_root(leaves))
+
+
+def _split(size: int) -> int:
+    """The largest power of two that is smaller than ``size``, which is at least 2."""
+    return 1 << (size - 1).bit_length() - 1
