@@ -11,6 +11,7 @@ The tree, by exit code (design: 0 fine, 1 a bug, 130 interrupted):
         * ``ArtifactGone``, ``ArtifactTooLarge``, ``LinkExpired``, ``DownloadFailed``
     * ``ArchiveUnwritable``, ``SystemLimit``, ``WorkerLost`` (3): the disk or the machine refuses;
       the batch stops
+    * ``StampRefused`` (3): what was done counts, but without a time stamp
     * ``ArchiveDamaged`` (4): what is stored is not what was stored; ``ProofInvalid`` (4)
     * ``NotAnArchive`` (10), ``ArchiveLocked`` (11), ``KeyRefused`` (12)
     * ``Interrupted`` (130)
@@ -170,6 +171,12 @@ class ProofInvalid(ArchiverError):
     """A proof, or a signature, does not show what it is to show."""
 
     exit_code = ExitCode.DAMAGED
+
+
+class StampRefused(ArchiverError):
+    """No time stamp could be had for a record of the ledger."""
+
+    exit_code = ExitCode.INCOMPLETE
 
 
 class NotAnArchive(ArchiverError):

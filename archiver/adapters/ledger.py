@@ -11,6 +11,8 @@ from archiver.domain.ledger import (
     FORMAT,
     IDS_ENDING,
     LIST_ENDING,
+    SIGNATURE_ENDING,
+    STAMP_ENDING,
     LedgerRecord,
     ListedManifest,
     ManifestList,
@@ -101,6 +103,38 @@ def append_record(
     data = encode_record(record)
     storage.put(record_path(record.session), data, new=True)
     return Written(record, data)
+
+
+def put_signature(storage: LocalStorage, session: str, signature: bytes) -> None:
+    """Keep a signature of a session's record beside it."""
+    storage.put(f"{LEDGER_FOLDER}/{session}{SIGNATURE_ENDING}", signature)
+
+
+def put_stamp(storage: LocalStorage, session: str, stamp: bytes) -> None:
+    """Keep a time stamp of a session's record beside it."""
+    storage.put(f"{LEDGER_FOLDER}/{session}{STAMP_ENDING}", stamp)
+
+
+def read_signature(storage: LocalStorage, session: str) -> bytes | None:
+    """The signature of a session's record, None where it has none. Raises ArchiveDamaged."""
+    path = f"{LEDGER_FOLDER}/{session}{SIGNATURE_ENDING}"
+    return storage.read(path) if storage.exists(path) else None
+
+
+def read_stamp(storage: LocalStorage, session: str) -> bytes | None:
+    """The time stamp of a session's record, None where it has none. Raises ArchiveDamaged."""
+    path = f"{LEDGER_FOLDER}/{session}{STAMP_ENDING}"
+    return storage.read(path) if storage.exists(path) else None
+
+
+def seals(storage: LocalStorage) -> tuple[set[str], set[str]]:
+    """The sessions whose records have a signature beside them, and those with a time stamp."""
+    names = storage.names(LEDGER_FOLDER)
+    signed, stamped = (
+        {str(session) for name in names if (session := session_of(name, ending))}
+        for ending in (SIGNATURE_ENDING, STAMP_ENDING)
+    )
+    return signed, stamped
 
 
 def remove_unrecorded(storage: LocalStorage) -> None:

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import re
 import socket
 from datetime import timedelta
 from pathlib import Path
@@ -11,8 +12,9 @@ import click
 from click.core import ParameterSource
 
 from archiver.domain.ledger import Actor
-from archiver.domain.url_masking import mask_text
+from archiver.domain.url_masking import mask_text, without_query
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _NOT_KEPT = "(not kept)"
 _GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
 
@@ -45,7 +47,8 @@ def _text(value: Any) -> str:
         return f"{value.total_seconds():g}s"
     if isinstance(value, Path):
         return os.fspath(value).encode(errors="replace").decode()
-    return mask_text(str(value))
+    text = str(value)
+    return without_query(text) if _URL.match(text) else mask_text(text)
 
 
 def _user() -> str:

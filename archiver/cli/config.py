@@ -10,12 +10,14 @@ from archiver.cli.options import Duration, Size
 from archiver.errors import UsageError
 
 DEFAULT_CONFIG = "archiver.toml"
+_SHARED = ("archive", "sign-key", "sign_key", "tsa-url", "tsa_url")
+"""Options that many commands have: given once, outside the tables, they are for all of them."""
 
 
 def read_defaults(
     config: Path | None, commands: Mapping[str, click.Command]
 ) -> dict[str, dict[str, Any]]:
-    """Each command's defaults: ``archive`` for all, and a table for each command.
+    """Each command's defaults: what many have, as ``archive``, and a table for each command.
 
     Keys are the options' names, with dashes or underscores. Without ``config`` the default file is
     read if it is there. Raises UsageError that names file and option.
@@ -31,15 +33,17 @@ def read_defaults(
         raise UsageError(f"the config file {path} does not exist") from None
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"the config file {path} cannot be read: {error}") from None
-    unknown = [name for name in options if name != "archive" and name not in commands]
+    unknown = [name for name in options if name not in _SHARED and name not in commands]
     defaults = {}
     for name, command in commands.items():
         table = options.get(name, {})
         if not isinstance(table, dict):
             raise UsageError(f"the config file {path}: {name} must be a table, [{name}]")
         # The demo makes an archive of its own, never in the user's.
-        shared = {"archive": options["archive"]} if "archive" in options and name != "demo" else {}
-        values, strange = _of_command(command, {**shared, **table})
+        shared = [key for key in _SHARED if key in options and name != "demo"]
+        given, _ = _of_command(command, {key: options[key] for key in shared})
+        values, strange = _of_command(command, table)
+        values = {**given, **values}
         unknown += [f"{name}.{key}" for key in strange]
         defaults[name] = values
     if unknown:

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from archiver.cli.options import Duration, Size, archive_option, json_option
+from archiver.cli.sign_off import sign_off, sign_off_options
 from archiver.errors import ArchiverError, UsageError
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ _SLOWEST = 0.001
 @click.option(
     "--insecure", is_flag=True, help="Accept any TLS certificate (self-signed servers). Dangerous."
 )
+@sign_off_options
 @click.option("--quiet", is_flag=True, help="Say nothing but what could not be had.")
 @click.option(
     "--log-format",
@@ -156,8 +158,8 @@ def fetch(**options: Any) -> int:
             report.fail(error)
             return error.exit_code
         report.close(summary)
-        if summary.stopped_by is not None:
-            report.fail(summary.stopped_by)
+        for problem in filter(None, (summary.unstamped, summary.stopped_by)):
+            report.fail(problem)
     with contextlib.suppress(OSError):  # whoever reads or not, the exit code is true
         if options["json"]:
             click.echo(json.dumps(summary.to_json(), indent=2))
@@ -171,12 +173,10 @@ def _fetch_options(options: dict[str, Any]) -> "FetchOptions":
 
     from archiver.adapters.api import checked_base_url, checked_key
     from archiver.adapters.http import Timeouts
-    from archiver.cli.actor import actor
     from archiver.domain.artifact import ArtifactKind
     from archiver.domain.plan import Selection
     from archiver.workflows.asking import RunOptions
     from archiver.workflows.connect import FetchOptions
-    from archiver.workflows.ledger import SignOff
 
     only, without = _chosen_kinds(options)
     kinds = frozenset(
@@ -188,7 +188,7 @@ def _fetch_options(options: dict[str, Any]) -> "FetchOptions":
         base_url=checked_base_url(os.environ.get("SKYVERN_BASE_URL") or CLOUD),
         key=key,
         run=RunOptions(Selection(kinds, options["max_file_size"]), options["settle"], (key,)),
-        sign_off=SignOff(actor()),
+        sign_off=sign_off(options),
         refresh=options["refresh"],
         api_concurrency=options["api_concurrency"],
         download_concurrency=options["download_concurrency"],

@@ -14,6 +14,9 @@ from archiver.cli.config import DEFAULT_CONFIG, read_defaults
 from archiver.cli.demo import demo
 from archiver.cli.export import export
 from archiver.cli.fetch import fetch
+from archiver.cli.keygen import keygen
+from archiver.cli.ledger import ledger
+from archiver.cli.prove import check_proof, prove
 from archiver.cli.query import query
 from archiver.cli.reindex import reindex
 from archiver.cli.report import report
@@ -63,7 +66,10 @@ def cli(context: click.Context, config: Path | None) -> None:
     context.default_map = read_defaults(config, cli.commands)
 
 
-for _command in (fetch, query, report, show, verify, export, reindex, demo):
+for _command in (
+    *(fetch, query, report, show, verify, export, reindex),
+    *(ledger, prove, check_proof, keygen, demo),
+):
     cli.add_command(_command)
 
 

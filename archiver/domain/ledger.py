@@ -24,7 +24,7 @@ RECORD_ENDING = ".json"
 LIST_ENDING = ".sha256"
 IDS_ENDING = ".ids"
 SIGNATURE_ENDING = ".sig"
-TIMESTAMP_ENDING = ".tsr"
+STAMP_ENDING = ".tsr"
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 _Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 """A number of things, or of bytes, that any reader of JSON can hold, and sums of it too."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from archiver.domain.artifact import ArtifactKind, ArtifactState
 from archiver.domain.digest import Sha256
 from archiver.domain.rows import Outcome
-from archiver.errors import ArchiverError, ExitCode
+from archiver.errors import ArchiverError, ExitCode, StampRefused
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,8 @@ class Summary:
     interrupted: bool = False
     head: Sha256 | None = None
     """The digest of the session's record: whoever notes it can tell later what changed before."""
+    unstamped: StampRefused | None = None
+    """Why the record has no time stamp although one was wanted."""
     stopped_by: ArchiverError | None = None
     """The error that ended the batch before all ids were dealt with."""
 
@@ -43,7 +45,7 @@ class Summary:
             return self.stopped_by.exit_code
         if self.interrupted:
             return ExitCode.INTERRUPTED
-        return ExitCode.INCOMPLETE if self.problems else ExitCode.OK
+        return ExitCode.INCOMPLETE if self.problems or self.unstamped else ExitCode.OK
 
     def run_counts(self) -> dict[str, int]:
         counts = {"asked": self.asked}

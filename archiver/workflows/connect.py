@@ -34,7 +34,7 @@ class FetchOptions:
     key: str = field(repr=False)
     run: RunOptions
     sign_off: SignOff = field(default_factory=SignOff)
-    """Who fetches, for the ledger."""
+    """Who fetches, and signs the session's record."""
     refresh: bool = False
     api_concurrency: int = 8
     download_concurrency: int = 8
@@ -65,6 +65,7 @@ class FetchOptions:
         """What is left of the limits for each of so many processes."""
         return replace(
             self,
+            sign_off=SignOff(),  # what belongs to the whole session stays where that ends
             api_concurrency=max(1, self.api_concurrency // processes),
             download_concurrency=max(1, self.download_concurrency // processes),
             max_requests_per_second=_part(self.max_requests_per_second, processes),

@@ -65,7 +65,8 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
                 bytes_downloaded=summary.bytes_downloaded,
                 recovered=recovered.sessions,
             )
-            summary.head = close_session(writer, record, collector.manifests).sha256
+            closed = close_session(writer, options.sign_off, record, collector.manifests)
+            summary.head, summary.unstamped = closed.head, closed.unstamped
 
         try:
             archiving = (wanted.ids, wanted.folders, options, world, writer)
