@@ -39,7 +39,7 @@ class Actor(msgspec.Struct, frozen=True):
     options: dict[str, str] = {}
 
 
-class LedgerRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class LedgerRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What a session did. ``previous_sha256`` is the digest of the record before: the chain.
 
     ``kind`` is the command. ``ids_sha256`` is the digest of the run ids that it was about, sorted,
