@@ -20,7 +20,7 @@ def placed_file(target: Path, *, overwrite: bool) -> Iterator[Path]:
         raise UsageError(f"{target} is a folder", hint="Name a file")
     if target.exists() and not overwrite:
         raise UsageError(f"{target} exists already", hint="--overwrite replaces it")
-    with _workspace(target) as folder:
+    with workspace(target) as folder:
         yield folder / target.name
         (folder / target.name).replace(target)
 
@@ -34,13 +34,13 @@ def placed_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
     """
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is a file", hint="Name a folder")
-    with _workspace(target) as workspace:
+    with workspace(target) as space:
         is_filled = target.is_dir() and any(target.iterdir())
         if is_filled and not overwrite:
             raise UsageError(
                 f"{target} is not empty", hint="--overwrite replaces files of the same names"
             )
-        folder = workspace / "files"
+        folder = space / "files"
         folder.mkdir()
         yield folder
         if is_filled:
@@ -53,7 +53,11 @@ def placed_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _workspace(target: Path) -> Iterator[Path]:
+def workspace(target: Path) -> Iterator[Path]:
+    """A new folder beside ``target``, which is gone again when the block ends.
+
+    Raises UsageError for what the system refuses in it.
+    """
     try:
         folder = Path(tempfile.mkdtemp(".part", f".{target.name}.", target.absolute().parent))
         try:

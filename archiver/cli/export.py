@@ -1,4 +1,4 @@
-"""``archiver export``: the archive handed on to other programs."""
+"""``archiver export``: chosen runs handed over to others, or the tables to other programs."""
 
 import json
 import sys
@@ -7,6 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from archiver.cli.export_runs import (
+    are_chosen,
+    package_json,
+    print_package,
+    run_options,
+    warn_of_unproven,
+    write_packages,
+)
 from archiver.cli.options import Size, archive_option, json_option
 from archiver.cli.text import readable_bytes
 from archiver.errors import UsageError
@@ -16,6 +24,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@run_options
 @archive_option
 @click.option(
     "--duckdb",
@@ -51,15 +60,35 @@ if TYPE_CHECKING:
 )
 @json_option
 def export(archive: Path, **options: Any) -> None:
-    """Write the archive's tables for other programs: DuckDB's own, BI tools, notebooks.
+    """Hand the archive on: chosen runs to people, or the tables to other programs.
 
-    The database file works by itself, in DuckDB 1.4 and later. The folders hold each run's latest
-    revision (runs, documents, artifacts, errors) with fetches, failures, durations and daily. All
-    are written aside, and are there when they are whole.
+    \b
+    Runs      archiver export tsk_1 wr_2 --bagit DIR, --ro-crate DIR or --zip FILE
+              archiver export --where "status = 'failed'" --zip FILE
+    Tables    archiver export --duckdb FILE, --csv DIR or --parquet DIR
+
+    A package has the latest revision of each run: its files under their true names, made safe, its
+    document and manifest, tables, and the proof of each run with the ledger's signatures and time
+    stamps. Every file is checked on the way. HOW-TO-CHECK.txt in it says how others do that.
+
+    The tables' database file works by itself, in DuckDB 1.4 and later. The tables' folders hold
+    each run's latest revision (runs, documents, artifacts, errors) with fetches, failures,
+    durations and daily. All are written aside, and are there when they are whole.
     """
     from time import perf_counter
 
     started = perf_counter()
+    if are_chosen(options):
+        packages = write_packages(archive, options)
+        warn_of_unproven(packages[0].unproven)
+        if options["json"]:
+            seconds = round(perf_counter() - started, 3)
+            shown = {"packages": list(map(package_json, packages)), "seconds": seconds}
+            click.echo(json.dumps(shown, indent=2))
+            return
+        for package in packages:
+            print_package(package)
+        return
     written = _written(archive, options)
     seconds = perf_counter() - started
     if options["json"]:
@@ -94,5 +123,8 @@ def _written(archive: Path, options: dict[str, Any]) -> "list[Written]":
         if options[file_format] is not None:
             written += export_files(storage, options[file_format], file_format, chosen)
     if not written:
-        raise UsageError("it is not said what to write", hint="Use --duckdb, --csv or --parquet")
+        raise UsageError(
+            "it is not said what to write",
+            hint="Use --bagit, --ro-crate, --zip, --duckdb, --csv or --parquet",
+        )
     return written

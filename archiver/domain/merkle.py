@@ -57,6 +57,24 @@ def tree_root(leaves: Iterable[bytes]) -> Sha256:
     return tree.root
 
 
+class InclusionPaths:
+    """The inclusion paths of many leaves of one tree, each in a time that goes by its height."""
+
+    def __init__(self, leaves: Sequence[bytes]) -> None:
+        self._levels = [list(leaves)]
+        while len(below := self._levels[-1]) > 1:
+            pairs = zip(below[::2], below[1::2], strict=False)
+            # The last of an odd number moves up as it is.
+            self._levels.append([_node_hash(*pair) for pair in pairs] + below[len(below) & ~1 :])
+
+    def of(self, index: int) -> list[bytes]:
+        """What :func:`inclusion_path` says of a leaf."""
+        if not 0 <= index < len(self._levels[0]):
+            raise IndexError(index)
+        siblings = ((level, index >> height ^ 1) for height, level in enumerate(self._levels))
+        return [level[place] for level, place in siblings if place < len(level) > 1]
+
+
 def inclusion_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
     """The hashes that lead from a leaf to the root (RFC 9162, 2.1.3.1), the lowest first."""
     if not 0 <= index < len(leaves):

@@ -15,7 +15,7 @@ import msgspec
 from archiver.domain.digest import Sha256, sha256_of
 from archiver.domain.ledger import LedgerRecord, ListedManifest, decode_record
 from archiver.domain.manifest import Manifest, decode_manifest
-from archiver.domain.merkle import inclusion_path, root_from_path
+from archiver.domain.merkle import InclusionPaths, inclusion_path, root_from_path
 from archiver.errors import ArchiverError, ProofInvalid
 
 FORMAT = 1
@@ -60,13 +60,18 @@ def make_proof(
     manifest: bytes,
     records: Sequence[bytes],
     signature: bytes | None = None,
+    paths: InclusionPaths | None = None,
 ) -> Proof:
     """A proof for the manifest at ``place`` of a session's list; ``records`` begin with its own.
 
-    ``signature`` is that of the last record, if it has one.
+    ``signature`` is that of the last record, if it has one; ``paths`` those of the list, where it
+    has many to be proven.
     """
     parsed = decode_manifest(manifest, committed[place].path)
-    siblings = inclusion_path([one.leaf for one in committed], place)
+    if paths is not None:
+        siblings = paths.of(place)
+    else:
+        siblings = inclusion_path([one.leaf for one in committed], place)
     return Proof(
         run_id=parsed.run_id,
         revision=parsed.revision,

@@ -58,7 +58,7 @@ def export_database(
 
     Raises UsageError where it cannot be written, ArchiveDamaged where the tables cannot be read.
     """
-    _check_place(storage, target)
+    check_place(storage, target)
     wal = target.with_name(f"{target.name}.wal")
     if wal.exists():
         raise UsageError(
@@ -92,7 +92,7 @@ def export_files(
     Without ``only`` these are the views of the latest revisions and those derived from them. Raises
     as :func:`export_database` does.
     """
-    _check_place(storage, target)
+    check_place(storage, target)
     views = _chosen(options.only, [view for view in VIEWS if view.name not in _OF_ALL_REVISIONS])
 
     def write(connection: duckdb.DuckDBPyConnection, view: View, path: Path) -> int:
@@ -123,7 +123,8 @@ def _chosen(only: Sequence[str], views: Sequence[View]) -> list[View]:
     return [known[name] for name in dict.fromkeys(only)]
 
 
-def _check_place(storage: LocalStorage, target: Path) -> None:
+def check_place(storage: LocalStorage, target: Path) -> None:
+    """Raises UsageError where ``target`` is inside the archive."""
     if target.resolve().is_relative_to(storage.root.resolve()):
         raise UsageError(f"{target} is inside the archive", hint="Name a place elsewhere")
 

@@ -1,6 +1,7 @@
 """Prove: that a run's manifest is one that the ledger speaks for."""
 
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 
 from archiver.adapters.ledger import (
@@ -40,7 +41,7 @@ def prove(
             f"{committed[place].path} is not what session {session} committed",
             hint="`archiver verify` says what else is not",
         )
-    records = _chain(storage, sessions[sessions.index(session) :])
+    records = read_chain(storage, sessions[sessions.index(session) :])
     signature = read_signature(storage, sessions[-1])
     return make_proof(committed, place, manifest, [record.data for record in records], signature)
 
@@ -63,7 +64,8 @@ def _find(
     )
 
 
-def _chain(storage: LocalStorage, sessions: list[SessionId]) -> list[Written]:
+def read_chain(storage: LocalStorage, sessions: Sequence[SessionId]) -> list[Written]:
+    """The records of sessions that follow each other. Raises ArchiveDamaged where they do not."""
     records = [read_record(storage, session) for session in sessions]
     for before, after in pairwise(records):
         if after.record.previous_sha256 != before.sha256:
