@@ -96,7 +96,6 @@ def _root(about: CrateDescription, runs: Sequence[RunPart], others: Sequence[Des
             "license": {"@id": _TERMS},
             "conformsTo": {"@id": PROFILE},
             "publisher": published,
-            "author": published,
             "hasPart": _references(parts),
             "mentions": _references(f"#{part.run.run_id}" for part in runs),
         }

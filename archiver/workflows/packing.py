@@ -156,6 +156,8 @@ def _parts(target: Target, packed: Packed, above: str) -> Iterator[_Part]:
     folders = run_folders(run.run_id for run in packed.runs)
     for run, folder in zip(packed.runs, folders, strict=True):
         data, manifest = _manifest(packed.storage, run)
+        # Before its files: a manifest that was damaged would put the blame on them.
+        proof = prover.proof(run, data)
         of_run = run.path.rpartition("/")[0]
         place = f"{above}{folder}"
         files: list[tuple[PackedFile, RunFile | None]] = []
@@ -167,7 +169,6 @@ def _parts(target: Target, packed: Packed, above: str) -> Iterator[_Part]:
             if file.artifact is not None:
                 packed.progress(file.size)
         files.append((_write(target, f"{place}/{MANIFEST}", data), None))
-        proof = prover.proof(run, data)
         if proof is not None:
             files.append((_write(target, f"{place}/{PROOF}", proof), None))
         yield _Part(run, place, files, proof is not None)

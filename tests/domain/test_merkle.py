@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archiver.domain.merkle import (
+    InclusionPaths,
     MerkleTree,
     inclusion_path,
     leaf_hash,
@@ -73,3 +74,13 @@ def test_a_path_leads_to_the_root(leaves: list[bytes], data: st.DataObject) -> N
 def test_there_is_no_path_of_a_leaf_that_is_not_there(index: int) -> None:
     with pytest.raises(IndexError):
         inclusion_path([leaf_hash(b"")] * 3, index)
+
+
+@given(LEAVES)
+def test_paths_of_all_leaves_at_once_are_the_same(leaves: list[bytes]) -> None:
+    paths = InclusionPaths(leaves)
+    every = range(len(leaves))
+    assert [paths.of(n) for n in every] == [inclusion_path(leaves, n) for n in every]
+    for outside in (-1, len(leaves)):
+        with pytest.raises(IndexError):
+            paths.of(outside)
