@@ -35,7 +35,7 @@ def read_ids(arguments: Sequence[str], files: Sequence[str], column: str) -> lis
                 break
     if errors:
         raise UsageError(
-            "nothing was fetched, these are no run ids:\n  " + "\n  ".join(errors) + "\n"
+            "nothing was done, these are no run ids:\n  " + "\n  ".join(errors) + "\n"
             "Run ids look like tsk_123, tsk_v2_123 or wr_123"
         )
     if not ids:

@@ -35,16 +35,15 @@ class Checkable:
 
 def checking_page(of: Checkable) -> str:
     """The page, as plain text."""
-    parts = [_opening(of), _sums(of), _stored(of)]
+    questions = [_sums(of), _stored(of)]
     if of.head is not None and of.runs > len(of.unproven):
-        parts.append(_proven(of))
+        questions.append(_proven(of))
     if of.signed:
-        parts.append(_signed(of))
+        questions.append(_signed(of))
     if of.stamped:
-        parts.append(_stamped(of))
-    if of.unproven:
-        parts.append(_unproven(of))
-    return "\n".join(parts)
+        questions.append(_stamped(of))
+    numbered = [f"{number}. {text}" for number, text in enumerate(questions, start=1)]
+    return "\n".join([_opening(of), *numbered, *([_unproven(of)] if of.unproven else [])])
 
 
 def _opening(of: Checkable) -> str:
@@ -73,7 +72,7 @@ def _sums(of: Checkable) -> str:
     commands = "\n".join(f"    sha256sum -c --quiet {name}" for name in of.sums)
     standard = "\n".join(f"    {line}" for line in of.standard)
     return f"""\
-1. ARE THE FILES THOSE THAT WERE PACKED?
+ARE THE FILES THOSE THAT WERE PACKED?
 
 {commands}
 
@@ -89,7 +88,7 @@ gives a digest to be compared with the file's line in {of.sums[0]}. The package 
 
 def _stored(of: Checkable) -> str:
     return f"""\
-2. ARE THEY THOSE THAT THE ARCHIVE STORED?
+ARE THEY THOSE THAT THE ARCHIVE STORED?
 
 manifest.json of a run is the archive's own, byte for byte. It has the SHA-256 of every file as
 it was stored, and, as expected_sha256, the one that the service gave, where it gave one. With
@@ -120,7 +119,7 @@ def _proven(of: Checkable) -> str:
         "" if of.own_heads else f" --head {of.head}"
     )
     return f"""\
-3. WERE THEY IN THE ARCHIVE, AND NOT CHANGED SINCE?
+WERE THEY IN THE ARCHIVE, AND NOT CHANGED SINCE?
 
 The archive has a ledger: one record for each session, with the digest of the record before
 and the root of a Merkle tree (RFC 9162) over the manifests that were committed in it. Who
@@ -171,7 +170,7 @@ The digest of a record that lies here: sha256sum {of.folder}ledger/SESSION.json
 def _signed(of: Checkable) -> str:
     session = of.signed[-1]
     return f"""\
-4. WHO SAYS SO?
+WHO SAYS SO?
 
 {_counted(of.signed)} signed (Ed25519). With the public key, which you need to
 have from whom you trust, as PEM, and OpenSSL 3:
@@ -184,7 +183,7 @@ have from whom you trust, as PEM, and OpenSSL 3:
 def _stamped(of: Checkable) -> str:
     session = of.stamped[-1]
     return f"""\
-5. SINCE WHEN?
+SINCE WHEN?
 
 {_counted(of.stamped)} stamped by a time stamp authority (RFC 3161). With the
 certificate of the authority's root:
