@@ -8,7 +8,8 @@ The tree, by exit code (design: 0 fine, 1 a bug, 130 interrupted):
         * ``RunNotFound``, ``AnswerInvalid``, ``ApiUnavailable``
     * ``ApiDown`` (3): no run gets an answer; the batch stops
     * ``ArtifactError`` (3): this artifact could not be had; the run goes on
-        * ``ArtifactGone``, ``ArtifactTooLarge``, ``LinkExpired``, ``DownloadFailed``
+        * ``ArtifactGone``, ``ArtifactUnwanted``, ``ArtifactTooLarge``, ``LinkExpired``,
+          ``DownloadFailed``
     * ``ArchiveUnwritable``, ``SystemLimit``, ``WorkerLost`` (3): the disk or the machine refuses;
       the batch stops
     * ``StampRefused`` (3): what was done counts, but without a time stamp
@@ -116,7 +117,11 @@ class ArtifactGone(ArtifactError):
     """The service does not have the bytes any more (HTTP 404 or 410)."""
 
 
-class ArtifactTooLarge(ArtifactError):
+class ArtifactUnwanted(ArtifactError):
+    """The artifact is of a kind that the user does not want to keep."""
+
+
+class ArtifactTooLarge(ArtifactUnwanted):
     """The artifact is larger than the user wants to keep."""
 
 

@@ -23,7 +23,15 @@ from archiver.adapters.retries import Patience, RetryPolicy
 from archiver.adapters.staging import StagedFile
 from archiver.adapters.throttle import Throttle
 from archiver.domain.artifact import ArtifactSource
-from archiver.errors import ArtifactGone, ArtifactTooLarge, DownloadFailed, LinkExpired
+from archiver.domain.media_type import HEAD_SIZE
+from archiver.domain.plan import Selection
+from archiver.errors import (
+    ArtifactGone,
+    ArtifactTooLarge,
+    ArtifactUnwanted,
+    DownloadFailed,
+    LinkExpired,
+)
 
 MAX_REDIRECTS = 5
 _PIECE = 1 << 18
@@ -50,7 +58,7 @@ class Downloader:
         now: Callable[[], datetime],
         *,
         local_artifacts: Path | None,
-        max_file_size: int | None,
+        selection: Selection,
         check_stop: Callable[[], None],
         on_bytes: Callable[[int], None],
         throttle: Throttle,
@@ -61,7 +69,7 @@ class Downloader:
         self._retry = retry
         self._now = now
         self._local = LocalArtifacts(local_artifacts)
-        self._max_file_size = max_file_size
+        self._selection = selection
         self._check_stop = check_stop
         self._on_bytes = on_bytes
         self._throttle = throttle
@@ -80,7 +88,7 @@ class Downloader:
         ``decode`` undoes a Content-Encoding that storage applied although none was asked for;
         otherwise the bytes are written as they come.
 
-        Raises ArtifactGone (404, 410), LinkExpired, ArtifactTooLarge, and DownloadFailed for
+        Raises ArtifactGone (404, 410), LinkExpired, ArtifactUnwanted, and DownloadFailed for
         whatever else keeps the bytes away, after the retries.
         """
         url = self._absolute(source.url or "")
@@ -140,6 +148,7 @@ class Downloader:
     ) -> None:
         content_type = fields.get("content-type", "").partition(";")[0].strip().lower()
         progress.served_type = content_type if _MEDIA_TYPE.fullmatch(content_type) else None
+        self._check_type(progress.served_type)
         encoded = is_encoded(fields.get("content-encoding", ""))
         if encoded and decode:
             # What is decoded has no length, and cannot be continued in the middle.
@@ -185,10 +194,9 @@ class Downloader:
         into: StagedFile,
         progress: Progress,
     ) -> None:
-        """Write all pieces. Stops a body that is longer than anybody said, or than is wanted.
+        """Write all pieces. Stops a body that is longer than anybody said, or not wanted.
 
-        ``length`` is what storage announces, None where it does not.
-        """
+        ``length`` is what storage announces, None where it does not."""
         most = _most(source)
         if length is not None:
             self._check_size(length)
@@ -201,6 +209,7 @@ class Downloader:
             progress.admit(length - into.size)
             into.check_space(length - into.size)
             most = length
+        is_known = False  # what they are
         try:
             for piece in pieces:
                 self._check_stop()
@@ -210,11 +219,15 @@ class Downloader:
                 self._on_bytes(len(piece))
                 self._throttle.wait(len(piece))
                 self._check_size(into.size)
+                if not is_known:
+                    self._check_head(into, is_all=False)
+                    is_known = into.size >= HEAD_SIZE
                 if progress.checkpoints is not None:
                     progress.checkpoints.pass_by(into, progress.whole)
                 if most is not None and into.size > most:
                     progress.start_over(into)
                     raise DownloadFailed(f"more than the {most} bytes that were announced came")
+            self._check_head(into, is_all=length in (None, into.size))
         finally:
             into.settle()  # what comes in next may come into the same buffer
         if length is not None and into.size != length:
@@ -237,8 +250,18 @@ class Downloader:
             )
 
     def _check_size(self, size: int) -> None:
-        if self._max_file_size is not None and size > self._max_file_size:
-            raise ArtifactTooLarge(f"larger than --max-file-size: {self._max_file_size} bytes")
+        limit = self._selection.max_file_size
+        if limit is not None and size > limit:
+            raise ArtifactTooLarge(f"larger than --max-file-size: {limit} bytes")
+
+    def _check_type(self, media_type: str | None) -> None:
+        if (reason := self._selection.unwanted_type(media_type)) is not None:
+            raise ArtifactUnwanted(reason)
+
+    def _check_head(self, into: StagedFile, *, is_all: bool) -> None:
+        """By what the bytes are, as soon as enough of them are there to tell."""
+        if self._selection.without_types and (is_all or into.size >= HEAD_SIZE):
+            self._check_type(into.media_type.name)
 
 
 def _most(source: ArtifactSource) -> int | None:

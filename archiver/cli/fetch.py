@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from archiver.cli.options import Duration, Size, archive_option, json_option
+from archiver.cli.selection import redaction_rules, selection, selection_options
 from archiver.cli.sign_off import sign_off, sign_off_options
 from archiver.errors import ArchiverError, UsageError
 
 if TYPE_CHECKING:
     from archiver.workflows.connect import FetchOptions, Surroundings
 
-KINDS = ("recording", "screenshot", "download")
 CLOUD = "https://api.skyvern.com"
 _SLOWEST = 0.001
 """Requests a second: nobody waits for years."""
@@ -39,21 +38,7 @@ _SLOWEST = 0.001
 )
 @archive_option
 @click.option("--refresh", is_flag=True, help="Ask for runs that are held complete too.")
-@click.option(
-    "--only",
-    multiple=True,
-    type=click.Choice([*KINDS, "none"]),
-    help="Keep only artifacts of this kind (repeatable); none keeps the metadata alone.",
-)
-@click.option(
-    "--without",
-    multiple=True,
-    type=click.Choice(KINDS),
-    help="Leave artifacts of this kind out (repeatable).",
-)
-@click.option(
-    "--max-file-size", type=Size(), help="Leave larger files out, for example 500MB [default: none]"
-)
+@selection_options
 @click.option(
     "--settle",
     type=Duration(),
@@ -173,22 +158,22 @@ def _fetch_options(options: dict[str, Any]) -> "FetchOptions":
 
     from archiver.adapters.api import checked_base_url, checked_key
     from archiver.adapters.http import Timeouts
-    from archiver.domain.artifact import ArtifactKind
-    from archiver.domain.plan import Selection
     from archiver.workflows.asking import RunOptions
     from archiver.workflows.connect import FetchOptions
 
-    only, without = _chosen_kinds(options)
-    kinds = frozenset(
-        kind for kind in ArtifactKind if (kind in only if only else kind not in without)
-    )
     key = checked_key(os.environ.get("SKYVERN_API_KEY", ""))
     return FetchOptions(
         archive=options["archive"],
         base_url=checked_base_url(os.environ.get("SKYVERN_BASE_URL") or CLOUD),
         key=key,
-        run=RunOptions(Selection(kinds, options["max_file_size"]), options["settle"], (key,)),
-        sign_off=sign_off(options),
+        run=RunOptions(
+            selection(options),
+            options["settle"],
+            (key,),
+            redaction_rules(options),
+        ),
+        # The pattern may be what is to be masked.
+        sign_off=sign_off(options, secret=frozenset({"redact"})),
         refresh=options["refresh"],
         api_concurrency=options["api_concurrency"],
         download_concurrency=options["download_concurrency"],
@@ -219,19 +204,6 @@ def _warnings(options: dict[str, Any]) -> Iterator[str]:
         )
     if (reason := why_default_transport()) is not None:
         yield f"{reason}; downloads go over httpx's own transport, which is slower"
-
-
-def _chosen_kinds(options: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """``--only`` and ``--without``: one of them; the command line overrides the environment's or
-    the config file's."""
-    only, without = options["only"], options["without"]
-    if only and without:
-        source = click.get_current_context().get_parameter_source
-        given = {name: source(name) is ParameterSource.COMMANDLINE for name in ("only", "without")}
-        if given["only"] == given["without"]:
-            raise UsageError("--only and --without exclude each other")
-        return (only, ()) if given["only"] else ((), without)
-    return only, without
 
 
 def _seconds(duration: timedelta, name: str) -> float:

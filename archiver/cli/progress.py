@@ -107,6 +107,7 @@ def summary_line(summary: Summary) -> str:
         + (f"Artifacts: {kept}. " if kept else "")
         + f"{readable_bytes(summary.bytes_downloaded)} in {summary.seconds:.1f} s"
         + (f" ({readable_bytes(rate)}/s). " if summary.bytes_downloaded else ". ")
+        + ("" if summary.redacted is None else f"{summary.redacted} places masked. ")
         + f"Session {summary.session}"
         + (f", ledger head {summary.head}" if summary.head else "")
     )

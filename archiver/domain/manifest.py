@@ -89,6 +89,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     document: FileEntry
     document_sha256: HexDigest
     artifacts: tuple[ArtifactEntry, ...]
+    redacted: Size | None = None
+    """Places that were masked because the user wanted it; None where nothing was to be masked."""
 
     def __post_init__(self) -> None:
         RunId(self.run_id)

@@ -7,6 +7,7 @@ that acts only obeys.
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import TypeAlias
 
 import msgspec
@@ -22,10 +23,31 @@ NO_URL = "the API names the file without a URL"
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which artifacts the user wants: kinds, and the largest size in bytes (None: any)."""
+    """Which artifacts the user wants: kinds, and the largest size in bytes (None: any).
+
+    Not those whose name, or media type, is like one of ``without_names`` or ``without_types``:
+    patterns of file names (``*.exe``, ``video/*``), whatever the case.
+    """
 
     kinds: frozenset[ArtifactKind] = field(default_factory=lambda: frozenset(ArtifactKind))
     max_file_size: int | None = None
+    without_names: tuple[str, ...] = ()
+    without_types: tuple[str, ...] = ()
+
+    def unwanted_type(self, media_type: str | None) -> str | None:
+        """Why files of this media type are left out, None if they are not."""
+        return _left_out(media_type, self.without_types, "--without-type")
+
+    def unwanted_name(self, name: str | None) -> str | None:
+        """Why files of this name are left out, None if they are not."""
+        return _left_out(name, self.without_names, "--without-name")
+
+
+def _left_out(text: str | None, patterns: tuple[str, ...], option: str) -> str | None:
+    for pattern in patterns:
+        if text is not None and fnmatchcase(text.casefold(), pattern.casefold()):
+            return f"left out: {option} {pattern}"
+    return None
 
 
 class Keep(msgspec.Struct, frozen=True):
@@ -91,6 +113,8 @@ def _not_to_be_had(source: ArtifactSource, selection: Selection, take: bool) -> 
         return Record(source, ArtifactState.GONE, ARCHIVED)
     if source.kind not in selection.kinds:
         return Record(source, ArtifactState.EXCLUDED, f"left out: {source.kind}s")
+    if (reason := selection.unwanted_name(source.filename)) is not None:
+        return Record(source, ArtifactState.EXCLUDED, reason)
     limit = selection.max_file_size
     if limit is not None and source.expected_size is not None and source.expected_size > limit:
         reason = f"larger than --max-file-size: {source.expected_size} bytes"

@@ -135,6 +135,7 @@ def next_revision(
         else held.document,
         document_sha256=answer.received_sha256,
         artifacts=artifacts,
+        redacted=answer.redacted,
     )
     if held is not None and _same(manifest, held):
         return None

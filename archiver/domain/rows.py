@@ -72,6 +72,7 @@ _OF_MANIFEST = frozenset(
         "session",
         "fetched_at",
         "document_sha256",
+        "redacted",
     }
 )
 _REQUEST_COLUMNS = frozenset({"workflow_id"})

@@ -14,6 +14,7 @@ from archiver.domain.digest import Sha256
 from archiver.domain.json_text import JsonObject, decode_json, encode_json
 from archiver.domain.masking import mask_and_encode
 from archiver.domain.reading import Reader
+from archiver.domain.redaction import Redaction
 from archiver.domain.run_id import RunId, answers_for
 from archiver.domain.sources import read_sources
 from archiver.domain.timestamps import seconds_between
@@ -127,7 +128,8 @@ class Answer(msgspec.Struct, frozen=True):
     """The API's answer, understood: the run, its artifacts, and the document fit to be written.
 
     ``document`` is the masked answer as JSON text; ``received_sha256`` is the digest of the bytes
-    as they came, ``at`` when that was. ``sources`` hold signed URLs and never leave memory.
+    as they came, ``at`` when that was. ``redacted`` counts the places that the user wanted masked,
+    None where nothing was to be. ``sources`` hold signed URLs and never leave memory.
     """
 
     run: Run
@@ -135,6 +137,7 @@ class Answer(msgspec.Struct, frozen=True):
     document: str
     received_sha256: Sha256
     at: datetime
+    redacted: int | None = None
 
 
 def read_answer(
@@ -143,6 +146,7 @@ def read_answer(
     asked: RunId,
     at: datetime,
     secrets: tuple[str, ...] = (),
+    redaction: Redaction | None = None,
 ) -> Answer:
     """Read the API's answer to the question for ``asked``, received ``at`` (UTC).
 
@@ -153,6 +157,10 @@ def read_answer(
         if not isinstance(value, dict):
             raise AnswerInvalid(f"the API's answer for {asked} is no JSON object")
         document, text = mask_and_encode(value, secrets)
+        redacted = None
+        if redaction is not None:
+            document, redacted = redaction.of(document)
+            text = encode_json(document)
         run, sources = _read(document, Reader(value, []))
     except RecursionError:
         raise AnswerInvalid(f"the API's answer for {asked} is nested too deeply") from None
@@ -160,7 +168,7 @@ def read_answer(
         raise AnswerInvalid(f"the API's answer for {asked} is not JSON: {error}") from None
     if not answers_for(asked, run.run_id):
         raise AnswerInvalid(f"the API answered with run {run.run_id} when asked for {asked}")
-    return Answer(run, sources, text, received_sha256, at)
+    return Answer(run, sources, text, received_sha256, at, redacted)
 
 
 def read_run(document: JsonObject) -> Run:

@@ -32,6 +32,8 @@ class Summary:
     seconds: float = 0.0
     problems: list[Problem] = field(default_factory=list)
     interrupted: bool = False
+    redacted: int | None = None
+    """Places masked by the user's wish; None where nothing was to be masked."""
     head: Sha256 | None = None
     """The digest of the session's record: whoever notes it can tell later what changed before."""
     unstamped: StampRefused | None = None
@@ -61,6 +63,7 @@ class Summary:
             "runs": self.run_counts(),
             "artifacts": {state.value: self.artifacts[state] for state in ArtifactState},
             "bytes": {"downloaded": self.bytes_downloaded},
+            "redacted": self.redacted,
             "seconds": round(self.seconds, 3),
             "problems": [
                 {"run_id": p.run_id, "kind": p.kind, "ordinal": p.ordinal, "reason": p.reason}

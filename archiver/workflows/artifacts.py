@@ -21,7 +21,7 @@ from archiver.domain.run_id import RunId
 from archiver.errors import (
     ArtifactError,
     ArtifactGone,
-    ArtifactTooLarge,
+    ArtifactUnwanted,
     DownloadFailed,
     Interrupted,
     LinkExpired,
@@ -196,7 +196,7 @@ class ArtifactFetcher:
         match error:
             case ArtifactGone():
                 state = ArtifactState.GONE
-            case ArtifactTooLarge():
+            case ArtifactUnwanted():
                 state = ArtifactState.EXCLUDED
             case _:
                 state = ArtifactState.FAILED

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock, Semaphore
 
 from archiver.adapters.api import ApiAnswer, RunsApi, Tally
+from archiver.adapters.patterns import RedactionRules
 from archiver.domain.manifest import Manifest
 from archiver.domain.plan import Decision, Selection, plan
 from archiver.domain.run import Answer, read_answer
@@ -25,6 +26,8 @@ class RunOptions:
     selection: Selection
     settle: timedelta
     secrets: tuple[str, ...]
+    redact: RedactionRules = field(default_factory=RedactionRules)
+    """What else is to be masked."""
 
 
 class RunAsker:
@@ -50,6 +53,7 @@ class RunAsker:
         self._slots = slots
         self._breaker = _Breaker(api.base_url, most_failures)
         self._reading = Lock()
+        self._redaction = options.redact.redaction()
         self._room = ByteBudget(_DOCUMENT_BYTES, check_stop)
 
     def ask(self, asked: RunId, tally: Tally, room: ExitStack) -> Answer:
@@ -82,8 +86,18 @@ class RunAsker:
     def _read(self, asked: RunId, received: ApiAnswer) -> Answer:
         # A document takes many times its size while it is read: one at a time.
         with self._reading:
-            secrets = self.options.secrets
-            return read_answer(received.body, received.sha256, asked, received.at, secrets)
+            return read_answer(
+                received.body,
+                received.sha256,
+                asked,
+                received.at,
+                self.options.secrets,
+                self._redaction,
+            )
+
+    def redacted(self, text: str) -> str:
+        """A message that may hold a server's words, fit to be kept and shown."""
+        return text if self._redaction is None else self._redaction.text(text)
 
     def is_settled(self, answer: Answer) -> bool:
         return answer.run.is_settled(answer.at, self.options.settle)

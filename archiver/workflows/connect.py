@@ -148,7 +148,7 @@ def artifact_downloader(options: FetchOptions, world: Surroundings) -> Iterator[
             _retry_policy(options, world),
             world.now,
             local_artifacts=options.local_artifacts,
-            max_file_size=options.run.selection.max_file_size,
+            selection=options.run.selection,
             check_stop=world.stop.check,
             on_bytes=lambda count: world.report(BytesReceived(count)),
             throttle=Throttle(options.max_bandwidth, world.stop.sleep),

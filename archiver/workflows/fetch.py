@@ -64,6 +64,7 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
                 artifacts={state.value: n for state, n in sorted(summary.artifacts.items())},
                 bytes_downloaded=summary.bytes_downloaded,
                 recovered=recovered.sessions,
+                details={} if summary.redacted is None else {"redacted": summary.redacted},
             )
             closed = close_session(writer, options.sign_off, record, collector.manifests)
             summary.head, summary.unstamped = closed.head, closed.unstamped
@@ -125,6 +126,8 @@ class _Collector:
         summary.artifacts.update(archived.states)
         summary.bytes_downloaded += fetched.bytes
         summary.problems.extend(archived.problems)
+        if archived.redacted is not None:
+            summary.redacted = (summary.redacted or 0) + archived.redacted
         self._buffer.add(FETCHES, [fetch_row(fetched)], fetched.at)
         if archived.committed is not None:
             add_rows(self._buffer, archived.committed.rows, archived.committed.fetched_at)

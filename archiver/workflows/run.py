@@ -50,13 +50,14 @@ class Archived:
     """What came of an id: the row of ``fetches``, and the revision if there is a new one.
 
     ``states`` are those of the artifacts of the run's latest revision, ``problems`` what could not
-    be had.
+    be had, ``redacted`` the places masked in a new one by the user's wish.
     """
 
     fetched: Fetched
     states: tuple[ArtifactState, ...] = ()
     problems: tuple[Problem, ...] = ()
     committed: Committed | None = None
+    redacted: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +120,9 @@ class RunArchiver:
                 room.enter_context(self._lock_of(answer.run.run_id))
                 return self._archive(question, answer, room)
         except RunNotFound as error:
-            return question.failed(Outcome.NOT_FOUND, str(error))
+            return question.failed(Outcome.NOT_FOUND, self._asker.redacted(str(error)))
         except (RunError, ArchiveDamaged) as error:
-            return question.failed(Outcome.FAILED, str(error))
+            return question.failed(Outcome.FAILED, self._asker.redacted(str(error)))
         except VeryLarge:
             return HandedBack(asked)
         except ArchiverError:
@@ -166,6 +167,7 @@ class RunArchiver:
             )
             if prepared
             else None,
+            new.manifest.redacted if new else None,
         )
         return RunResult(archived, prepared, room.pop_all())
 

@@ -20,6 +20,7 @@ from archiver.adapters.retries import Patience, RetryPolicy
 from archiver.adapters.staging import StagedFile
 from archiver.adapters.throttle import Throttle
 from archiver.domain.artifact import ArtifactKind, ArtifactSource
+from archiver.domain.plan import Selection
 from tests.lying_server import Blob, Cut, LyingServer
 
 SIZE = 5 << 20
@@ -55,7 +56,7 @@ def test_the_end_of_a_resumed_download_is_hashed_before_its_connection_is_used_a
             RetryPolicy(lambda _: None, Random(1)),
             lambda: datetime.now(UTC),
             local_artifacts=None,
-            max_file_size=None,
+            selection=Selection(),
             check_stop=lambda: None,
             on_bytes=lambda _: None,
             throttle=Throttle(None, lambda _: None),

@@ -145,7 +145,7 @@ def test_a_value_arrives_in_the_column_that_the_schema_names(place: Place) -> No
 DERIVED = {
     *("revision", "is_final", "is_settled", "is_complete", "error_codes", "queue_seconds"),
     *("run_seconds", "total_seconds", "downloaded_file_count", "screenshot_count"),
-    *("has_recording", "problems", "session", "fetched_at", "document_sha256", "path"),
+    *("has_recording", "problems", "session", "fetched_at", "document_sha256", "path", "redacted"),
 }
 
 

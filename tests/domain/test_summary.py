@@ -37,6 +37,7 @@ def test_nothing_happened() -> None:
             "excluded": 0,
         },
         "bytes": {"downloaded": 0},
+        "redacted": None,
         "seconds": 0.0,
         "problems": [],
     }
