@@ -151,7 +151,14 @@ def _files(names: Callable[[str], Sequence[str]], prefix: str) -> Files:
 def _select(table: Table, files: Sequence[str]) -> str:
     if files:
         listed = ", ".join(map(_quoted, files))
-        return f"FROM read_parquet([{listed}], hive_partitioning = false)"
+        # By name, for a column that was added later is not in every file: there it is null.
+        schema = ", ".join(
+            f"'{c.name}': {{name: '{c.name}', type: '{_DUCKDB_TYPES[c.type]}', "
+            "default_value: NULL}"
+            for c in table.columns
+        )
+        options = f"hive_partitioning = false, schema = MAP {{{schema}}}"
+        return f"FROM read_parquet([{listed}], {options})"
     columns = ", ".join(f'NULL::{_DUCKDB_TYPES[c.type]} AS "{c.name}"' for c in table.columns)
     return f"SELECT {columns} WHERE false"
 
