@@ -78,6 +78,10 @@ class Archive:
         """What came of each id that the API was asked for, by session."""
         return self._views.cursor().view("fetches")
 
+    def checks(self) -> duckdb.DuckDBPyRelation:
+        """Which revisions `archiver verify` looked at, when, and what it found."""
+        return self._views.cursor().view("checks")
+
     def failures(self) -> duckdb.DuckDBPyRelation:
         """The runs that ended and did not complete, with a ``reason`` that groups."""
         return self._views.cursor().view("failures")

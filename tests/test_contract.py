@@ -29,6 +29,7 @@ COLUMNS = {
     "fetches": (
         "session asked_id run_id outcome http_status reason requests retries bytes seconds at"
     ),
+    "checks": ("run_id revision path session checked_at depth outcome files bytes findings"),
 }
 
 

@@ -50,12 +50,14 @@ runs/<year>/<month>/<day>/<run id>/   one folder per run, by the UTC day it was 
   r1/run.json                         the API's answer (GET /v1/runs/<run id>), secrets masked
   r1/recording.*, r1/screenshots/, r1/downloads/
   r2/...                              a later revision; what did not change stays in r1
-tables/                               the same as Parquet: runs, documents, artifacts, errors,
-                                      fetches; built from the manifests, and can be rebuilt
+tables/                               the same as Parquet: runs, documents, artifacts, errors;
+                                      built from the manifests, and can be rebuilt; and the logs
+                                      fetches and checks (what came of each fetch and verify)
 ledger/<session>.json                 what each session did, with the digest of the record before
 ledger/<session>.sha256               the manifests that it committed; of this list the record has
                                       the Merkle root (RFC 9162, a leaf per line)
 ledger/<session>.ids                  the ids of the runs that it was about, where it chose them
+ledger/<session>.head                 the digest of the record, for sha256sum -c
 ledger/<session>.sig, .tsr            Ed25519 signature and RFC 3161 time stamp of the record
 tmp/                                  the writer's lock, and what is being written
 

@@ -1,5 +1,6 @@
 """The ledger's files, as they lie in the archive."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from archiver.adapters.storage import LocalStorage
 from archiver.domain.digest import Sha256, digest_of_lines, sha256_of
 from archiver.domain.ledger import (
     FORMAT,
+    HEAD_ENDING,
     IDS_ENDING,
     LIST_ENDING,
     SIGNATURE_ENDING,
@@ -16,15 +18,18 @@ from archiver.domain.ledger import (
     LedgerRecord,
     ListedManifest,
     ManifestList,
+    decode_head,
     decode_list,
     decode_record,
+    encode_head,
     encode_record,
+    head_path,
     ids_path,
     list_path,
     record_path,
     session_of,
 )
-from archiver.domain.paths import LEDGER_FOLDER
+from archiver.domain.paths import ARCHIVE_FILE, LEDGER_FOLDER, README_FILE
 from archiver.domain.session import SessionId
 from archiver.errors import ArchiveDamaged
 
@@ -100,9 +105,34 @@ def append_record(
         ids = sorted(ids)
         storage.put(ids_path(record.session), "".join(f"{id_}\n" for id_ in ids).encode())
         record = replace(record, ids_asked=len(ids), ids_sha256=digest_of_lines(ids))
+    record = replace(record, files=_own_files(storage))
     data = encode_record(record)
     storage.put(record_path(record.session), data, new=True)
-    return Written(record, data)
+    written = Written(record, data)
+    storage.put(head_path(record.session), encode_head(record.session, written.sha256))
+    return written
+
+
+def _own_files(storage: LocalStorage) -> dict[str, str]:
+    """The digests of the archive's own files, of those that can be read."""
+    found = {}
+    for path in (ARCHIVE_FILE, README_FILE):
+        with contextlib.suppress(ArchiveDamaged):
+            found[path] = str(storage.digest(path)[1])
+    return found
+
+
+def read_heads(storage: LocalStorage) -> Iterator[tuple[SessionId, Sha256 | None]]:
+    """The digests of records that lie beside them; None for what is not as it was written.
+
+    A session that was killed may have written its record, and no digest yet.
+    """
+    for name in storage.names(LEDGER_FOLDER):
+        if (session := session_of(name, HEAD_ENDING)) is not None:
+            try:
+                yield session, decode_head(storage.read(head_path(session)), session)
+            except ArchiveDamaged:
+                yield session, None
 
 
 def put_signature(storage: LocalStorage, session: str, signature: bytes) -> None:

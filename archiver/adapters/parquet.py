@@ -9,12 +9,14 @@ from operator import itemgetter
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from archiver.adapters.seal import place_seal, seal
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.paths import TABLES_FOLDER
 from archiver.domain.rows import Row
 from archiver.domain.session import SessionId
 from archiver.domain.tables import (
     ARTIFACTS,
+    CHECKS,
     DOCUMENTS,
     ERRORS,
     FETCHES,
@@ -34,11 +36,12 @@ _ARROW_TYPES = {
     ColumnType.DATE: pa.date32(),
     ColumnType.TEXT_LIST: pa.list_(pa.string()),
 }
-WRITE_ORDER = (DOCUMENTS, ARTIFACTS, ERRORS, FETCHES, RUNS)
+WRITE_ORDER = (DOCUMENTS, ARTIFACTS, ERRORS, FETCHES, CHECKS, RUNS)
 """``runs`` last: a flush whose runs are there is there as a whole."""
 _REPEATING = frozenset(
     {"run_type", "status", "run_with", "request_engine", "request_proxy_location", "workflow_id"}
     | {"kind", "state", "media_type", "served_type", "reason", "error_code", "outcome", "session"}
+    | {"depth"}
 )
 """Columns with few different values; a dictionary of the others takes time and room for nothing."""
 
@@ -68,15 +71,17 @@ def to_parquet(table: Table, rows: Iterable[Row]) -> bytes:
 def encode(table: Table, rows: pa.Table) -> bytes:
     """Sorted rows as the Parquet file of a flush."""
     buffer = io.BytesIO()
-    pq.write_table(
-        rows,
+    with pq.ParquetWriter(
         buffer,
+        rows.schema,
         compression="zstd",
         compression_level=3,
-        row_group_size=table.row_group_size,
         use_dictionary=[name for name in table.column_names if name in _REPEATING],
         write_page_index=True,
-    )
+    ) as writer:
+        writer.write_table(rows, table.row_group_size)
+        place_seal(writer)
+    seal(buffer)
     return buffer.getvalue()
 
 
@@ -112,7 +117,7 @@ def flush_name(session: SessionId, number: int) -> str:
 
 def flush_path(table: Table, month: str, name: str) -> str:
     """Where a flush's rows of a table lie, below the folder of the tables."""
-    return f"{table.name}/fetched={month}/{name}.parquet"
+    return f"{table.name}/{table.partition}={month}/{name}.parquet"
 
 
 def _size(table: Table, rows: Sequence[Row]) -> int:

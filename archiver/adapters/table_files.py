@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 
 from archiver.adapters.disk import unreadable
 from archiver.adapters.parquet import arrow_schema
+from archiver.adapters.seal import place_seal, seal
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.tables import ColumnType, Table
 from archiver.errors import ArchiveDamaged
@@ -111,6 +112,7 @@ class RowGroups:
         """``file`` is for about so many ``rows``."""
         self._size = table.row_group_size
         self._most_bytes = most_bytes
+        self._file = file
         self._output = _Output(file)
         self._writer = _writer(table, self._output, rows)
         self._waiting: list[pa.Table] = []
@@ -123,8 +125,11 @@ class RowGroups:
         try:
             if error is None and self._waiting:
                 self._write()
+            place_seal(self._writer)
             self._output.is_given_up = error is not None
             self._writer.close()
+            if error is None:
+                seal(self._file)
         except BaseException:
             self._output.is_given_up = True
             self._writer.close()

@@ -83,11 +83,10 @@ def demo(archive: Path | None) -> int:
         )
     click.echo(summary_line(summary))
     storage = open_archive(folder)
-    checked = list(verify(storage))
-    findings = [finding for revision in checked for finding in revision.findings]
+    verified = verify(storage)
+    findings = verified.findings
     click.echo(
-        f"Verified {sum(c.files for c in checked)} files, "
-        f"{readable_bytes(sum(c.bytes for c in checked))}: "
+        f"Verified {verified.files} files, {readable_bytes(verified.bytes)}: "
         + (f"{len(findings)} damaged" if findings else "all intact")
     )
     for question, sql in _QUESTIONS:

@@ -72,8 +72,8 @@ def export(archive: Path, **options: Any) -> None:
     stamps. Every file is checked on the way. HOW-TO-CHECK.txt in it says how others do that.
 
     The tables' database file works by itself, in DuckDB 1.4 and later. The tables' folders hold
-    each run's latest revision (runs, documents, artifacts, errors) with fetches, failures,
-    durations and daily. All are written aside, and are there when they are whole.
+    each run's latest revision (runs, documents, artifacts, errors) with fetches, checks,
+    failures, durations and daily. All are written aside, and are there when they are whole.
     """
     from time import perf_counter
 

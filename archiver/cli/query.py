@@ -63,7 +63,7 @@ def query(sql: str | None, **options: Any) -> None:
     \b
     Views, each run's latest revision:  runs, documents, artifacts, errors
     All revisions:  run_revisions, document_revisions, artifact_revisions, error_revisions
-    Others:         fetches, failures, durations, daily
+    Others:         fetches, checks, failures, durations, daily
     What the columns of a view mean:    archiver query '\\d runs'
 
     A query can only read, and only the archive. EXPLAIN and EXPLAIN ANALYZE show its plan.

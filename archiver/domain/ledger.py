@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from archiver.domain.digest import Sha256
+from archiver.domain.digest import Sha256, sha256_of
 from archiver.domain.merkle import MerkleTree, leaf_hash, tree_root
 from archiver.domain.paths import LEDGER_FOLDER, MANIFEST
 from archiver.domain.session import SessionId
@@ -20,11 +20,13 @@ from archiver.errors import ArchiveDamaged
 
 FORMAT = 2
 FETCH = "fetch"
+VERIFY = "verify"
 RECORD_ENDING = ".json"
 LIST_ENDING = ".sha256"
 IDS_ENDING = ".ids"
 SIGNATURE_ENDING = ".sig"
 STAMP_ENDING = ".tsr"
+HEAD_ENDING = ".head"
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 _Count = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 """A number of things, or of bytes, that any reader of JSON can hold, and sums of it too."""
@@ -45,9 +47,9 @@ class LedgerRecord(msgspec.Struct, frozen=True, kw_only=True):
     ``kind`` is the command. ``ids_sha256`` is the digest of the run ids that it was about, sorted,
     one per line; where it was about those that it chose, they are listed in a file of their own.
     ``manifests`` are those that it committed, ``manifests_root`` the Merkle root over the lines of
-    their list. Records of format 1 have ``manifests_sha256`` in its place, the digest of their
-    sorted digests, one per line, and no list. ``details`` are what a kind of session has to say
-    besides.
+    their list. ``files`` are the digests of the archive's own files. Records of format 1 have
+    ``manifests_sha256`` in the root's place, the digest of their sorted digests, one per line, and
+    no list. ``details`` are what a kind of session has to say besides.
     """
 
     format: Annotated[int, msgspec.Meta(ge=1)] = 1
@@ -67,6 +69,7 @@ class LedgerRecord(msgspec.Struct, frozen=True, kw_only=True):
     manifests_sha256: str | None = None
     bytes_downloaded: _Count = 0
     recovered: tuple[str, ...] = ()
+    files: dict[str, str] = {}
     details: dict[str, Any] = {}
     previous_session: str | None = None
     previous_sha256: str | None = None
@@ -108,6 +111,11 @@ def ids_path(session: str) -> str:
     return f"{LEDGER_FOLDER}/{session}{IDS_ENDING}"
 
 
+def head_path(session: str) -> str:
+    """Where the digest of a session's record lies, for nothing behind the last one vouches for it."""
+    return f"{LEDGER_FOLDER}/{session}{HEAD_ENDING}"
+
+
 def session_of(name: str, ending: str = RECORD_ENDING) -> SessionId | None:
     """The session that a file of the ledger's folder is of; None where it is no such file."""
     try:
@@ -126,6 +134,23 @@ def decode_record(data: bytes, where: str) -> LedgerRecord:
         return msgspec.json.decode(data, type=LedgerRecord)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ArchiveDamaged(f"{where} is no ledger record: {error}") from None
+
+
+def encode_head(session: str, sha256: Sha256) -> bytes:
+    """The digest of a record, for ``sha256sum -c``; then the digest of that line itself."""
+    line = f"{sha256}  {record_path(session)}\n"
+    return f"{line}# {sha256_of(line.encode())}\n".encode()
+
+
+def decode_head(data: bytes, session: str) -> Sha256:
+    """The digest of a session's record. Raises ArchiveDamaged where it is not what was written."""
+    try:
+        sha256 = Sha256(data[:64].decode())
+    except ValueError:
+        sha256 = None
+    if sha256 is None or data != encode_head(session, sha256):
+        raise ArchiveDamaged(f"{head_path(session)} is not what was written")
+    return sha256
 
 
 class ManifestList:

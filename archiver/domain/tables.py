@@ -34,13 +34,19 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table: what a row is, its columns in order, by what it is sorted, rows per row group."""
+    """One table: what a row is, its columns in order, by what it is sorted, rows per row group.
+
+    ``partition`` names what happened in the UTC month that its files are partitioned by. A log
+    (``is_log``) has rows of its own; the other tables are a projection of the manifests.
+    """
 
     name: str
     row: str
     columns: tuple[Column, ...]
     sorted_by: tuple[str, ...]
     row_group_size: int = 122_880
+    partition: str = "fetched"
+    is_log: bool = False
 
     @property
     def column_names(self) -> tuple[str, ...]:
@@ -203,6 +209,26 @@ FETCHES = Table(
         _required("at", _T.TIMESTAMP, "When the API was asked"),
     ),
     sorted_by=("asked_id", "session"),
+    is_log=True,
 )
 
-TABLES = (RUNS, DOCUMENTS, ARTIFACTS, ERRORS, FETCHES)
+CHECKS = Table(
+    "checks",
+    "one revision that an execution of verify looked at",
+    (
+        *_RUN_KEY,
+        _required("path", _T.TEXT, "The revision's folder in the archive"),
+        _required("session", _T.TEXT, "When the check began; the same where it was resumed"),
+        _required("checked_at", _T.TIMESTAMP, "When the revision was looked at"),
+        _required("depth", _T.TEXT, "bytes (all were read), rows (all but artifacts) or names"),
+        _required("outcome", _T.TEXT, "intact or damaged"),
+        _required("files", _T.INTEGER, "Files that the revision consists of"),
+        _required("bytes", _T.INTEGER, "Bytes that were read of them", "bytes"),
+        _required("findings", _T.TEXT_LIST, "What is not as it was stored"),
+    ),
+    sorted_by=("run_id", "revision", "session"),
+    partition="checked",
+    is_log=True,
+)
+
+TABLES = (RUNS, DOCUMENTS, ARTIFACTS, ERRORS, FETCHES, CHECKS)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from archiver.domain.tables import (
     ARTIFACTS,
+    CHECKS,
     DOCUMENTS,
     ERRORS,
     FETCHES,
@@ -36,6 +37,7 @@ ALL_REVISIONS = {
     ARTIFACTS: "artifact_revisions",
     ERRORS: "error_revisions",
     FETCHES: "fetches",
+    CHECKS: "checks",
 }
 """The view that has all rows of each table."""
 
@@ -108,7 +110,7 @@ DERIVED = (FAILURES, DURATIONS, DAILY)
 
 
 def _of_tables() -> Sequence[View]:
-    latest = [View(t.name, _latest(t), t.columns) for t in TABLES if t is not FETCHES]
+    latest = [View(t.name, _latest(t), t.columns) for t in TABLES if not t.is_log]
     return [*latest, *(View(ALL_REVISIONS[t], t.row, t.columns) for t in TABLES)]
 
 

@@ -22,7 +22,7 @@ from archiver.errors import ArchiveDamaged, ArchiverError, Interrupted
 from archiver.workflows.connect import Surroundings
 from archiver.workflows.events import CompactionFailed, CompactionStarted
 
-_MONTH = re.compile(r"fetched=([0-9]{4}-[0-9]{2})", re.ASCII)
+_MONTH = re.compile(r"(?:fetched|checked)=([0-9]{4}-[0-9]{2})", re.ASCII)
 _ENDING = ".parquet"
 _FOLDERS = {table: f"{TABLES_FOLDER}/{table.name}" for table in TABLES}
 

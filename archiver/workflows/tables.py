@@ -19,10 +19,11 @@ from archiver.domain.manifest import Manifest
 from archiver.domain.paths import MANIFEST, TABLES_FOLDER, TEMPORARY_FOLDER
 from archiver.domain.rows import RevisionRows, revision_rows
 from archiver.domain.run import read_document
-from archiver.domain.tables import FETCHES, RUNS
+from archiver.domain.tables import RUNS, TABLES
 from archiver.errors import ArchiveDamaged, ArchiverError
 from archiver.workflows.compaction import MonthFiles, NewTables, months_in
 
+LOGS = tuple(table for table in TABLES if table.is_log)
 FLUSH_BYTES = 8 << 20
 """Rows are written when they take about this much memory."""
 
@@ -96,7 +97,7 @@ def _listed_since(storage: LocalStorage, session: str) -> set[str]:
 
 
 def reindex(writer: Writer, damaged: list[str]) -> int:
-    """Rebuild the tables from the manifests alone; of ``fetches``, their own log, files are merged.
+    """Rebuild the tables from the manifests alone; of those that are a log, files are merged.
 
     The new tables take the old ones' place all at once when they are whole; until then readers see
     the old. Files that cannot be read are left out and named in ``damaged``. Returns the number of
@@ -107,7 +108,7 @@ def reindex(writer: Writer, damaged: list[str]) -> int:
     try:
         count = _project_all(writer, flushed, damaged)
         folders = {table: f"{flushed}/{table.name}" for table in WRITE_ORDER}
-        folders[FETCHES] = f"{TABLES_FOLDER}/{FETCHES.name}"
+        folders |= {table: f"{TABLES_FOLDER}/{table.name}" for table in LOGS}
         numbers = itertools.count(1)
         with NewTables(writer, check_stop=lambda: None) as tables:
             for month in months_in(storage, folders):
@@ -142,16 +143,16 @@ def _project_all(writer: Writer, folder: str, damaged: list[str]) -> int:
 
 
 def _without_damaged(storage: LocalStorage, month: MonthFiles, damaged: list[str]) -> MonthFiles:
-    """A month without the files of ``fetches`` that cannot be read, which go to ``damaged``."""
+    """A month without the files of logs that cannot be read, which go to ``damaged``."""
     flushes = {}
     for name, files in month.flushes.items():
         flushes[name] = dict(files)
-        try:
-            if FETCHES in files:
-                check_file(storage, FETCHES, files[FETCHES])
-        except ArchiveDamaged as error:
-            damaged.append(error.message)
-            del flushes[name][FETCHES]
+        for log in files.keys() & set(LOGS):
+            try:
+                check_file(storage, log, files[log])
+            except ArchiveDamaged as error:
+                damaged.append(error.message)
+                del flushes[name][log]
     return MonthFiles(month.fetched, flushes)
 
 
@@ -169,7 +170,7 @@ def _settle_journals(writer: Writer) -> list[str]:
 def _remove_half_flushes(storage: LocalStorage) -> None:
     whole = set(_flushes(storage, RUNS.name))
     for table in WRITE_ORDER:
-        if table not in (RUNS, FETCHES):
+        if table not in (RUNS, *LOGS):
             for month, name in _flushes(storage, table.name):
                 if (month, name) not in whole:
                     storage.remove(f"{TABLES_FOLDER}/{table.name}/{month}/{name}")

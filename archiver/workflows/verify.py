@@ -1,127 +1,261 @@
-"""Verify: does the archive still hold what its manifests say."""
+"""Verify: is what is there what was stored, and is everything there that should be."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from random import Random
 
-from archiver.adapters.revisions import read_manifest, revision_folders
+from archiver.adapters.comparison import Comparison
+from archiver.adapters.completeness import gaps
 from archiver.adapters.storage import LocalStorage
-from archiver.domain.digest import sha256_of
-from archiver.domain.ledger import decode_record, session_of
-from archiver.domain.manifest import Manifest, is_complete, sha256sums
-from archiver.domain.paths import LEDGER_FOLDER, MANIFEST, SHA256SUMS, TABLES_FOLDER
-from archiver.domain.run import read_document
-from archiver.errors import ArchiveDamaged
+from archiver.domain.findings import Depth, Finding, Gap, GapKind, Report, Scope, distinct
+from archiver.domain.ledger import FETCH
+from archiver.domain.paths import MANIFEST
+from archiver.errors import ArchiveDamaged, Interrupted, WorkerLost
+from archiver.workflows.connect import StopSwitch
+from archiver.workflows.processes import worker_processes
+from archiver.workflows.verify_ledger import Ledger, check_ledger
+from archiver.workflows.verify_listed import altered_revisions, compare_ledger
+from archiver.workflows.verify_revisions import (
+    Checked,
+    RevisionCheck,
+    RunUnit,
+    check_by_sums,
+    check_runs,
+)
+from archiver.workflows.verify_tables import ExpectedRows, compare_tables, table_files
+from archiver.workflows.verify_walk import batches, stray_at_top
+
+MANY = 8
+"""Batches from which they are shared out to processes: these take a moment to begin."""
+_MOST_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is not as it was stored. ``path`` is in the archive."""
+class Progress:
+    """How far it is. ``total`` are the revisions that the ledger lists, whatever is chosen."""
 
-    path: str
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """One revision, checked: files and bytes read, and what was found."""
-
-    revision_folder: str
-    files: int
+    revisions: int
+    total: int
     bytes: int
-    findings: tuple[Finding, ...]
+    findings: int
 
 
-def verify(storage: LocalStorage) -> Iterator[Checked]:
-    """Check every file of every revision against its manifest: size and SHA-256.
+def _nothing(_: object) -> None:
+    """Nobody wants to know."""
 
-    A manifest must say of the run what its document says, and be there if the tables know it. The
-    ledger must be one chain.
+
+@dataclass(frozen=True, slots=True)
+class Checking:
+    """How to check, and who hears of it.
+
+    ``random`` chooses where a share is to be checked. ``chosen``: the folders of the revisions to
+    look at where it is the oldest's turn; ``done``: those whose artifacts were read before, by a
+    check that was interrupted. ``looked_at`` hears of revisions as they were checked, and may ask
+    of which so far the manifest is not what the ledger lists.
     """
-    for folder in revision_folders(storage):
-        yield _verify_revision(storage, folder)
-    if findings := tuple(_verify_ledger(storage)):
-        yield Checked(LEDGER_FOLDER, 0, 0, findings)
-    from archiver.adapters.held import revision_paths
 
-    try:
-        for folder in revision_paths(storage):
-            if not storage.exists(f"{folder}/{MANIFEST}"):
-                problem = "the tables know this revision, but its manifest is not there"
-                yield Checked(folder, 0, 0, (Finding(folder, problem),))
-    except ArchiveDamaged as error:
-        yield Checked(TABLES_FOLDER, 0, 0, (Finding(TABLES_FOLDER, str(error)),))
+    stop: StopSwitch = field(default_factory=StopSwitch)
+    random: Random | None = None
+    workers: int = 1
+    chosen: frozenset[str] = frozenset()
+    done: frozenset[str] = frozenset()
+    progress: Callable[[Progress], None] = _nothing
+    looked_at: Callable[[list[RevisionCheck], Callable[[], set[str]]], None] = lambda _, __: None
 
 
-def _verify_revision(storage: LocalStorage, revision_folder: str) -> Checked:
-    folder = revision_folder.rpartition("/")[0]
-    try:
-        manifest = read_manifest(storage, revision_folder)
-    except ArchiveDamaged as error:
-        return Checked(revision_folder, 0, 0, (Finding(revision_folder, str(error)),))
-    findings = []
-    checked = 0
-    for file in manifest.files:
-        path = f"{folder}/{file.path}"
+def find_damage(storage: LocalStorage) -> list[Finding]:
+    """Everything in a whole archive that is not as it was stored. Writes nothing."""
+    return verify(storage).findings
+
+
+def verify(
+    storage: LocalStorage, scope: Scope | None = None, how: Checking | None = None
+) -> Report:
+    """Hold every level of an archive against the next, and tell what is not there.
+
+    Where it is interrupted, the report says so, and has what was found by then.
+    """
+    return _Verification(storage, scope or Scope(), how or Checking()).run()
+
+
+class _Verification:
+    def __init__(self, storage: LocalStorage, scope: Scope, how: Checking) -> None:
+        self._storage = storage
+        self._scope = scope
+        self._how = how
+        self._report = Report()
+        self._suspicious: dict[str, RevisionCheck] = {}
+        self._findings: list[Finding] = []
+        self._total = 0
+
+    def run(self) -> Report:
+        report = self._report
         try:
-            size, sha256 = storage.digest(path)
-        except ArchiveDamaged as error:
-            findings.append(Finding(path, str(error)))
-            continue
-        checked += size
-        if size != file.size:
-            findings.append(Finding(path, f"{size} bytes instead of {file.size}"))
-        elif sha256 != file.sha256:
-            findings.append(Finding(path, "the bytes are not those that were stored"))
-    if not findings:
-        findings += _verify_manifest(storage, revision_folder, manifest)
-    sums = f"{revision_folder}/{SHA256SUMS}"
-    findings += _verify_sums(storage, sums, sha256sums(manifest).encode())
-    return Checked(revision_folder, len(manifest.files), checked, tuple(findings))
+            with ExitStack() as stack:
+                units = self._units(stack)
+                self._compare(stack, *units)
+        except Interrupted:
+            report.interrupted = True
+        report.findings = distinct(self._findings)
+        return report
 
+    def _units(self, stack: ExitStack) -> tuple[Iterable[list[RunUnit]], Executor, list[list[str]]]:
+        """The batches, and who works on them. Processes begin before DuckDB has its threads."""
+        walked: list[list[str]] = []
+        each = batches(
+            self._storage, self._scope.run_ids, self._choose, walked.append, self._findings
+        )
+        first = list(itertools.islice(each, MANY))
+        workers = self._how.workers
+        executor: Executor
+        if len(first) < MANY or workers == 1:
+            executor = ThreadPoolExecutor(max(1, workers), "verify")
+            stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+        else:
+            executor = stack.enter_context(worker_processes(workers, self._how.stop))
+        return itertools.chain(first, each), executor, walked
 
-def _verify_manifest(
-    storage: LocalStorage, revision_folder: str, manifest: Manifest
-) -> Iterable[Finding]:
-    """What the manifest says of the run, against its document; that is known to be intact."""
-    path = f"{revision_folder}/{MANIFEST}"
-    document = f"{revision_folder.rpartition('/')[0]}/{manifest.document.path}"
-    try:
-        run = read_document(storage.read(document).decode(), document)
-    except (ArchiveDamaged, UnicodeDecodeError) as error:
-        yield Finding(document, str(error))
-        return
-    said = (manifest.run_id, manifest.status, manifest.is_final)
-    if said != (run.run_id, run.status, run.is_final):
-        yield Finding(path, f"it says {manifest.status}, the document says {run.status}")
-    elif manifest.is_complete != is_complete(manifest.is_settled, manifest.artifacts):
-        yield Finding(path, "it is not complete where it says so, or the other way round")
+    def _choose(self, folder: str) -> Depth | None:
+        scope, how = self._scope, self._how
+        if scope.is_rotating and folder not in how.chosen:
+            self._report.skipped += 1
+            return None
+        if scope.share is not None and how.random and how.random.random() >= scope.share:
+            self._report.skipped += 1
+            return None
+        if scope.quick:
+            return Depth.NAMES
+        return Depth.ROWS if folder in how.done else Depth.BYTES
 
-
-def _verify_ledger(storage: LocalStorage) -> Iterator[Finding]:
-    before: tuple[str | None, str | None] = None, None
-    for name in storage.names(LEDGER_FOLDER):
-        if session_of(name) is None:
-            continue
-        path = f"{LEDGER_FOLDER}/{name}"
+    def _compare(
+        self,
+        stack: ExitStack,
+        units: Iterable[list[RunUnit]],
+        executor: Executor,
+        walked: list[list[str]],
+    ) -> None:
+        storage, scope, report = self._storage, self._scope, self._report
+        comparison = stack.enter_context(Comparison())
+        ledger = check_ledger(storage, comparison, scope.run_ids)
+        self._findings += ledger.findings
+        ((self._total,),) = comparison.ask("SELECT count(*) FROM listed")
+        expected = ExpectedRows(comparison)
+        for checked in self._checked(units, executor):
+            comparison.add("walked", ((path,) for paths in walked for path in paths))
+            walked.clear()
+            self._take(comparison, expected, checked)
+        expected.flush()
+        comparison.add("walked", ((path,) for paths in walked for path in paths))
+        if not scope.run_ids:
+            self._findings += stray_at_top(storage)
+        self._findings += self._of_manifests(comparison, ledger)
+        self._how.stop.check()
+        if not scope.quick:
+            self._findings += self._of_tables(comparison, ledger)
         try:
-            data = storage.read(path)
-            record = decode_record(data, path)
+            report.gaps = gaps(storage, scope.run_ids, frozenset(ledger.accepted))
         except ArchiveDamaged as error:
-            yield Finding(path, str(error))
-            before = name.removesuffix(".json"), None
-            continue
-        if f"{record.session}.json" != name:
-            yield Finding(path, f"it is the record of {record.session}")
-        elif record.previous_session != before[0]:
-            yield Finding(path, f"it follows {record.previous_session}, which is not before it")
-        elif before[1] is not None and record.previous_sha256 != before[1]:
-            yield Finding(path, f"{before[0]} is not what it was when this was written")
-        before = record.session, sha256_of(data)
+            report.notes.append(f"whether the archive is complete cannot be told: {error.message}")
+        report.gaps += _interrupted(ledger)
+        if unlisted := [one for one in sorted(ledger.unlisted) if storage.exists(one)]:
+            report.notes.append(
+                f"a session that was killed, or is still at work, committed {len(unlisted)} "
+                f"revisions that the ledger does not list yet: the next fetch lists them"
+            )
+
+    def _checked(self, units: Iterable[list[RunUnit]], executor: Executor) -> Iterator[Checked]:
+        """What came of each batch, in order; a few are under way at any time."""
+        stop, waiting = self._how.stop, deque[Future[Checked]]()
+        for batch in units:
+            stop.check()
+            waiting.append(
+                executor.submit(check_runs, self._storage.root, batch, self._scope.since)
+            )
+            if len(waiting) > 2 * self._how.workers:
+                yield self._result(waiting.popleft())
+        while waiting:
+            yield self._result(waiting.popleft())
+
+    def _result(self, future: "Future[Checked]") -> Checked:
+        while True:
+            self._how.stop.check()
+            try:
+                return future.result(timeout=0.2)
+            except TimeoutError:
+                if future.done():
+                    raise
+            except BrokenExecutor:
+                raise WorkerLost(
+                    "a process that read files ended without an answer",
+                    hint="Was it killed, for want of memory? Try again with fewer --workers",
+                ) from None
+
+    def _take(self, comparison: Comparison, expected: ExpectedRows, checked: Checked) -> None:
+        report = self._report
+        comparison.add(
+            "found",
+            (
+                (c.folder, c.run_id, c.revision, c.sha256, c.session, c.has_rows)
+                for c in checked.revisions
+            ),
+        )
+        expected.add(checked.rows)
+        report.skipped += checked.skipped
+        for check in checked.revisions:
+            report.revisions += 1
+            report.files += check.files
+            report.bytes += check.bytes
+            if check.findings:
+                self._suspicious[check.folder] = check
+        self._how.looked_at(checked.revisions, lambda: altered_revisions(comparison))
+        found = len(self._findings) + len(self._suspicious)
+        self._how.progress(Progress(report.revisions, self._total, report.bytes, found))
+
+    def _of_manifests(self, comparison: Comparison, ledger: Ledger) -> Iterator[Finding]:
+        """What is wrong with revisions. Where the manifest is, the sums tell of its files."""
+        by_ledger = list(
+            compare_ledger(self._storage, comparison, ledger, is_whole=self._scope.is_whole)
+        )
+        not_true = {one.path.removesuffix(f"/{MANIFEST}") for one in by_ledger}
+        yield from by_ledger
+        for folder, check in self._suspicious.items():
+            if folder not in not_true:
+                yield from check.findings
+        for folder in sorted(not_true):
+            if self._storage.exists(f"{folder}/{MANIFEST}") and not self._scope.quick:
+                yield from check_by_sums(self._storage, folder)
+
+    def _of_tables(self, comparison: Comparison, ledger: Ledger) -> list[Finding]:
+        """The tables may be replaced meanwhile: then they are looked at once more."""
+        scope = self._scope
+        for tries in itertools.count(1):
+            files = table_files(self._storage, self._how.stop.check)
+            try:
+                found = list(
+                    compare_tables(self._storage, comparison, files, is_whole=scope.is_whole)
+                )
+            except (ArchiveDamaged, OSError):
+                if tries == _MOST_TRIES:
+                    raise
+                for name in ("stored", "excused"):
+                    comparison.clear(name)
+                continue
+            return [*files.findings, *(one for one in found if not _is_pending(one, ledger))]
+        raise AssertionError("unreachable")
 
 
-def _verify_sums(storage: LocalStorage, path: str, expected: bytes) -> Iterable[Finding]:
-    try:
-        if storage.read(path) != expected:
-            yield Finding(path, "it does not say what the manifest says")
-    except ArchiveDamaged as error:
-        yield Finding(path, str(error))
+def _interrupted(ledger: Ledger) -> Iterator[Gap]:
+    """The last fetch, if it was interrupted: what it was to ask for is not known from here."""
+    fetches = [record for record in ledger.records.values() if record.kind == FETCH]
+    if fetches and fetches[-1].interrupted:
+        what = "the last fetch was interrupted: the same command again picks up where it stopped"
+        yield Gap(GapKind.INTERRUPTED, fetches[-1].session, what)
+
+
+def _is_pending(one: Finding, ledger: Ledger) -> bool:
+    """Whether rows are missing that a session is still to write."""
+    return any(folder.endswith(f"/{one.run_id}/r{one.revision}") for folder in ledger.unlisted)

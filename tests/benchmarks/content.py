@@ -62,17 +62,23 @@ def run_id(number: int) -> str:
     return f"tsk_{_FIRST + number * _APART}"
 
 
-def serve_runs(root: Path, base_url: str, count: int, files: Sequence[tuple[str, int]]) -> Dataset:
-    """Put ``count`` runs below ``root``, each with files of these kinds and sizes (bytes)."""
+def serve_runs(
+    root: Path, base_url: str, count: int, files: Sequence[tuple[str, int]], first: int = 0
+) -> Dataset:
+    """Put ``count`` runs below ``root``, each with files of these kinds and sizes (bytes).
+
+    They are numbered from ``first`` on.
+    """
     served: list[ServedFile] = []
-    for number in range(count):
+    numbers = range(first, first + count)
+    for number in numbers:
         of_run = [
             _serve_file(root, base_url, number, place, kind, size)
             for place, (kind, size) in enumerate(files, 1)
         ]
         _serve_document(root, number, of_run)
         served += of_run
-    return Dataset(tuple(map(run_id, range(count))), tuple(served))
+    return Dataset(tuple(map(run_id, numbers)), tuple(served))
 
 
 def serve_metadata(root: Path, base_url: str, count: int) -> Dataset:

@@ -8,8 +8,8 @@ import pytest
 
 from archiver.adapters.archive import open_archive
 from archiver.adapters.query import run_query
-from archiver.domain.tables import TABLES
-from archiver.workflows.verify import verify
+from archiver.domain.tables import CHECKS, TABLES
+from archiver.workflows.verify import find_damage
 from tests.benchmarks.nightly.__main__ import main
 
 
@@ -62,6 +62,8 @@ def test_the_tables_fit_together(archive: Path) -> None:
 
 def test_months_are_one_sorted_file_for_each_table_but_the_last(archive: Path) -> None:
     for table in TABLES:
+        if table is CHECKS:  # nothing was verified
+            continue
         counts = {
             folder.name: len(list(folder.iterdir()))
             for folder in sorted((archive / "tables" / table.name).iterdir())
@@ -76,5 +78,5 @@ def test_months_are_one_sorted_file_for_each_table_but_the_last(archive: Path) -
 
 def test_the_ledger_is_one_chain(archive: Path) -> None:
     assert len(list((archive / "ledger").iterdir())) == 33
-    findings = [f for checked in verify(open_archive(archive)) for f in checked.findings]
+    findings = find_damage(open_archive(archive))
     assert not [f for f in findings if f.path.startswith("ledger")]

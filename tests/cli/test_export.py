@@ -29,7 +29,7 @@ from tests.workflows.held import Held
 
 FOLDER_VIEWS = {
     *("runs", "documents", "artifacts", "errors"),
-    *("fetches", "failures", "durations", "daily"),
+    *("fetches", "checks", "failures", "durations", "daily"),
 }
 CREATED = "2026-03-01T23:30:00"
 

@@ -59,6 +59,7 @@ def test_the_archive_holds_what_was_promised_and_nothing_else(
             for table in ("runs", "documents", "artifacts", "fetches")
         ),
         f"ledger/{session}.json",
+        f"ledger/{session}.head",
         f"ledger/{session}.sha256",
     }
 

@@ -12,6 +12,7 @@ from tests.benchmarks.rows import (
     metadata,
     reports,
     transports,
+    verifying,
 )
 from tests.benchmarks.surroundings import Setting
 
@@ -33,6 +34,7 @@ ROWS = (
     Row("documents", "100,000 documents of 6 KB into Parquet on one core", documents.projected),
     Row("held", "a second fetch of 1,000,000 ids that are held complete", documents.held),
     Row("reports", "reports on 1,000,000 runs, against DuckDB's own tables", reports.answers),
+    Row("verify", "all of 20,000 runs checked, against sha256sum", verifying.archive_checked),
     Row("help", "archiver --help, against python -c 'import click'", command.help_page),
     Row("cpu", "CPU for each downloaded GiB, against openssl dgst -sha256", downloads.cpu),
     Row("memory", "peak memory of 32 large downloads at once", memory.at_once),

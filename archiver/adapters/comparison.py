@@ -1,0 +1,95 @@
+"""What the levels of an archive say of its revisions, side by side: compared by DuckDB, in sets.
+
+Everything is in a database of its own, in limited memory; what does not fit is set aside in the
+system's folder for temporary files.
+"""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Self
+
+import duckdb
+import pyarrow as pa
+
+_MEMORY = 512 << 20
+_BATCH = 50_000
+_TABLES = {
+    "walked": "folder VARCHAR",
+    "found": "folder VARCHAR, run_id VARCHAR, revision BIGINT, sha256 VARCHAR, session VARCHAR, "
+    "is_true BOOLEAN",
+    "listed": "folder VARCHAR, sha256 VARCHAR, session VARCHAR",
+    "removed": "folder VARCHAR, sha256 VARCHAR",
+    "expected": "table_name VARCHAR, run_id VARCHAR, revision BIGINT, rows BIGINT, digest UBIGINT",
+    "stored": "table_name VARCHAR, run_id VARCHAR, revision BIGINT, rows BIGINT, digest UBIGINT",
+    "gone": "run_id VARCHAR, revision BIGINT",
+    "excused": "table_name VARCHAR, run_id VARCHAR, revision BIGINT",
+}
+
+
+class Comparison:
+    """Sets of revisions and what is said of them, to be filled and then asked.
+
+    ``walked``: folders of revisions that are there. ``found``: those that were looked at, with
+    their manifest's digest. ``listed``: what the ledger lists; ``removed``: what a tombstone names.
+    ``expected`` and ``stored``: digests of rows. ``gone``: revisions that
+    are known to be lost, ``excused``: rows whose loss is explained.
+    """
+
+    def __init__(self) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="archiver-verify-")
+        self._connection = duckdb.connect(":memory:")
+        spill = self._folder.name.replace("'", "''")
+        self._connection.execute(f"SET memory_limit = '{_MEMORY} B'")
+        self._connection.execute(f"SET temp_directory = '{spill}'")
+        self._connection.execute("SET preserve_insertion_order = false")
+        self._connection.execute("SET TimeZone = 'UTC'")
+        for name, columns in _TABLES.items():
+            self._connection.execute(f"CREATE TABLE {name} ({columns})")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._connection.close()
+        self._folder.cleanup()
+
+    def add(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Add rows to a set, as many at a time as fit."""
+        names = [column.split()[0] for column in _TABLES[table].split(", ")]
+        batch: list[Sequence[Any]] = []
+        for row in rows:
+            batch.append(row)
+            if len(batch) >= _BATCH:
+                self._insert(table, names, batch)
+                batch = []
+        if batch:
+            self._insert(table, names, batch)
+
+    def add_table(self, table: str, rows: pa.Table) -> None:
+        """Add rows that are an Arrow table."""
+        self._connection.register("new_rows", rows)
+        self._connection.execute(f"INSERT INTO {table} BY NAME FROM new_rows")
+        self._connection.unregister("new_rows")
+
+    def clear(self, table: str) -> None:
+        """Forget a set."""
+        self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 # names of this module's own
+
+    def add_query(self, table: str, query: str, **given: pa.Table) -> None:
+        """Add what a query gives, over tables that are ``given`` by name. Raises duckdb.Error."""
+        for name, rows in given.items():
+            self._connection.register(name, rows)
+        self._connection.execute(f"INSERT INTO {table} BY NAME {query}")
+        for name in given:
+            self._connection.unregister(name)
+
+    def ask(self, query: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query over the sets, a few at a time."""
+        cursor = self._connection.cursor()
+        cursor.execute(query, list(parameters))
+        while rows := cursor.fetchmany(1_000):
+            yield from rows
+
+    def _insert(self, table: str, names: list[str], rows: list[Sequence[Any]]) -> None:
+        columns = list(zip(*rows, strict=True))
+        self.add_table(table, pa.table(dict(zip(names, map(list, columns), strict=True))))

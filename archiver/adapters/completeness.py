@@ -1,0 +1,57 @@
+"""What should be in the archive and is not, asked of its tables."""
+
+from typing import TYPE_CHECKING
+
+from archiver.adapters.storage import LocalStorage
+from archiver.domain.findings import Gap, GapKind
+
+if TYPE_CHECKING:
+    import duckdb
+
+_ARTIFACTS = """
+SELECT run_id, kind || ' ' || ordinal || ' ' || state || coalesce(': ' || reason, '')
+FROM artifacts WHERE state IN ('failed', 'mismatch') ORDER BY run_id, kind, ordinal
+"""
+_UNFINISHED = """
+SELECT run_id, CASE WHEN is_final THEN 'it was not settled when it was fetched'
+                    ELSE 'it had not ended when it was fetched: ' || status END
+FROM runs WHERE NOT is_settled ORDER BY run_id
+"""
+_NEVER_HAD = """
+SELECT asked_id, arg_max(outcome, "at") || coalesce(': ' || arg_max(reason, "at"), '')
+FROM fetches WHERE asked_id NOT IN (SELECT run_id FROM runs)
+GROUP BY asked_id
+HAVING count(*) FILTER (run_id IN (SELECT run_id FROM runs)) = 0
+   AND arg_max(outcome, "at") IN ('not_found', 'failed')
+ORDER BY asked_id
+"""
+_QUERIES = (
+    (GapKind.ARTIFACT, _ARTIFACTS),
+    (GapKind.UNFINISHED, _UNFINISHED),
+    (GapKind.NEVER_HAD, _NEVER_HAD),
+)
+
+
+def gaps(
+    storage: LocalStorage,
+    run_ids: frozenset[str] = frozenset(),
+    accepted: frozenset[str] = frozenset(),
+) -> list[Gap]:
+    """What is not held that should be, of these runs where there are any.
+
+    ``accepted`` are runs whose gaps somebody declared final. Raises ArchiveDamaged where the tables
+    cannot be read.
+    """
+    from archiver.adapters.views import ask, damage_found
+
+    def work(connection: "duckdb.DuckDBPyConnection") -> list[Gap]:
+        with connection, damage_found():
+            return [
+                Gap(kind, run_id, what, run_id in accepted)
+                for kind, query in _QUERIES
+                for run_id, what in connection.sql(query).fetchall()
+                if not run_ids or run_id in run_ids
+            ]
+
+    with damage_found():
+        return ask(storage, work)

@@ -1,0 +1,73 @@
+"""Reading files from end to end to hash them, as fast as they come."""
+
+import errno
+import hashlib
+import os
+import stat
+
+from archiver.adapters.disk import unreadable
+from archiver.adapters.storage import LocalStorage
+from archiver.errors import ArchiveDamaged
+
+_SMALL = 1 << 20
+"""Bytes that are read at once; of more, so many at a time stay in the processor's cache."""
+_PIECE = 256 << 10
+_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+class Reader:
+    """Hashes files of the archive, each of them once. Links are not followed."""
+
+    def __init__(self, storage: LocalStorage) -> None:
+        self._prefix = f"{storage.root}{os.sep}"
+        self._known: dict[str, tuple[int, str]] = {}
+        self._buffer: bytearray | None = None
+
+    def digest(self, path: str) -> tuple[int, str]:
+        """Size and SHA-256 of a file. Raises ArchiveDamaged where it cannot be read."""
+        known = self._known.get(path)
+        if known is None:
+            try:
+                known = self._known[path] = self._read(path)
+            except OSError as error:
+                if error.errno == errno.ELOOP:
+                    raise ArchiveDamaged("it is a symbolic link, not a file") from None
+                raise unreadable(path, error) from error
+        return known
+
+    def size(self, path: str) -> int:
+        """Size of a file. Raises ArchiveDamaged where there is no file."""
+        try:
+            status = os.lstat(self._prefix + path)
+        except OSError as error:
+            raise unreadable(path, error) from error
+        if not stat.S_ISREG(status.st_mode):
+            raise ArchiveDamaged("it is no file")
+        return status.st_size
+
+    def _read(self, path: str) -> tuple[int, str]:
+        descriptor = os.open(self._prefix + path, _FLAGS)
+        try:
+            size = os.fstat(descriptor).st_size
+            if size < _SMALL:
+                data = os.read(descriptor, size + 1)
+                if len(data) == size:
+                    return size, hashlib.sha256(data).hexdigest()
+                os.lseek(descriptor, 0, os.SEEK_SET)
+            return self._read_on(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _read_on(self, descriptor: int) -> tuple[int, str]:
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+        if self._buffer is None:
+            self._buffer = bytearray(_PIECE)
+        view = memoryview(self._buffer)
+        digest = hashlib.sha256()
+        size = 0
+        with open(descriptor, "rb", buffering=0, closefd=False) as file:
+            while count := file.readinto(view):
+                digest.update(view[:count])
+                size += count
+        return size, digest.hexdigest()

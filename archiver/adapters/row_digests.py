@@ -1,0 +1,33 @@
+"""Digests of rows: to compare what the tables hold with what they should, without keeping it."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from archiver.adapters.parquet import to_arrow
+from archiver.domain.rows import RevisionRows, Row
+from archiver.domain.tables import TABLES, Table
+
+PROJECTED = tuple(table for table in TABLES if not table.is_log)
+
+
+def digest_query(table: Table, source: str) -> str:
+    """The query that gives, of each revision's rows in ``source``, their number and digest.
+
+    Columns: table_name, run_id, revision, rows, digest. Times must be shown in UTC.
+    """
+    columns = ", ".join(f'"{name}"' for name in table.column_names)
+    return (
+        f"SELECT '{table.name}' AS table_name, run_id, revision, count(*) AS rows, "  # noqa: S608 # names of the project's own
+        f"bit_xor(md5_number_lower(to_json(t)::VARCHAR)) AS digest "
+        f"FROM (SELECT {columns} FROM {source}) AS t GROUP BY run_id, revision"
+    )
+
+
+def as_tables(rows: Sequence[RevisionRows]) -> dict[str, pa.Table]:
+    """The rows of some revisions, by table, as that would be written."""
+    by_table: dict[Table, list[Row]] = {table: [] for table in PROJECTED}
+    for one in rows:
+        for table, of_table in one.by_table():
+            by_table[table].extend(of_table)
+    return {table.name: to_arrow(table, of_table) for table, of_table in by_table.items()}

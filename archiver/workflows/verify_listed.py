@@ -1,0 +1,111 @@
+"""The manifests that are there against those that the ledger lists."""
+
+from collections.abc import Iterator
+
+from archiver.adapters.comparison import Comparison
+from archiver.adapters.storage import LocalStorage
+from archiver.domain.digest import digest_of_lines
+from archiver.domain.findings import Finding, Level, finding, run_of
+from archiver.domain.ledger import manifest_path, record_path
+from archiver.workflows.verify_ledger import Ledger, read_journals
+from archiver.workflows.verify_revisions import stray
+
+
+def compare_ledger(
+    storage: LocalStorage, comparison: Comparison, ledger: Ledger, *, is_whole: bool
+) -> Iterator[Finding]:
+    """Hold the manifests that were found against those that the ledger lists.
+
+    Revisions whose manifest is not what was committed are no more ``is_true`` in ``comparison``,
+    and those that are gone are noted there. ``is_whole``: every revision was looked for.
+    """
+    altered = list(comparison.ask(_ALTERED))
+    for folder, session in altered:
+        problem = f"it is not the manifest that session {session} committed"
+        yield finding(manifest_path(folder), problem, Level.LEDGER)
+    gone = [row for row in comparison.ask(_GONE) if not storage.exists(manifest_path(row[0]))]
+    runs: dict[str, list[str]] = {}
+    for folder, _ in gone:
+        runs.setdefault(folder.rpartition("/")[0], []).append(folder)
+    for run, folders in runs.items():
+        if storage.exists(run):
+            for folder in folders:
+                what = "it is not there, and the ledger lists it"
+                yield finding(manifest_path(folder), what, Level.LEDGER)
+        else:
+            revisions = ", ".join(folder.rpartition("/")[2] for folder in folders)
+            yield finding(run, f"the run is gone, and the ledger lists {revisions}", Level.LEDGER)
+    yield from _unlisted(storage, comparison, ledger)
+    if is_whole:
+        yield from _sums_of_sessions(comparison, ledger)
+    lost = [*(row[0] for row in altered), *(row[0] for row in gone)]
+    comparison.add("gone", (run_of(folder) for folder in lost))
+
+
+def altered_revisions(comparison: Comparison) -> set[str]:
+    """The folders of those whose manifest is not what the ledger lists, of all found so far."""
+    return {folder for folder, _ in comparison.ask(_ALTERED)}
+
+
+_ALTERED = """
+SELECT DISTINCT folder, l.session FROM found JOIN listed l USING (folder)
+WHERE found.sha256 IS NOT NULL AND found.sha256 <> l.sha256
+  AND NOT EXISTS (FROM listed o WHERE o.folder = found.folder AND o.sha256 = found.sha256)
+ORDER BY folder
+"""
+_GONE = """
+SELECT DISTINCT folder, l.session FROM listed l
+WHERE (folder NOT IN (SELECT folder FROM walked)
+       OR folder IN (SELECT folder FROM found WHERE sha256 IS NULL))
+  AND NOT EXISTS (FROM removed r WHERE r.folder = l.folder AND r.sha256 = l.sha256)
+ORDER BY folder
+"""
+_UNLISTED = """
+SELECT folder, sha256, session FROM found ANTI JOIN listed USING (folder) ORDER BY folder
+"""
+
+
+def _unlisted(storage: LocalStorage, comparison: Comparison, ledger: Ledger) -> Iterator[Finding]:
+    """Revisions that no list has. Of what a lost record or list listed, that one is to blame."""
+    read_journals(storage, ledger)
+    without: dict[str, int] = {}
+    for folder, sha256, session in comparison.ask(_UNLISTED):
+        if folder in ledger.unlisted:
+            continue
+        if sha256 is None:
+            if storage.exists(folder):
+                yield stray(
+                    folder, "it was never committed: it has no manifest, and nothing lists it"
+                )
+            continue
+        record = ledger.records.get(session)
+        if session in ledger.lost or session in ledger.recovered:
+            continue
+        if record is not None and record.manifests_sha256 is not None:
+            continue  # of format 1: its digest is over all of them
+        if session > ledger.last and storage.exists(record_path(session)):
+            continue  # it has ended meanwhile
+        if record is None and session is not None:
+            without[session] = without.get(session, 0) + 1
+        else:
+            todo = "Find out who wrote it: no session did"
+            what = f"no list of the ledger has it, also not that of session {session}"
+            yield finding(manifest_path(folder), what, Level.LEDGER, todo)
+    for session, count in without.items():
+        problem = f"the record is not there of a session that committed {count} revisions"
+        yield finding(record_path(session), problem, Level.LEDGER)
+
+
+def _sums_of_sessions(comparison: Comparison, ledger: Ledger) -> Iterator[Finding]:
+    """Records of format 1 have one digest over those of all manifests, sorted."""
+    for session, record in ledger.records.items():
+        if record.manifests_sha256 is None:
+            continue
+        query = "SELECT sha256 FROM found WHERE session = ? AND sha256 NOT NULL ORDER BY sha256"
+        digests = [row[0] for row in comparison.ask(query, [session])]
+        if digest_of_lines(digests) != record.manifests_sha256:
+            problem = (
+                f"the {len(digests)} manifests of this session are not the {record.manifests} "
+                "that it committed"
+            )
+            yield finding(record_path(session), problem, Level.LEDGER)

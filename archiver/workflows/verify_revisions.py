@@ -1,0 +1,246 @@
+"""Files against manifests: what a worker does with some runs' folders."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import pyarrow as pa
+
+from archiver.adapters.inventory import Kind, entries, inventory
+from archiver.adapters.reading import Reader
+from archiver.adapters.row_digests import as_tables
+from archiver.adapters.storage import LocalStorage
+from archiver.domain.digest import sha256_of
+from archiver.domain.findings import RESTORE, Depth, Finding, Level, finding, run_of
+from archiver.domain.manifest import Manifest, decode_manifest, is_complete, sha256sums
+from archiver.domain.paths import MANIFEST, SHA256SUMS, is_run_folder
+from archiver.domain.rows import RevisionRows, revision_rows
+from archiver.domain.run import read_document
+from archiver.domain.run_id import RunId
+from archiver.errors import ArchiveDamaged, NotAnArchive
+
+REFETCH = f"{RESTORE}, or have it fetched again: `archiver fetch --refresh {{}}`"
+
+
+@dataclass(frozen=True, slots=True)
+class RunUnit:
+    """A run's folder, and how closely its revisions are to be looked at, by number."""
+
+    folder: str
+    revisions: Mapping[int, Depth]
+
+
+@dataclass(slots=True)
+class RevisionCheck:
+    """One revision, checked. ``sha256`` is its manifest's, None where there is no manifest.
+
+    ``has_rows`` says whether it is known what the tables should have of it; ``files`` and ``bytes``
+    count what was looked at and read.
+    """
+
+    folder: str
+    depth: Depth
+    run_id: str
+    revision: int
+    sha256: str | None = None
+    session: str | None = None
+    has_rows: bool = False
+    files: int = 0
+    bytes: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Checked:
+    """What came of some runs. ``rows`` are those that the tables should have, by table."""
+
+    revisions: list[RevisionCheck] = field(default_factory=list)
+    skipped: int = 0
+    rows: dict[str, pa.Table] = field(default_factory=dict)
+
+
+def check_runs(root: Path, units: Sequence[RunUnit], since: datetime | None = None) -> Checked:
+    """Check every file of these revisions against its manifest, and the manifest with its document.
+
+    ``root`` is the archive's folder. Those fetched before ``since`` are skipped.
+    """
+    storage = LocalStorage(root)
+    checked = Checked()
+    rows: list[RevisionRows] = []
+    for unit in units:
+        reader = Reader(storage)
+        for revision, depth in unit.revisions.items():
+            check = RevisionCheck(
+                f"{unit.folder}/r{revision}", depth, unit.folder.rpartition("/")[2], revision
+            )
+            manifest = _read_manifest(storage, check)
+            if manifest is not None and since is not None and manifest.fetched_at < since:
+                checked.skipped += 1
+                continue
+            checked.revisions.append(check)
+            if manifest is not None and (of_tables := _check(storage, reader, check, manifest)):
+                check.has_rows = True
+                rows.append(of_tables)
+    checked.rows = as_tables(rows) if rows else {}
+    return checked
+
+
+def check_by_sums(storage: LocalStorage, revision_folder: str) -> list[Finding]:
+    """Check the files of a revision whose manifest is not to be trusted, as sha256sum does."""
+    folder = revision_folder.rpartition("/")[0]
+    try:
+        lines = storage.read(f"{revision_folder}/{SHA256SUMS}").decode(errors="replace").split("\n")
+    except ArchiveDamaged as error:
+        return [finding(f"{revision_folder}/{SHA256SUMS}", error.message, Level.FILES)]
+    reader = Reader(storage)
+    found = []
+    for line in lines[:-1]:
+        sha256, _, name = line.partition("  ")
+        path = f"{folder}/{name}"
+        if ".." in name or not path.startswith(f"{folder}/r"):
+            continue
+        try:
+            if reader.digest(path)[1] != sha256:
+                found.append(_altered(path))
+        except ArchiveDamaged as error:
+            found.append(finding(path, error.message, Level.FILES))
+    return found
+
+
+def _altered(path: str) -> Finding:
+    run_id, _ = run_of(path)
+    todo = REFETCH.format(run_id)
+    return finding(path, "the bytes are not those that were stored", Level.FILES, todo)
+
+
+def _read_manifest(storage: LocalStorage, check: RevisionCheck) -> Manifest | None:
+    path = f"{check.folder}/{MANIFEST}"
+    try:
+        data = storage.read(path)
+    except ArchiveDamaged as error:
+        if storage.exists(path):
+            check.findings.append(finding(path, error.message, Level.FILES))
+        return None
+    check.sha256 = sha256_of(data)
+    try:
+        manifest = decode_manifest(data, path)
+    except ArchiveDamaged as error:
+        check.findings.append(finding(path, error.message, Level.FILES))
+        return None
+    except NotAnArchive as error:
+        check.findings.append(finding(path, error.message, Level.FILES, error.hint or RESTORE))
+        return None
+    check.session = manifest.session
+    folder = check.folder.rpartition("/")[0]
+    is_its_own = is_run_folder(folder, manifest.run_id) and manifest.revision == check.revision
+    if not is_its_own:
+        problem = f"it is that of {manifest.run_id}, revision {manifest.revision}"
+        check.findings.append(finding(path, problem, Level.FILES))
+        return None
+    return manifest
+
+
+def _check(
+    storage: LocalStorage, reader: Reader, check: RevisionCheck, manifest: Manifest
+) -> RevisionRows | None:
+    """Check a revision's files; the rows that the tables should have of it."""
+    folder = check.folder.rpartition("/")[0]
+    document = f"{folder}/{manifest.document.path}"
+    check.files = len(manifest.files)
+    for file in manifest.files:
+        path = f"{folder}/{file.path}"
+        deep = check.depth is Depth.BYTES or (path == document and check.depth is Depth.ROWS)
+        try:
+            size, sha256 = reader.digest(path) if deep else (reader.size(path), None)
+        except ArchiveDamaged as error:
+            todo = REFETCH.format(manifest.run_id)
+            check.findings.append(finding(path, error.message, Level.FILES, todo))
+            continue
+        check.bytes += size if deep else 0
+        if size != file.size:
+            problem = f"{size} bytes instead of {file.size}"
+            todo = REFETCH.format(manifest.run_id)
+            check.findings.append(finding(path, problem, Level.FILES, todo))
+        elif sha256 is not None and sha256 != file.sha256:
+            check.findings.append(_altered(path))
+    check.findings += _check_sums(storage, f"{check.folder}/{SHA256SUMS}", manifest)
+    check.findings += _stray_files(storage, check.folder, manifest)
+    if check.depth is Depth.NAMES or any(one.path == document for one in check.findings):
+        return None
+    return _project(storage, check, manifest, document)
+
+
+def _project(
+    storage: LocalStorage, check: RevisionCheck, manifest: Manifest, document: str
+) -> RevisionRows | None:
+    """The revision's rows; what the manifest says of the run is held against its document."""
+    path = f"{check.folder}/{MANIFEST}"
+    try:
+        text = storage.read(document).decode()
+        run = read_document(text, document)
+    except (ArchiveDamaged, UnicodeDecodeError) as error:
+        check.findings.append(finding(document, str(error), Level.FILES))
+        return None
+    if (manifest.run_id, manifest.status, manifest.is_final) != (
+        run.run_id,
+        run.status,
+        run.is_final,
+    ):
+        problem = f"it says {manifest.status}, the document says {run.status}"
+        check.findings.append(finding(path, problem, Level.FILES))
+    elif manifest.is_complete != is_complete(manifest.is_settled, manifest.artifacts):
+        problem = "it is not complete where it says so, or the other way round"
+        check.findings.append(finding(path, problem, Level.FILES))
+    else:
+        return revision_rows(manifest, run, text, check.folder.rpartition("/")[0])
+    return None
+
+
+def _check_sums(storage: LocalStorage, path: str, manifest: Manifest) -> Iterator[Finding]:
+    try:
+        if storage.read(path) != sha256sums(manifest).encode():
+            yield finding(path, "it does not say what the manifest says", Level.FILES)
+    except ArchiveDamaged as error:
+        yield finding(path, error.message, Level.FILES)
+
+
+def _stray_files(
+    storage: LocalStorage, revision_folder: str, manifest: Manifest
+) -> Iterator[Finding]:
+    """What lies in a revision's folder and is not listed."""
+    folder = revision_folder.rpartition("/")[0]
+    own = {f"{revision_folder}/{name}" for name in (MANIFEST, SHA256SUMS)}
+    own |= {f"{folder}/{file.path}" for file in manifest.files}
+    folders = {path.rpartition("/")[0] for path in own}
+    for path in inventory(storage, revision_folder, own, folders):
+        yield stray(path)
+
+
+def stray(path: str, problem: str = "nothing in the archive lists it") -> Finding:
+    """Something that does not belong where it lies."""
+    return finding(path, problem, Level.STRAY, "Find out who put it there, and remove it")
+
+
+def run_units(storage: LocalStorage, folder: str, findings: list[Finding]) -> Iterator[int]:
+    """The revisions in a run's folder, in order; what else is there goes to ``findings``."""
+    numbers = []
+    name = folder.rpartition("/")[2]
+    if not _is_run_id(name):
+        findings.append(stray(folder, "its name is no run id"))
+        return
+    for entry, kind in entries(storage, folder):
+        number = entry[1:]
+        if kind is Kind.FOLDER and entry[:1] == "r" and number.isdecimal() and number[0] != "0":
+            numbers.append(int(number))
+        else:
+            findings.append(stray(f"{folder}/{entry}"))
+    yield from sorted(numbers)
+
+
+def _is_run_id(text: str) -> bool:
+    try:
+        RunId(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,102 @@
+"""What there is to be checked: the runs' folders, in order; and what does not belong there."""
+
+import re
+from collections.abc import Callable, Iterator
+
+from archiver.adapters.inventory import Kind, entries
+from archiver.adapters.storage import LocalStorage
+from archiver.domain.findings import Depth, Finding
+from archiver.domain.paths import (
+    ARCHIVE_FILE,
+    LEDGER_FOLDER,
+    README_FILE,
+    RUNS_FOLDER,
+    TABLES_FOLDER,
+    TEMPORARY_FOLDER,
+)
+from archiver.workflows.verify_revisions import RunUnit, run_units, stray
+
+_BATCH = 64
+"""Revisions that a worker gets at once."""
+_TOP = {
+    ARCHIVE_FILE: Kind.FILE,
+    README_FILE: Kind.FILE,
+    **dict.fromkeys((RUNS_FOLDER, TABLES_FOLDER, LEDGER_FOLDER, TEMPORARY_FOLDER), Kind.FOLDER),
+    "lost+found": Kind.FOLDER,
+}
+_DIGITS = (
+    re.compile(r"\d{4}", re.ASCII),
+    re.compile(r"\d\d", re.ASCII),
+    re.compile(r"\d\d", re.ASCII),
+)
+_UNDATED = "undated"
+
+
+def batches(
+    storage: LocalStorage,
+    run_ids: frozenset[str],
+    choose: Callable[[str], Depth | None],
+    walked: Callable[[list[str]], None],
+    findings: list[Finding],
+) -> Iterator[list[RunUnit]]:
+    """The revisions to check, some at a time; of ``run_ids`` only, where there are any.
+
+    ``choose`` says how closely to look at the revision in a folder, ``walked`` hears of all.
+    What does not belong where it lies goes to ``findings``.
+    """
+    batch: list[RunUnit] = []
+    folders: list[str] = []
+    count = 0
+    for folder in _run_folders(storage, run_ids, findings):
+        numbers = list(run_units(storage, folder, findings))
+        paths = [f"{folder}/r{number}" for number in numbers]
+        folders += paths
+        chosen = {n: d for n, path in zip(numbers, paths, strict=True) if (d := choose(path))}
+        if chosen:
+            batch.append(RunUnit(folder, chosen))
+            count += len(chosen)
+        if not numbers:
+            findings.append(stray(folder, "there is no revision of a run in it"))
+        if count >= _BATCH or len(folders) >= 16 * _BATCH:
+            walked(folders)
+            if batch:
+                yield batch
+            batch, folders, count = [], [], 0
+    walked(folders)
+    if batch:
+        yield batch
+
+
+def stray_at_top(storage: LocalStorage) -> Iterator[Finding]:
+    """What lies in the archive's own folder and is no part of it."""
+    for name, kind in entries(storage, ""):
+        if _TOP.get(name) is not kind:
+            yield stray(name)
+
+
+def _run_folders(
+    storage: LocalStorage, run_ids: frozenset[str], findings: list[Finding]
+) -> Iterator[str]:
+    for day in _days(storage, RUNS_FOLDER, 0, findings):
+        for name, kind in entries(storage, day):
+            path = f"{day}/{name}"
+            if run_ids and name not in run_ids:
+                continue
+            if kind is Kind.FOLDER:
+                yield path
+            else:
+                findings.append(stray(path))
+
+
+def _days(storage: LocalStorage, folder: str, depth: int, findings: list[Finding]) -> Iterator[str]:
+    if depth == len(_DIGITS):
+        yield folder
+        return
+    for name, kind in entries(storage, folder):
+        path = f"{folder}/{name}"
+        if kind is Kind.FOLDER and depth == 0 and name == _UNDATED:
+            yield path
+        elif kind is Kind.FOLDER and _DIGITS[depth].fullmatch(name):
+            yield from _days(storage, path, depth + 1, findings)
+        else:
+            findings.append(stray(path))

@@ -1,0 +1,277 @@
+"""Whatever harm is done to an archive is found by name, once, and nothing else with it."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from archiver.adapters.storage import LocalStorage
+from archiver.domain.findings import Finding
+from archiver.workflows.verify import find_damage
+from tests.cli.running import Command, Fetch, point_to
+from tests.lying_server import LyingServer, png, task_run, webm
+from tests.workflows.held import Held
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three sessions with a run each, and a check."""
+    root = tmp_path_factory.mktemp("verify") / "archive"
+    with LyingServer() as server, pytest.MonkeyPatch.context() as patch:
+        point_to(server, patch)
+        fetch = Fetch(Command())
+        for name in ("tsk_1", "tsk_2", "tsk_3"):
+            run = task_run(
+                name,
+                "failed",
+                recording=server.artifact(webm()),
+                screenshots=[server.artifact(png(), "screenshot")],
+                downloads=[server.artifact(b"%PDF-1.7", "download")],
+                errors=[{"error_code": "A"}],
+            )
+            server.add_run(run)
+            fetch(name, "--archive", root)
+        Command()("verify", "--archive", root)
+    return root
+
+
+@pytest.fixture
+def root(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "archive"))
+
+
+def damage(root: Path) -> list[Finding]:
+    return find_damage(LocalStorage(root))
+
+
+def paths(root: Path) -> list[str]:
+    return [finding.path for finding in damage(root)]
+
+
+def flip(path: Path, bit: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(data)
+
+
+def kind_of(path: Path) -> str:
+    if path.parts[0] == "tables":
+        return path.parts[1]
+    return path.suffix if path.parts[0] == "ledger" else path.name
+
+
+def test_an_archive_that_is_intact_has_no_findings(root: Path) -> None:
+    assert damage(root) == []
+
+
+def test_one_flipped_bit_is_found_in_every_kind_of_file(root: Path) -> None:
+    files = sorted(p.relative_to(root) for p in root.rglob("*") if p.is_file())
+    kinds = {kind_of(path): path for path in files if path.parts[0] != "tmp"}
+    assert len(kinds) == 8 + 6 + 3  # of runs and the root; tables; ledger
+    for number, path in enumerate(kinds.values()):
+        whole = (root / path).read_bytes()
+        for share in (0.1, 0.5, 0.98):
+            flip(root / path, int(len(whole) * share) * 8 + number % 8)
+            assert paths(root) == [str(path)], f"{path}, {share}"
+            (root / path).write_bytes(whole)
+
+
+def rewritten(root: Path) -> Path:
+    """A run's document altered, and manifest and sums made to match."""
+    folder = Held(root).run("tsk_2") / "r1"
+    document = (folder / "run.json").read_bytes().replace(b'"failed"', b'"wailed"')
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    manifest["status"], manifest["is_final"] = "wailed", False
+    manifest["document"]["sha256"] = hashlib.sha256(document).hexdigest()
+    (folder / "run.json").write_bytes(document)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    sums = (folder / "SHA256SUMS").read_text().split("\n")
+    sums[0] = f"{manifest['document']['sha256']}  r1/run.json"
+    (folder / "SHA256SUMS").write_text("\n".join(sums))
+    return folder / "manifest.json"
+
+
+def test_a_manifest_that_was_rewritten_with_all_below_it_is_found(root: Path) -> None:
+    manifest = rewritten(root)
+    assert paths(root) == [str(manifest.relative_to(root))]
+    # What else was harmed in its run is found all the same.
+    flip(manifest.parent / "recording.webm", 77)
+    assert paths(root) == [
+        str(path.relative_to(root)) for path in (manifest, manifest.parent / "recording.webm")
+    ]
+
+
+def records(root: Path) -> list[Path]:
+    return sorted((root / "ledger").glob("*.json"))
+
+
+def of_session(record: Path) -> list[Path]:
+    return sorted(record.parent.glob(f"{record.stem}.*"))
+
+
+def test_a_session_deleted_from_the_middle_is_found(root: Path) -> None:
+    victim = records(root)[1]
+    victim.unlink()
+    assert paths(root) == [f"ledger/{victim.name}"]
+    for path in of_session(victim):
+        path.unlink()
+    assert paths(root) == [f"ledger/{victim.name}"]
+
+
+def test_the_last_session_deleted_is_found(root: Path) -> None:
+    for record in records(root)[2:]:  # the check too: it committed nothing
+        for path in of_session(record):
+            path.unlink()
+    (path,) = paths(root)
+    assert path.endswith(".json")
+    assert path not in [f"ledger/{record.name}" for record in records(root)]
+
+
+@pytest.mark.parametrize("endings", [[".json"], [".json", ".sha256", ".head"]])
+def test_two_sessions_that_were_swapped_are_found(root: Path, endings: list[str]) -> None:
+    first, second = records(root)[0], records(root)[1]
+    for ending in endings:
+        one, other = first.with_suffix(ending), second.with_suffix(ending)
+        # with_suffix takes the part behind the last dot
+        data = one.read_bytes(), other.read_bytes()
+        other.write_bytes(data[0])
+        one.write_bytes(data[1])
+    found = set(paths(root))
+    assert {f"ledger/{first.name}", f"ledger/{second.name}"} <= found
+    assert {Path(path).suffix for path in found} <= {".json", ".head"}
+    assert len(found) == 2 + 2 * (".head" in endings)
+
+
+def test_a_record_that_was_added_is_found(root: Path) -> None:
+    first = records(root)[0]
+    added = first.with_name(first.name.replace(first.stem[-8:], "ffffffff"))
+    added.write_bytes(first.read_bytes().replace(first.stem.encode(), added.stem.encode()))
+    assert paths(root) == [f"ledger/{added.name}"]
+
+
+def change_row(root: Path, table: str, column: str, value: object) -> Path:
+    """Write a table's file of tsk_2 anew, with another value in one column."""
+    for path in Held(root).table_files(table):
+        rows = pq.read_table(path, partitioning=None)
+        if "tsk_2" in rows["run_id"].to_pylist():
+            place = rows.schema.get_field_index(column)
+            values = pa.array([value] * len(rows), rows.schema.field(place).type)
+            changed = rows.set_column(place, rows.schema.field(place), values)
+            pq.write_table(changed.replace_schema_metadata(None), path)
+            return path
+    raise AssertionError(table)
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        ("runs", "status", "completed"),
+        ("runs", "step_count", 77),
+        ("documents", "document", "{}"),
+        ("artifacts", "sha256", "0" * 64),
+        ("errors", "error_code", None),
+    ],
+)
+def test_a_row_that_was_changed_is_found(
+    root: Path, table: str, column: str, value: object
+) -> None:
+    path = change_row(root, table, column, value)
+    (found,) = damage(root)
+    assert (found.run_id, found.revision, found.table) == ("tsk_2", 1, table)
+    assert found.columns == (column,)
+    assert found.path == str(path.relative_to(root))
+    assert "reindex" in found.todo
+
+
+def test_rows_that_are_gone_or_too_many_are_found(root: Path, tmp_path: Path) -> None:
+    path = change_row(root, "errors", "error_code", "A")
+    assert damage(root) == []  # written by others, but the same
+    rows = pq.read_table(path, partitioning=None)
+    pq.write_table(pa.concat_tables([rows, rows]), path)
+    (found,) = damage(root)
+    assert (found.path, found.run_id, found.table) == (
+        str(path.relative_to(root)), "tsk_2", "errors",
+    )  # fmt: skip
+    assert "2 rows instead of 1" in found.problem
+    path.unlink()
+    (found,) = damage(root)
+    assert (found.path, found.run_id, found.table) == ("tables/errors", "tsk_2", "errors")
+
+
+def add_file(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("x")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("notes.txt", "more/x", "runs/2026/x", "runs/odd", "ledger/x.json", "tables/x"),
+        *("tables/runs/fetched=2026-11/x.parquet", "tables/runs/odd/x.parquet"),
+    ],
+)
+def test_a_file_that_was_added_is_found(root: Path, name: str) -> None:
+    add_file(root / name)
+    expected = "more" if name == "more/x" else name
+    assert paths(root) == [expected]
+
+
+@pytest.mark.parametrize("name", ["x", "r1/x", "r1/screenshots/02.png", "r1/more/x", "r7/run.json"])
+def test_a_file_that_was_added_to_a_run_is_found(root: Path, name: str) -> None:
+    folder = Held(root).run("tsk_2")
+    add_file(folder / name)
+    (found,) = damage(root)
+    stray = str(folder.relative_to(root) / name)
+    assert stray.startswith(found.path)
+    assert found.run_id == "tsk_2"
+
+
+def test_a_link_in_the_place_of_a_file_is_found(root: Path) -> None:
+    path = Held(root).run("tsk_2") / "r1/recording.webm"
+    elsewhere = path.rename(root.parent / "elsewhere")
+    path.symlink_to(elsewhere)
+    (found,) = damage(root)
+    assert found.path == str(path.relative_to(root))
+    assert "link" in found.problem
+
+
+def test_a_run_that_was_removed_whole_is_found(root: Path) -> None:
+    folder = Held(root).run("tsk_2")
+    shutil.rmtree(folder)
+    assert paths(root) == [str(folder.relative_to(root))]
+
+
+def test_a_revision_that_nobody_committed_is_found(root: Path) -> None:
+    folder = Held(root).run("tsk_2")
+    shutil.copytree(folder / "r1", folder / "r2")
+    assert paths(root) == [str(folder.relative_to(root) / "r2/manifest.json")]
+
+
+def test_a_manifest_that_is_gone_is_found(root: Path) -> None:
+    path = Held(root).run("tsk_2") / "r1/manifest.json"
+    path.unlink()
+    assert paths(root) == [str(path.relative_to(root))]
+
+
+HARMS: list[Callable[[Path], object]] = [
+    lambda root: (root / "archive.json").write_text("{}"),
+    lambda root: (root / "archive.json").write_text('{"format": 9}'),
+    lambda root: (root / "archive.json").unlink(),
+]
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_an_archive_whose_first_file_was_harmed_is_checked(
+    root: Path, harm: Callable[[Path], object], archiver: Command
+) -> None:
+    harm(root)
+    ran = archiver("verify", "--json", "--archive", root, code=4)
+    (found,) = ran.json["integrity"]["findings"]
+    assert found["path"] == "archive.json"
+    assert ran.json["head"] is None
+    assert "could not be recorded" in ran.err
