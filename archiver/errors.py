@@ -12,6 +12,7 @@ The tree, by exit code (design: 0 fine, 1 a bug, 130 interrupted):
           ``DownloadFailed``
     * ``ArchiveUnwritable``, ``SystemLimit``, ``WorkerLost`` (3): the disk or the machine refuses;
       the batch stops
+    * ``RunsOnHold`` (3): nothing was removed
     * ``StampRefused`` (3): what was done counts, but without a time stamp
     * ``ArchiveDamaged`` (4): what is stored is not what was stored; ``ProofInvalid`` (4)
     * ``NotAnArchive`` (10), ``ArchiveLocked`` (11), ``KeyRefused`` (12)
@@ -66,6 +67,12 @@ class UsageError(ArchiverError):
 
 class InvalidRunId(UsageError, ValueError):
     """A text that is no run id."""
+
+
+class RunsOnHold(ArchiverError):
+    """Runs that are to be removed are on hold."""
+
+    exit_code = ExitCode.INCOMPLETE
 
 
 class RunError(ArchiverError):

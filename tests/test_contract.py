@@ -17,7 +17,7 @@ COLUMNS = {
         "request_data_extraction_schema request_error_code_mapping request_model "
         "request_extra_http_headers request_max_screenshot_scrolls request_browser_session_id "
         "workflow_id request_parameters request_metadata problems session fetched_at "
-        "document_sha256 path redacted"
+        "document_sha256 path redacted removed"
     ),
     "documents": "run_id revision output document session fetched_at",
     "artifacts": (

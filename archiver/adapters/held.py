@@ -35,7 +35,7 @@ SELECT run_id, max(revision) AS last FROM run_revisions WHERE revision > 1 GROUP
 _HELD = """
 CREATE TEMP VIEW held AS
 SELECT run_id FROM run_revisions LEFT JOIN last_revisions USING (run_id)
-WHERE is_complete AND revision = coalesce(last, revision) AND NOT {refresh}
+WHERE is_complete AND revision = coalesce(last, revision) AND (removed IS NOT NULL OR NOT {refresh})
 """
 _UNUSUAL = """
 CREATE TEMP TABLE unusual AS

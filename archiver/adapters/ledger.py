@@ -83,6 +83,23 @@ def read_list(storage: LocalStorage, session: str) -> list[ListedManifest]:
     return decode_list(storage.read(path), path)
 
 
+def sessions_with_ids(storage: LocalStorage) -> list[SessionId]:
+    """The sessions beside whose record lies a list of the ids that it is about, oldest first."""
+    names = storage.names(LEDGER_FOLDER)
+    return [session for name in names if (session := session_of(name, IDS_ENDING))]
+
+
+def read_ids(storage: LocalStorage, record: LedgerRecord) -> list[str]:
+    """The ids that a session was about, as its record vouches for. Raises ArchiveDamaged."""
+    path = ids_path(record.session)
+    data = storage.read(path)
+    if sha256_of(data) != record.ids_sha256:
+        raise ArchiveDamaged(
+            f"{path} is not what its record says", hint="`archiver verify` says what else is not"
+        )
+    return data.decode().split()
+
+
 def append_record(
     storage: LocalStorage,
     record: LedgerRecord,

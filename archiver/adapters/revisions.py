@@ -94,9 +94,9 @@ def prepare_revision(
     sums = f"{revision_name(manifest.revision)}/{SHA256SUMS}"
     staged: list[tuple[Staged, str]] = []
     try:
-        for path, text in ((manifest.document.path, document), (sums, sha256sums(manifest))):
-            if text is not None:
-                staged.append((storage.stage_bytes(text.encode()), path))
+        if manifest.document is not None and document is not None:
+            staged.append((storage.stage_bytes(document.encode()), manifest.document.path))
+        staged.append((storage.stage_bytes(sha256sums(manifest).encode()), sums))
         encoded = encode_manifest(manifest)
         last = storage.stage_bytes(encoded)
     except BaseException:
@@ -151,6 +151,13 @@ def _above(folder: str) -> Iterator[str]:
         yield folder
         folder = folder.rpartition("/")[0]
     yield ""
+
+
+def earlier_revisions(storage: LocalStorage, revision_folder: str) -> list[str]:
+    """The folders of a run's revisions before this one, oldest first."""
+    folder, _, name = revision_folder.rpartition("/")
+    earlier = sorted(r for r in _revisions(storage, folder) if r < int(name[1:]))
+    return [f"{folder}/{revision_name(revision)}" for revision in earlier]
 
 
 def remove_uncommitted(storage: LocalStorage, revision_folder: str) -> None:

@@ -14,6 +14,7 @@ from archiver.cli.config import DEFAULT_CONFIG, read_defaults
 from archiver.cli.demo import demo
 from archiver.cli.export import export
 from archiver.cli.fetch import fetch
+from archiver.cli.forgetting import erase, prune
 from archiver.cli.keygen import keygen
 from archiver.cli.ledger import ledger
 from archiver.cli.prove import check_proof, prove
@@ -68,7 +69,7 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 for _command in (
     *(fetch, query, report, show, verify, export, reindex),
-    *(ledger, prove, check_proof, keygen, demo),
+    *(ledger, prove, check_proof, keygen, prune, erase, demo),
 ):
     cli.add_command(_command)
 

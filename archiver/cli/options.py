@@ -10,14 +10,14 @@ import click
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
-_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s*([smhdw]?)", re.ASCII)
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s*([smhdwy]?)", re.ASCII)
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "y": 31_557_600}
 _LONGEST = 36_500 * 86_400
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([kmgt]?)(i?)b?", re.ASCII | re.IGNORECASE)
 
 
 class Duration(click.ParamType[timedelta]):
-    """A span of time: ``90``, ``30s``, ``10m``, ``2h``, ``1d``, ``2w``."""
+    """A span of time: ``90``, ``30s``, ``10m``, ``2h``, ``1d``, ``2w``, ``7y`` (of 365.25 days)."""
 
     name = "duration"
 
@@ -28,7 +28,7 @@ class Duration(click.ParamType[timedelta]):
             return value
         match = _DURATION.fullmatch(str(value).strip().lower())
         if match is None:
-            self.fail(f"{value!r} is no duration: use 30s, 10m, 2h, 1d or 2w", param, ctx)
+            self.fail(f"{value!r} is no duration: use 30s, 10m, 2h, 1d, 2w or 7y", param, ctx)
         seconds = float(match[1]) * _SECONDS[match[2]]
         if seconds > _LONGEST:
             self.fail(f"{value!r} is longer than a hundred years", param, ctx)

@@ -5,6 +5,7 @@ folder: what has not changed since an earlier revision is listed with its path t
 """
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 
 import msgspec
@@ -72,8 +73,51 @@ class ArtifactEntry(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("verified means that the digest is the one expected")
 
 
+class RemovedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A document (without ordinal) or an artifact that was removed; its name is not kept."""
+
+    kind: str
+    ordinal: Counter | None = None
+    state: ArtifactState | None = None
+    media_type: str | None = None
+    size: Size
+    sha256: HexDigest
+
+
+class RemovedRevision(msgspec.Struct, frozen=True, kw_only=True):
+    """A revision that was removed: its manifest's path in the archive and digest, and its files."""
+
+    manifest: str
+    sha256: HexDigest
+    session: str | None
+    files: tuple[RemovedFile, ...] = ()
+
+
+class RemovalKind(StrEnum):
+    """Why a run was removed: it had been kept long enough, or somebody's data had to go."""
+
+    PRUNED = "pruned"
+    ERASED = "erased"
+
+
+class Removal(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tombstone says: what there was of the run, and who removed it when and why."""
+
+    kind: RemovalKind
+    at: Instant
+    user: str | None
+    host: str | None
+    reason: str
+    run_type: str | None = None
+    created_at: Instant | None = None
+    queued_at: Instant | None = None
+    started_at: Instant | None = None
+    finished_at: Instant | None = None
+    revisions: tuple[RemovedRevision, ...]
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """One committed state of a run."""
+    """One committed state of a run. A tombstone has ``removed`` in place of a document."""
 
     format: Annotated[int, msgspec.Meta(ge=1)] = FORMAT
     run_id: str
@@ -86,15 +130,25 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     is_final: bool
     is_settled: bool
     is_complete: bool
-    document: FileEntry
+    document: FileEntry | None
     document_sha256: HexDigest
     artifacts: tuple[ArtifactEntry, ...]
     redacted: Size | None = None
     """Places that were masked because the user wanted it; None where nothing was to be masked."""
+    removed: Removal | None = None
 
     def __post_init__(self) -> None:
         RunId(self.run_id)
         RunId(self.asked_id)
+        if (self.document is None) != (self.removed is not None):
+            raise ValueError("a revision has a document, unless all was removed")
+        if self.removed is not None and self.artifacts:
+            raise ValueError("what was removed has no artifacts")
+
+    @property
+    def removed_kind(self) -> RemovalKind | None:
+        """Whether all of the run was removed, and why."""
+        return self.removed.kind if self.removed else None
 
     @property
     def files(self) -> list[FileEntry]:
@@ -104,7 +158,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             for a in self.artifacts
             if a.path is not None and a.size is not None and a.sha256 is not None
         ]
-        return [self.document, *held]
+        return [self.document, *held] if self.document else held
 
 
 def is_complete(settled: bool, artifacts: tuple[ArtifactEntry, ...]) -> bool:

@@ -114,7 +114,7 @@ def next_revision(
     settled = settled and not any(isinstance(s, Entered) and s.failure for s in settlements)
     document = answer.document.encode()
     digest = sha256_of(document)
-    is_new = held is None or held.document.sha256 != digest
+    is_new = held is None or held.document is None or held.document.sha256 != digest
     manifest = Manifest(
         run_id=answer.run.run_id,
         asked_id=asked,
@@ -131,7 +131,7 @@ def next_revision(
             size=len(document),
             sha256=digest,
         )
-        if held is None or is_new
+        if held is None or held.document is None or is_new
         else held.document,
         document_sha256=answer.received_sha256,
         artifacts=artifacts,

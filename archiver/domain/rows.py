@@ -50,14 +50,14 @@ class RevisionRows(msgspec.Struct, frozen=True):
     """The rows of one revision."""
 
     run: Row
-    document: Row
+    document: Row | None
     artifacts: tuple[Row, ...]
     errors: tuple[Row, ...]
 
     def by_table(self) -> tuple[tuple[Table, tuple[Row, ...]], ...]:
         """The rows with their tables, ``runs`` last: that is the order they are written in."""
         return (
-            (DOCUMENTS, (self.document,)),
+            (DOCUMENTS, (self.document,) if self.document else ()),
             (ARTIFACTS, self.artifacts),
             (ERRORS, self.errors),
             (RUNS, (self.run,)),
@@ -83,6 +83,8 @@ def _attribute(column: str) -> str:
         return f"manifest.{column}"
     if column == "path":
         return "path"
+    if column == "removed":
+        return "manifest.removed_kind"
     if column.startswith("request_") or column in _REQUEST_COLUMNS:
         return f"run.request.{column}"
     return f"run.{column}"
@@ -98,16 +100,19 @@ _run_row = attrgetter(*map(_attribute, RUNS.column_names))
 _fetch_row = attrgetter(*FETCHES.column_names)
 
 
-def revision_rows(manifest: Manifest, run: Run, document: str, folder: str) -> RevisionRows:
+def revision_rows(manifest: Manifest, run: Run, document: str | None, folder: str) -> RevisionRows:
     """The rows of a revision.
 
-    ``document`` is its run.json and ``run`` what was read from it; ``folder`` is the run's folder.
+    ``document`` is its run.json, None where all was removed; ``run`` is what was read from it, and
+    ``folder`` the run's folder.
     """
     key = (manifest.run_id, manifest.revision)
     path = f"{folder}/{revision_name(manifest.revision)}"
     return RevisionRows(
         run=_run_row(_Revision(run, manifest, path)),
-        document=(*key, run.output, document, manifest.session, manifest.fetched_at),
+        document=(*key, run.output, document, manifest.session, manifest.fetched_at)
+        if document is not None
+        else None,
         artifacts=tuple((*key, *_artifact_row(a, folder)) for a in manifest.artifacts),
         errors=tuple(
             (*key, e.ordinal, e.error_code, e.reasoning, e.confidence, e.error) for e in run.errors

@@ -133,6 +133,7 @@ RUNS = Table(
         _required("document_sha256", _T.TEXT, "SHA-256 of the answer's bytes as received"),
         _required("path", _T.TEXT, "The revision's folder in the archive"),
         Column("redacted", _T.INTEGER, "Places masked by --redact and --redact-path, if any given"),
+        Column("removed", _T.TEXT, "pruned or erased, where all of the run was removed"),
     ),
     sorted_by=("run_id", "revision"),
 )

@@ -81,7 +81,7 @@ class NewTables:
 
     def keep(self, path: str) -> None:
         """Take over a file of the old tables."""
-        new = self._place(path.removeprefix(f"{TABLES_FOLDER}/"))
+        new = self.place(path.removeprefix(f"{TABLES_FOLDER}/"))
         if not self._storage.link(path, new):
             self._unsynced.append(new)
 
@@ -91,10 +91,14 @@ class NewTables:
             sources = [path for n in names if (path := month.flushes[n].get(table)) is not None]
             if sources:
                 name = flush_name(self._session, number)
-                target = self._place(flush_path(table, month.fetched, name))
+                target = self.place(flush_path(table, month.fetched, name))
                 rows_aside = f"{TEMPORARY_FOLDER}/{self._session}.rows"
                 merge_files(self._storage, table, sources, target, rows_aside, self._check_stop)
-                self._unsynced.append(target)
+                self.written(target)
+
+    def written(self, path: str) -> None:
+        """A new file is whole, not synced yet."""
+        self._unsynced.append(path)
 
     def replace_old(self) -> None:
         """Give the new tables the place of the old ones, at once and durably."""
@@ -103,7 +107,7 @@ class NewTables:
         self._storage.replace_folder(self._aside, TABLES_FOLDER)
         self._storage.remove_empty(TABLES_ASIDE)
 
-    def _place(self, path: str) -> str:
+    def place(self, path: str) -> str:
         """Where a file of the tables lies aside; its folders are made."""
         folder = f"{self._aside}/{path}".rpartition("/")[0]
         if folder not in self._folders:
@@ -136,7 +140,7 @@ def compact(
     before = sum(len(month.paths(names)) for month, groups in plan for names in groups)
     if plan:
         on_start(before)
-    numbers = itertools.count(_first_free_number(writer))
+    numbers = itertools.count(first_free_number(writer))
     after = 0
     damage: ArchiveDamaged | None = None
     for month, groups in plan:
@@ -184,7 +188,7 @@ def compact_if_many(writer: Writer, world: Surroundings) -> None:
         world.report(CompactionFailed(error))
 
 
-def _first_free_number(writer: Writer) -> int:
+def first_free_number(writer: Writer) -> int:
     """The number of the session's next flush, one from 1 on that no table has."""
     prefix = f"{writer.session}-"
     taken = [

@@ -134,6 +134,8 @@ class RunArchiver:
         run, storage = answer.run, self._writer.storage
         folder = folder_of(answer, self._folders)
         held = latest_revision(storage, folder)
+        if held is not None and held.removed is not None:
+            return RunResult(Archived(question.answered(Outcome.UNCHANGED, run.run_id)))
         links = FreshLinks(answer.sources, lambda: self._ask_again(question, run.run_id))
         decisions = self._asker.plan(answer, held)
         settlements = self._fetcher.act(run.run_id, decisions, question.tally, links)

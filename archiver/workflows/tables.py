@@ -17,11 +17,13 @@ from archiver.domain.compaction import groups
 from archiver.domain.ledger import ListedManifest, list_path, manifest_path
 from archiver.domain.manifest import Manifest
 from archiver.domain.paths import MANIFEST, TABLES_FOLDER, TEMPORARY_FOLDER
+from archiver.domain.removal import removed_run
 from archiver.domain.rows import RevisionRows, revision_rows
 from archiver.domain.run import read_document
 from archiver.domain.tables import RUNS, TABLES
 from archiver.errors import ArchiveDamaged, ArchiverError
 from archiver.workflows.compaction import MonthFiles, NewTables, months_in
+from archiver.workflows.removal import read_tombstones, remove_earlier, remove_rows
 
 LOGS = tuple(table for table in TABLES if table.is_log)
 FLUSH_BYTES = 8 << 20
@@ -32,6 +34,8 @@ def project(storage: LocalStorage, revision_folder: str) -> tuple[Manifest, Revi
     """The rows of a committed revision. Raises ArchiveDamaged when its files cannot be read."""
     manifest = revisions.read_manifest(storage, revision_folder)
     folder = revision_folder.rpartition("/")[0]
+    if manifest.document is None:
+        return manifest, revision_rows(manifest, removed_run(manifest), None, folder)
     path = f"{folder}/{manifest.document.path}"
     try:
         document = storage.read(path).decode()
@@ -68,6 +72,8 @@ def recover(writer: Writer) -> Recovered:
         return Recovered()
     _remove_half_flushes(storage)
     committed = _settle_journals(writer)
+    if tombstones := read_tombstones(storage, committed):
+        remove_rows(writer, tombstones.values())
     known = revisions_in_tables(storage, committed)
     buffer = RowBuffer()
     sessions = {}
@@ -164,7 +170,10 @@ def _settle_journals(writer: Writer) -> list[str]:
     committed = [f for f in announced if writer.storage.exists(f"{f}/{MANIFEST}")]
     for folder in announced.keys() - set(committed):
         revisions.remove_uncommitted(writer.storage, folder)
-    return committed
+    for folder in read_tombstones(writer.storage, committed):
+        remove_earlier(writer.storage, folder)
+    # What such a session committed before it removed the run is gone with it.
+    return [f for f in committed if writer.storage.exists(f"{f}/{MANIFEST}")]
 
 
 def _remove_half_flushes(storage: LocalStorage) -> None:

@@ -190,6 +190,7 @@ def test_sha256sums_lists_every_file_as_sha256sum_takes_it() -> None:
         entry(DOWNLOAD, 2, path="r2/downloads/a b é.pdf", sha256=digest("b")),
         revision=2,
     )
+    assert of.document is not None
     assert sha256sums(of) == (
         f"{of.document.sha256}  r1/run.json\n"
         f"{digest('a')}  r1/recording.webm\n"

@@ -112,6 +112,7 @@ def test_the_first_revision_holds_document_and_artifacts(name: str) -> None:
     stored = answer.document.encode()
     assert new.document == answer.document
     assert new.manifest.revision == 1
+    assert new.manifest.document is not None
     assert new.manifest.document.path == "r1/run.json"
     assert new.manifest.document.size == len(stored)
     assert new.manifest.document.sha256 == sha256_of(stored)
@@ -155,6 +156,7 @@ def test_a_changed_answer_gets_a_revision_with_its_own_document() -> None:
     held = committed(read(document(status="running")), settled=False).manifest
     new = committed(read(document()), held=held)
     assert new.manifest.revision == 2
+    assert new.manifest.document is not None
     assert new.manifest.document.path == "r2/run.json"
     assert new.document is not None
     assert (held.is_final, new.manifest.is_final) == (False, True)

@@ -158,7 +158,9 @@ def test_every_column_of_runs_is_right_for_a_real_answer(name: str) -> None:
 @pytest.mark.parametrize("name", SAMPLE_NAMES)
 def test_the_document_of_a_real_answer_is_whole(name: str) -> None:
     real = json.loads(sample(name))
-    row = named(DOCUMENTS, rows_of(read_sample(name)).document)
+    of_documents = rows_of(read_sample(name)).document
+    assert of_documents is not None
+    row = named(DOCUMENTS, of_documents)
     assert json.loads(row.pop("output") or "null") == json.loads(row["document"])["output"]
     kept = json.loads(row.pop("document"))
     assert list(kept) == list(real)

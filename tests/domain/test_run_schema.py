@@ -123,6 +123,7 @@ def test_a_value_arrives_in_the_column_that_the_schema_names(place: Place) -> No
     rows = rows_of(answer, *artifacts)
     if place[-1] in ("extra_http_headers", "cdp_connect_headers"):
         value = dict.fromkeys(value, MASK)
+    assert rows.document is not None
     assert at_place(json.loads(rows.document[3]), place) == value  # type: ignore[arg-type]
 
     name, _, column = of["x-column"].partition(".")
@@ -145,7 +146,16 @@ def test_a_value_arrives_in_the_column_that_the_schema_names(place: Place) -> No
 DERIVED = {
     *("revision", "is_final", "is_settled", "is_complete", "error_codes", "queue_seconds"),
     *("run_seconds", "total_seconds", "downloaded_file_count", "screenshot_count"),
-    *("has_recording", "problems", "session", "fetched_at", "document_sha256", "path", "redacted"),
+    *(
+        "has_recording",
+        "problems",
+        "session",
+        "fetched_at",
+        "document_sha256",
+        "path",
+        "redacted",
+        "removed",
+    ),
 }
 
 

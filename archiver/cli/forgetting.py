@@ -1,0 +1,211 @@
+"""``archiver prune`` and ``archiver erase``: runs that are not kept any longer."""
+
+import json
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from archiver.cli.options import Duration, archive_option, json_option
+from archiver.cli.sign_off import sign_off, sign_off_options
+from archiver.cli.text import printable, readable_bytes
+from archiver.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from archiver.adapters.chosen_runs import Choice
+    from archiver.domain.manifest import RemovalKind
+    from archiver.workflows.forgetting import Chosen, Forgotten
+
+_NAMED = 20
+
+
+@click.command()
+@archive_option
+@click.option(
+    "--older-than",
+    type=Duration(),
+    help="Runs that ended so long ago, whatever they are: 7y, 90d.",
+)
+@click.option(
+    "--rule",
+    multiple=True,
+    metavar="RULE",
+    help="Runs of a kind: 'older-than=90d status=completed run-type=task_v2 workflow=wpid_1' "
+    "(repeatable; all but older-than may be left out).",
+)
+@click.option("--reason", help="Why, for the ledger [default: the rules].")
+@click.option("--dry-run", is_flag=True, help="Show what would go, remove nothing.")
+@sign_off_options
+@json_option
+def prune(archive: Path, **options: Any) -> int:
+    """Remove the artifacts and documents of old runs, but for those on hold.
+
+    Of each run a tombstone stays: id, status, times, and the digests of what was there. A run's
+    age is counted from its end.
+    """
+    from datetime import UTC, datetime
+
+    from archiver.adapters.chosen_runs import Where
+    from archiver.domain.manifest import RemovalKind
+    from archiver.domain.retention import condition_of
+
+    rules = _rules(options)
+    words = [*options["rule"]]
+    if options["older_than"] is not None:
+        words.insert(0, f"older-than={options['older_than'].days}d")
+    reason = (options["reason"] or "").strip() or "kept long enough: " + "; ".join(words)
+    choice = Where(condition_of(rules, datetime.now(UTC)))
+    return _remove(archive, RemovalKind.PRUNED, reason, choice, options)
+
+
+@click.command()
+@click.argument("run_ids", nargs=-1, metavar="[RUN_ID]...")
+@click.option("--ids", multiple=True, metavar="FILE", help="File with run ids, as fetch takes it.")
+@click.option("--column", default="run_id", show_default=True, help="Its column with the ids.")
+@click.option(
+    "--where", metavar="SQL", help="Runs for which this condition over the view runs holds."
+)
+@archive_option
+@click.option("--reason", help="Why, for the ledger and the tombstones; name nobody in it.")
+@click.option("--dry-run", is_flag=True, help="Show what would go, remove nothing.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@sign_off_options
+@json_option
+def erase(archive: Path, **options: Any) -> int:
+    """Remove all that is known of runs, for good: files, documents, names, rows of the tables.
+
+    A tombstone without any content stays: id, status, times, digests. What was handed on to others
+    is out of reach.
+    """
+    from archiver.adapters.chosen_runs import Where
+    from archiver.cli.ids import read_ids
+    from archiver.domain.manifest import RemovalKind
+
+    reason = (options["reason"] or "").strip()
+    if not reason:
+        raise UsageError("it is not said why", hint="Give a --reason; it is kept in the ledger")
+    has_ids = bool(options["run_ids"] or options["ids"])
+    if has_ids == (options["where"] is not None):
+        raise UsageError("name runs by their ids, or by --where")
+    choice: Choice = (
+        read_ids(options["run_ids"], options["ids"], options["column"])
+        if has_ids
+        else Where(options["where"])
+    )
+    return _remove(archive, RemovalKind.ERASED, reason, choice, options)
+
+
+def _rules(options: dict[str, Any]) -> list[Any]:
+    from archiver.domain.retention import Rule, split_rule
+
+    rules = []
+    if options["older_than"] is not None:
+        rules.append(Rule(_positive(options["older_than"])))
+    for text in options["rule"]:
+        try:
+            age, only = split_rule(text)
+            rules.append(Rule(_positive(Duration().convert(age, None, None)), tuple(only.items())))
+        except (ValueError, click.BadParameter) as error:
+            raise UsageError(f"the rule {text!r} cannot be understood: {error}") from None
+    if not rules:
+        raise UsageError("it is not said what may go", hint="Give --older-than, or a --rule")
+    return rules
+
+
+def _positive(age: timedelta) -> timedelta:
+    if not age:
+        raise UsageError("older-than must be longer than zero")
+    return age
+
+
+def _remove(
+    archive: Path, kind: "RemovalKind", reason: str, choice: "Choice", options: dict[str, Any]
+) -> int:
+    import secrets
+    from datetime import UTC, datetime
+
+    from archiver.adapters.archive import open_archive
+    from archiver.domain.manifest import RemovalKind
+    from archiver.workflows.forgetting import choose, forget
+
+    # The condition may say what is to be forgotten.
+    signing = sign_off(options, secret=frozenset({"where"}))
+    try:
+        chosen = choose(open_archive(archive), kind, choice)
+    except UsageError:
+        if kind is RemovalKind.ERASED:
+            raise
+        return _nothing(options)
+    if options["dry_run"] or not chosen.runs:
+        return _show(chosen, options)
+    if kind is RemovalKind.ERASED and not options["yes"]:
+        _ask(chosen)
+    forgotten = forget(
+        archive,
+        kind,
+        reason,
+        choice,
+        signing,
+        lambda: datetime.now(UTC),
+        secrets.token_bytes(4),
+    )
+    if forgotten.unstamped is not None:
+        click.echo(f"Error: {printable(str(forgotten.unstamped))}", err=True)
+    _report(kind, forgotten, options)
+    return ExitCode.INCOMPLETE if forgotten.unstamped else ExitCode.OK
+
+
+def _ask(chosen: "Chosen") -> None:
+    what = f"{len(chosen.runs)} runs with {chosen.files} files"
+    if not sys.stdin.isatty():
+        raise UsageError(f"{what} would be erased for good", hint="Say --yes, or try --dry-run")
+    click.confirm(f"Erase {what} for good?", abort=True, err=True)
+
+
+def _nothing(options: dict[str, Any]) -> int:
+    if options["json"]:
+        click.echo(json.dumps({"runs": [], "files": 0, "bytes": 0, "on_hold": []}, indent=2))
+    else:
+        click.echo("no run is old enough")
+    return ExitCode.OK
+
+
+def _show(chosen: "Chosen", options: dict[str, Any]) -> int:
+    ids = [run.run_id for run in chosen.runs]
+    if options["json"]:
+        on_hold = [{"run_id": run, **decision.to_json()} for run, decision in chosen.on_hold]
+        document = {"runs": ids, "files": chosen.files, "bytes": chosen.bytes, "on_hold": on_hold}
+        click.echo(json.dumps(document, indent=2))
+        return ExitCode.OK
+    for run, decision in chosen.on_hold:
+        click.echo(f"on hold: {run}: {printable(decision.reason)}", err=True)
+    for run_id in ids[:_NAMED]:
+        click.echo(run_id)
+    if len(ids) > _NAMED:
+        click.echo(f"… and {len(ids) - _NAMED} more; --json names all")
+    click.echo(
+        f"{len(ids)} runs with {chosen.files} files ({readable_bytes(chosen.bytes)}) would go, "
+        f"{len(chosen.on_hold)} are on hold"
+    )
+    return ExitCode.OK
+
+
+def _report(kind: "RemovalKind", forgotten: "Forgotten", options: dict[str, Any]) -> None:
+    if options["json"]:
+        document = {
+            "session": forgotten.session,
+            "head": forgotten.head,
+            "runs": forgotten.runs,
+            "files": forgotten.files,
+            "bytes": forgotten.bytes,
+            "on_hold": forgotten.on_hold,
+        }
+        click.echo(json.dumps(document, indent=2))
+        return
+    click.echo(
+        f"{len(forgotten.runs)} runs {kind.value}: {forgotten.files} files, "
+        f"{readable_bytes(forgotten.bytes)}; {len(forgotten.on_hold)} on hold stay. "
+        f"Session {forgotten.session}, ledger head {forgotten.head}"
+    )

@@ -1,0 +1,121 @@
+"""Removing a run: the tombstone that stays, and what it says of what there was.
+
+It keeps the id, the status, the times and all digests, so that the ledger and old proofs still
+hold and counts stay right; nothing of the content, and no name.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from archiver.domain.digest import Sha256
+from archiver.domain.json_text import JsonObject
+from archiver.domain.manifest import (
+    Manifest,
+    Removal,
+    RemovalKind,
+    RemovedFile,
+    RemovedRevision,
+)
+from archiver.domain.run import Run, read_run
+
+_DOCUMENT = "document"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A revision that is to go: its manifest's path in the archive and digest.
+
+    ``manifest`` is None where it is damaged: then nothing can be told of its files.
+    """
+
+    path: str
+    sha256: Sha256
+    manifest: Manifest | None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """That runs are to be removed: by whom, when and why."""
+
+    kind: RemovalKind
+    at: datetime
+    user: str | None
+    host: str | None
+    reason: str
+    session: str
+    tool: str
+
+
+def tombstone(order: Order, run: Run, revisions: Sequence[Held], revision: int) -> Manifest:
+    """The manifest that takes the place of all that a run's revisions hold.
+
+    ``run`` is what the latest one says. One revision, at least, has a manifest that can be read.
+    """
+    latest = [held.manifest for held in revisions if held.manifest is not None][-1]
+    return Manifest(
+        run_id=latest.run_id,
+        asked_id=latest.run_id,
+        revision=revision,
+        session=order.session,
+        tool=order.tool,
+        fetched_at=latest.fetched_at,
+        status=latest.status,
+        is_final=latest.is_final,
+        is_settled=latest.is_settled,
+        is_complete=True,
+        document=None,
+        document_sha256=latest.document_sha256,
+        artifacts=(),
+        removed=Removal(
+            kind=order.kind,
+            at=order.at,
+            user=order.user,
+            host=order.host,
+            reason=order.reason,
+            run_type=run.run_type,
+            created_at=run.created_at,
+            queued_at=run.queued_at,
+            started_at=run.started_at,
+            finished_at=run.finished_at,
+            revisions=tuple(_removed(held) for held in revisions),
+        ),
+    )
+
+
+def removed_run(manifest: Manifest) -> Run:
+    """What is still known of a run by its tombstone."""
+    removal = manifest.removed
+    times = ("created_at", "queued_at", "started_at", "finished_at")
+    document: JsonObject = {"run_id": manifest.run_id, "status": manifest.status}
+    if removal is not None:
+        document["run_type"] = removal.run_type
+        for name in times:
+            moment: datetime | None = getattr(removal, name)
+            document[name] = moment.isoformat() if moment else None
+    return read_run(document)
+
+
+def _removed(held: Held) -> RemovedRevision:
+    manifest = held.manifest
+    if manifest is None:
+        return RemovedRevision(manifest=held.path, sha256=held.sha256, session=None)
+    files = []
+    if manifest.document is not None:
+        size, sha256 = manifest.document.size, manifest.document.sha256
+        files.append(RemovedFile(kind=_DOCUMENT, size=size, sha256=sha256))
+    files += [
+        RemovedFile(
+            kind=entry.kind,
+            ordinal=entry.ordinal,
+            state=entry.state,
+            media_type=entry.media_type,
+            size=entry.size,
+            sha256=entry.sha256,
+        )
+        for entry in manifest.artifacts
+        if entry.size is not None and entry.sha256 is not None
+    ]
+    return RemovedRevision(
+        manifest=held.path, sha256=held.sha256, session=manifest.session, files=tuple(files)
+    )

@@ -1,0 +1,171 @@
+"""Removing runs: tombstones first, then what they stand for, then the rows of the tables.
+
+A session that is killed in between leaves its journal: whoever writes next finds the tombstones
+that it committed, and removes the rest.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from archiver.adapters.archive import Writer
+from archiver.adapters.revisions import (
+    commit_revisions,
+    earlier_revisions,
+    prepare_revision,
+    read_manifest,
+)
+from archiver.adapters.row_removal import has_rows_of, write_without
+from archiver.adapters.storage import LocalStorage
+from archiver.domain.digest import sha256_of
+from archiver.domain.ledger import ListedManifest, manifest_path
+from archiver.domain.manifest import Manifest, RemovalKind, decode_manifest
+from archiver.domain.paths import TABLES_FOLDER, TEMPORARY_FOLDER
+from archiver.domain.removal import Held, Order, removed_run, tombstone
+from archiver.domain.run import Run, read_document
+from archiver.domain.tables import TABLES, Table
+from archiver.errors import ArchiveDamaged
+from archiver.workflows.compaction import NewTables, months_in
+
+_AT_ONCE = 64
+"""Tombstones that are committed together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A run that was removed: its tombstone, and the files and bytes that went."""
+
+    run_id: str
+    manifest: ListedManifest
+    files: int
+    bytes: int
+
+
+def remove_runs(
+    writer: Writer, order: Order, revision_folders: Iterable[str]
+) -> Iterator[list[Removed]]:
+    """Remove the runs of which these are the latest revisions; those that went, as they go.
+
+    The tables have their rows until :func:`remove_rows` is called. Raises ArchiveDamaged where
+    nothing of a run can be read, ArchiveUnwritable.
+    """
+    left = iter(revision_folders)
+    while some := list(itertools.islice(left, _AT_ONCE)):
+        yield _remove(writer, order, some)
+
+
+def _remove(writer: Writer, order: Order, revision_folders: Sequence[str]) -> list[Removed]:
+    storage = writer.storage
+    prepared = []
+    try:
+        for latest in revision_folders:
+            folder, _, name = latest.rpartition("/")
+            revision = int(name[1:]) + 1
+            held = list(_held(storage, [*earlier_revisions(storage, latest), latest]))
+            manifest = tombstone(order, _run(storage, folder, held), held, revision)
+            prepared.append(prepare_revision(storage, folder, manifest, None, []))
+    except BaseException:
+        for one in prepared:
+            one.discard()
+        raise
+    commit_revisions(writer, prepared)
+    removed = []
+    for one in prepared:
+        files, size = remove_earlier(storage, one.path)
+        listed = ListedManifest(one.sha256, manifest_path(one.path))
+        removed.append(Removed(one.manifest.run_id, listed, files, size))
+    return removed
+
+
+def remove_earlier(storage: LocalStorage, tombstone_folder: str) -> tuple[int, int]:
+    """Remove all that a tombstone stands for: how many files of how many bytes that were."""
+    files = size = 0
+    folder = tombstone_folder.rpartition("/")[0]
+    for earlier in earlier_revisions(storage, tombstone_folder):
+        for path in storage.files(earlier):
+            files += 1
+            size += storage.size(path) or 0
+        storage.remove(earlier)
+    storage.sync([], [folder])
+    prefix = f"{folder.rpartition('/')[2]}-"
+    for name in storage.names(TEMPORARY_FOLDER):
+        if name.startswith(prefix):  # a download that was to go on
+            storage.remove(f"{TEMPORARY_FOLDER}/{name}")
+    return files, size
+
+
+def remove_rows(writer: Writer, tombstones: Iterable[Manifest]) -> None:
+    """Take the rows of removed runs out of the tables, those of their tombstones too.
+
+    Only the files that have such rows are written anew; readers see the old tables or the new ones.
+    Raises ArchiveDamaged where a file cannot be read: `archiver reindex` leaves nothing either.
+    """
+    storage = writer.storage
+    runs = {m.run_id: m.removed.kind for m in tombstones if m.removed is not None}
+    folders = {table: f"{TABLES_FOLDER}/{table.name}" for table in TABLES}
+    affected = {
+        path: table
+        for month in months_in(storage, folders)
+        for of_flush in month.flushes.values()
+        for table, path in of_flush.items()
+        if has_rows_of(storage, table, path, runs)
+    }
+    if not affected:
+        return
+    with NewTables(writer, check_stop=lambda: None) as tables:
+        for path in storage.files(TABLES_FOLDER):
+            if path not in affected:
+                tables.keep(path)
+        for path, table in affected.items():
+            _rewrite(storage, tables, table, path, runs)
+        tables.replace_old()
+
+
+def _rewrite(
+    storage: LocalStorage,
+    tables: NewTables,
+    table: Table,
+    path: str,
+    runs: Mapping[str, RemovalKind],
+) -> None:
+    target = tables.place(path.removeprefix(f"{TABLES_FOLDER}/"))
+    if write_without(storage, table, path, target, runs):
+        tables.written(target)
+    else:
+        storage.remove(target)
+
+
+def _held(storage: LocalStorage, revision_folders: Iterable[str]) -> Iterator[Held]:
+    for folder in revision_folders:
+        path = manifest_path(folder)
+        if not storage.exists(path):
+            continue  # never committed: it goes with the others
+        data = storage.read(path)
+        try:
+            manifest = decode_manifest(data, path)
+        except ArchiveDamaged:
+            manifest = None
+        yield Held(path, sha256_of(data), manifest)
+
+
+def _run(storage: LocalStorage, folder: str, held: Sequence[Held]) -> Run:
+    """What the latest revision that can be read says of the run."""
+    manifests = [one.manifest for one in held if one.manifest is not None]
+    if not manifests:
+        raise ArchiveDamaged(
+            f"no manifest in {folder} can be read", hint="Restore one of them from a backup"
+        )
+    for manifest in reversed(manifests):
+        if manifest.document is not None:
+            path = f"{folder}/{manifest.document.path}"
+            try:
+                return read_document(storage.read(path).decode(errors="replace"), path)
+            except ArchiveDamaged:
+                continue
+    return removed_run(manifests[-1])
+
+
+def read_tombstones(storage: LocalStorage, revision_folders: Iterable[str]) -> dict[str, Manifest]:
+    """Those of the revisions that are tombstones. Raises ArchiveDamaged."""
+    manifests = {folder: read_manifest(storage, folder) for folder in revision_folders}
+    return {folder: manifest for folder, manifest in manifests.items() if manifest.removed}
