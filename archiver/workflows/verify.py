@@ -203,6 +203,14 @@ class _Verification:
                 for c in checked.revisions
             ),
         )
+        comparison.add(
+            "removed",
+            (
+                (one.manifest.rpartition("/")[0], one.sha256)
+                for check in checked.revisions
+                for one in check.removed
+            ),
+        )
         expected.add(checked.rows)
         report.skipped += checked.skipped
         for check in checked.revisions:

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 from archiver.adapters.comparison import Comparison
+from archiver.adapters.revisions import latest_revision
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.digest import digest_of_lines
 from archiver.domain.findings import Finding, Level, finding, run_of
 from archiver.domain.ledger import manifest_path, record_path
+from archiver.errors import ArchiverError
 from archiver.workflows.verify_ledger import Ledger, read_journals
 from archiver.workflows.verify_revisions import stray
 
@@ -23,7 +25,12 @@ def compare_ledger(
     for folder, session in altered:
         problem = f"it is not the manifest that session {session} committed"
         yield finding(manifest_path(folder), problem, Level.LEDGER)
-    gone = [row for row in comparison.ask(_GONE) if not storage.exists(manifest_path(row[0]))]
+    gone = [
+        (folder, session)
+        for folder, session, sha256 in comparison.ask(_GONE)
+        if not storage.exists(manifest_path(folder))
+        and not _is_removed(storage, manifest_path(folder), sha256)
+    ]
     runs: dict[str, list[str]] = {}
     for folder, _ in gone:
         runs.setdefault(folder.rpartition("/")[0], []).append(folder)
@@ -42,6 +49,16 @@ def compare_ledger(
     comparison.add("gone", (run_of(folder) for folder in lost))
 
 
+def _is_removed(storage: LocalStorage, manifest: str, sha256: str) -> bool:
+    """Whether a tombstone that was not looked at has taken the place of a revision."""
+    try:
+        latest = latest_revision(storage, manifest.rsplit("/", 2)[0])
+    except ArchiverError:
+        return False
+    removed = latest.removed.revisions if latest is not None and latest.removed else ()
+    return any((one.manifest, one.sha256) == (manifest, sha256) for one in removed)
+
+
 def altered_revisions(comparison: Comparison) -> set[str]:
     """The folders of those whose manifest is not what the ledger lists, of all found so far."""
     return {folder for folder, _ in comparison.ask(_ALTERED)}
@@ -54,7 +71,7 @@ WHERE found.sha256 IS NOT NULL AND found.sha256 <> l.sha256
 ORDER BY folder
 """
 _GONE = """
-SELECT DISTINCT folder, l.session FROM listed l
+SELECT DISTINCT folder, l.session, l.sha256 FROM listed l
 WHERE (folder NOT IN (SELECT folder FROM walked)
        OR folder IN (SELECT folder FROM found WHERE sha256 IS NULL))
   AND NOT EXISTS (FROM removed r WHERE r.folder = l.folder AND r.sha256 = l.sha256)

@@ -13,8 +13,15 @@ from archiver.adapters.row_digests import as_tables
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.digest import sha256_of
 from archiver.domain.findings import RESTORE, Depth, Finding, Level, finding, run_of
-from archiver.domain.manifest import Manifest, decode_manifest, is_complete, sha256sums
+from archiver.domain.manifest import (
+    Manifest,
+    RemovedRevision,
+    decode_manifest,
+    is_complete,
+    sha256sums,
+)
 from archiver.domain.paths import MANIFEST, SHA256SUMS, is_run_folder
+from archiver.domain.removal import removed_run
 from archiver.domain.rows import RevisionRows, revision_rows
 from archiver.domain.run import read_document
 from archiver.domain.run_id import RunId
@@ -49,6 +56,8 @@ class RevisionCheck:
     files: int = 0
     bytes: int = 0
     findings: list[Finding] = field(default_factory=list)
+    removed: Sequence[RemovedRevision] = ()
+    """Those whose place this one has taken, where it is a tombstone."""
 
 
 @dataclass(slots=True)
@@ -146,7 +155,7 @@ def _check(
 ) -> RevisionRows | None:
     """Check a revision's files; the rows that the tables should have of it."""
     folder = check.folder.rpartition("/")[0]
-    document = f"{folder}/{manifest.document.path}"
+    document = f"{folder}/{manifest.document.path}" if manifest.document else None
     check.files = len(manifest.files)
     for file in manifest.files:
         path = f"{folder}/{file.path}"
@@ -166,7 +175,12 @@ def _check(
             check.findings.append(_altered(path))
     check.findings += _check_sums(storage, f"{check.folder}/{SHA256SUMS}", manifest)
     check.findings += _stray_files(storage, check.folder, manifest)
-    if check.depth is Depth.NAMES or any(one.path == document for one in check.findings):
+    if manifest.removed is not None:
+        check.removed = manifest.removed.revisions
+        return revision_rows(manifest, removed_run(manifest), None, folder)
+    if document is None or check.depth is Depth.NAMES:
+        return None
+    if any(one.path == document for one in check.findings):
         return None
     return _project(storage, check, manifest, document)
 
