@@ -16,20 +16,27 @@ from jsonschema import Draft202012Validator
 
 from archiver.adapters.parquet import arrow_schema
 from archiver.domain.artifact import ArtifactKind, ArtifactState
+from archiver.domain.digest import sha256_of
 from archiver.domain.manifest import (
     FORMAT,
     ArtifactEntry,
     FileEntry,
     Manifest,
+    Removal,
+    RemovalKind,
+    RemovedFile,
+    RemovedRevision,
     decode_manifest,
     encode_manifest,
 )
+from archiver.domain.removal import Held, Order, removed_run, tombstone
 from archiver.domain.rows import Outcome
 from archiver.domain.summary import Problem, Summary
 from archiver.domain.tables import TABLES, Column, Table
 from archiver.domain.views import DERIVED
 from archiver.errors import ArchiveDamaged, NotAnArchive
 from tests.domain.builders import (
+    AT,
     SESSION,
     entry,
     manifest,
@@ -143,8 +150,11 @@ def as_json(of: Manifest) -> dict[str, Any]:
         (MANIFEST, Manifest),
         (MANIFEST["$defs"]["file"], FileEntry),
         (MANIFEST["$defs"]["artifact"], ArtifactEntry),
+        (MANIFEST["$defs"]["removal"], Removal),
+        (MANIFEST["$defs"]["removed_revision"], RemovedRevision),
+        (MANIFEST["$defs"]["removed_file"], RemovedFile),
     ],
-    ids=["manifest", "file", "artifact"],
+    ids=["manifest", "file", "artifact", "removal", "removed_revision", "removed_file"],
 )
 def test_the_manifest_has_the_fields_of_its_schema(
     schema: dict[str, Any], struct: type[msgspec.Struct]
@@ -230,7 +240,17 @@ def test_what_the_schema_allows_is_read_and_what_it_forbids_is_not(
 
 
 def test_every_odd_value_in_every_field_is_judged_alike() -> None:
-    whole = as_json(manifest(entry(filename="a.pdf", reason="why"), entry(ordinal=2)))
+    _judge_alike(as_json(manifest(entry(filename="a.pdf", reason="why"), entry(ordinal=2))))
+
+
+def test_every_odd_value_in_a_tombstone_is_judged_alike() -> None:
+    held = manifest(entry(filename="a.pdf", reason="why"))
+    order = Order(RemovalKind.ERASED, AT, "root", "archive-1", "asked for", SESSION, "tool")
+    revision = Held("runs/undated/tsk_1/r1/manifest.json", sha256_of(b""), held)
+    _judge_alike(as_json(tombstone(order, removed_run(held), [revision], 2)))
+
+
+def _judge_alike(whole: Any) -> None:
     for at in list(places(whole)):
         for odd in ODD_VALUES:
             value = copy.deepcopy(whole)

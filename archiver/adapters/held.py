@@ -1,6 +1,6 @@
 """What the archive holds, asked of its tables: no second store of state is needed."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,8 @@ class Wanted:
 
     ids: Sequence[RunId]
     folders: Mapping[str, str] = field(default_factory=dict)
+    accepted: int = 0
+    """Ids that are not among them because what is missing of their runs was accepted."""
 
 
 # Nothing but what is unusual is copied, and no table is scanned more often than it must: with
@@ -64,11 +66,23 @@ SEMI JOIN (SELECT run_id FROM asked_runs ANTI JOIN held USING (run_id)) USING (r
 """
 
 
-def wanted_runs(storage: LocalStorage, asked: Sequence[RunId], *, refresh: bool) -> Wanted:
+def wanted_runs(
+    storage: LocalStorage,
+    asked: Sequence[RunId],
+    *,
+    refresh: bool,
+    accepted: Container[str] = (),
+) -> Wanted:
     """Which of ``asked`` are to be asked for: one anti-join over the tables.
 
-    With ``refresh`` none counts as complete.
+    With ``refresh`` none counts as complete. Those that are ``accepted`` are not asked for.
     """
+    wanted = _not_complete(storage, asked, refresh=refresh)
+    ids = [run_id for run_id in wanted.ids if run_id not in accepted]
+    return Wanted(ids, wanted.folders, len(wanted.ids) - len(ids))
+
+
+def _not_complete(storage: LocalStorage, asked: Sequence[RunId], *, refresh: bool) -> Wanted:
     if not any(storage.names(f"{TABLES_FOLDER}/{table}") for table in ("runs", "fetches")):
         return Wanted(asked)
     import pyarrow as pa

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from archiver.cli.deciding import choice_of, reason_of
 from archiver.cli.options import Duration, archive_option, json_option
 from archiver.cli.sign_off import sign_off, sign_off_options
 from archiver.cli.text import printable, readable_bytes
@@ -79,21 +80,9 @@ def erase(archive: Path, **options: Any) -> int:
     A tombstone without any content stays: id, status, times, digests. What was handed on to others
     is out of reach.
     """
-    from archiver.adapters.chosen_runs import Where
-    from archiver.cli.ids import read_ids
     from archiver.domain.manifest import RemovalKind
 
-    reason = (options["reason"] or "").strip()
-    if not reason:
-        raise UsageError("it is not said why", hint="Give a --reason; it is kept in the ledger")
-    has_ids = bool(options["run_ids"] or options["ids"])
-    if has_ids == (options["where"] is not None):
-        raise UsageError("name runs by their ids, or by --where")
-    choice: Choice = (
-        read_ids(options["run_ids"], options["ids"], options["column"])
-        if has_ids
-        else Where(options["where"])
-    )
+    reason, choice = reason_of(options), choice_of(options)
     return _remove(archive, RemovalKind.ERASED, reason, choice, options)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from archiver.cli.config import DEFAULT_CONFIG, read_defaults
+from archiver.cli.deciding import accept, hold, release
 from archiver.cli.demo import demo
 from archiver.cli.export import export
 from archiver.cli.fetch import fetch
@@ -69,7 +70,8 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 for _command in (
     *(fetch, query, report, show, verify, export, reindex),
-    *(ledger, prove, check_proof, keygen, prune, erase, demo),
+    *(ledger, prove, check_proof, keygen),
+    *(hold, release, accept, prune, erase, demo),
 ):
     cli.add_command(_command)
 

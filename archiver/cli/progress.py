@@ -111,6 +111,8 @@ def summary_line(summary: Summary) -> str:
         + f"Session {summary.session}"
         + (f", ledger head {summary.head}" if summary.head else "")
     )
+    if summary.accepted:
+        line += f". {summary.accepted} are accepted as they are (`archiver accept --list`)"
     if summary.held == summary.asked:
         line += ". All are held complete: the API was not asked"
     if summary.interrupted:

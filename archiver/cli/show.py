@@ -41,6 +41,12 @@ def _print(shown: dict[str, Any]) -> None:
     run = shown["run"]
     state = "complete" if run["is_complete"] else "settled" if run["is_settled"] else "not settled"
     click.echo(f"{run['run_id']}  {_short(run['status'])}  revision {run['revision']}, {state}")
+    for name in ("hold", "accepted"):
+        if (decision := shown[name]) is not None:
+            by = f" by {decision['by']['user']}" if decision["by"] else ""
+            since = decision["at"][:10]
+            said = "on hold" if name == "hold" else "accepted as it is"
+            click.echo(f"  {said} since {since}{by}: {_short(decision['reason'])}")
     for name, value in run.items():
         if value not in (None, [], "") and name not in ("run_id", "status", "revision"):
             click.echo(f"  {name:<24} {_short(value)}")

@@ -54,8 +54,8 @@ def tombstone(order: Order, run: Run, revisions: Sequence[Held], revision: int) 
     """
     latest = [held.manifest for held in revisions if held.manifest is not None][-1]
     return Manifest(
-        run_id=latest.run_id,
-        asked_id=latest.run_id,
+        run_id=str(latest.run_id),
+        asked_id=str(latest.run_id),
         revision=revision,
         session=order.session,
         tool=order.tool,

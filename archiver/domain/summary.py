@@ -32,6 +32,8 @@ class Summary:
     seconds: float = 0.0
     problems: list[Problem] = field(default_factory=list)
     interrupted: bool = False
+    accepted: int = 0
+    """Of those held, the runs whose gaps somebody accepted."""
     redacted: int | None = None
     """Places masked by the user's wish; None where nothing was to be masked."""
     head: Sha256 | None = None
@@ -64,6 +66,7 @@ class Summary:
             "artifacts": {state.value: self.artifacts[state] for state in ArtifactState},
             "bytes": {"downloaded": self.bytes_downloaded},
             "redacted": self.redacted,
+            "accepted": self.accepted,
             "seconds": round(self.seconds, 3),
             "problems": [
                 {"run_id": p.run_id, "kind": p.kind, "ordinal": p.ordinal, "reason": p.reason}

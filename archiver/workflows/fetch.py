@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 
 from archiver.adapters.archive import TOOL, Writer, hold_archive
+from archiver.adapters.decisions import accepted_runs
 from archiver.adapters.held import wanted_runs
 from archiver.adapters.parquet import RowBuffer, flush_name
 from archiver.domain.digest import digest_of_lines
@@ -40,8 +41,10 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
             hold_archive(options.archive, started_at, world.random.randbytes(4), options.durability)
         )
         recovered = recover(writer)
-        wanted = wanted_runs(writer.storage, ids, refresh=options.refresh)
+        accepted = {} if options.refresh else accepted_runs(writer.storage)
+        wanted = wanted_runs(writer.storage, ids, refresh=options.refresh, accepted=accepted)
         summary = Summary(writer.session, asked=len(ids), held=len(ids) - len(wanted.ids))
+        summary.accepted = wanted.accepted
         world.report(SessionStarted(writer.session, len(ids), summary.held, recovered.sessions))
         collector = _Collector(writer, summary, world)
         collector.manifests.extend(recovered.unlisted)

@@ -14,7 +14,7 @@ from archiver.adapters.storage import LocalStorage
 from archiver.adapters.tables_aside import remove_tables_aside
 from archiver.domain.decisions import Decision
 from archiver.domain.digest import Sha256
-from archiver.domain.ledger import LedgerRecord, ManifestList
+from archiver.domain.ledger import LedgerRecord
 from archiver.domain.manifest import RemovalKind
 from archiver.domain.package import ChosenRun
 from archiver.domain.removal import Order
@@ -100,8 +100,7 @@ def forget(
         by = sign_off.by
         user, host = (by.user, by.host) if by else (None, None)
         order = Order(kind, started_at, user, host, reason, writer.session, TOOL)
-        manifests = ManifestList()
-        manifests.extend(recovered.unlisted)
+        manifests = recovered.listed()
         tombstones = []
         for removed in remove_runs(writer, order, [run.path for run in chosen.runs]):
             for one in removed:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from archiver.adapters.api import Tally
 from archiver.adapters.archive import can_be_made, open_archive
+from archiver.adapters.decisions import accepted_runs
 from archiver.adapters.held import wanted_runs
 from archiver.adapters.revisions import latest_revision
 from archiver.adapters.storage import LocalStorage
@@ -32,7 +33,8 @@ def preview(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) ->
     Asks the API, downloads nothing, writes nothing. Raises KeyRefused and NotAnArchive.
     """
     storage = _existing_or_none(options)
-    wanted = wanted_runs(storage, ids, refresh=options.refresh)
+    accepted = {} if options.refresh else accepted_runs(storage)
+    wanted = wanted_runs(storage, ids, refresh=options.refresh, accepted=accepted)
     with (
         run_asker(options, world) as asker,
         worker_threads(options.api_concurrency, world.stop) as executor,

@@ -4,6 +4,7 @@ from typing import Any
 
 import duckdb
 
+from archiver.adapters.decisions import decisions
 from archiver.adapters.storage import LocalStorage
 from archiver.adapters.views import ask, damage_found
 from archiver.domain.run_id import RunId
@@ -20,7 +21,8 @@ def show_run(storage: LocalStorage, asked: RunId) -> dict[str, Any] | None:
     """The latest revision of a run, None if the archive does not hold it.
 
     ``run`` is its row of ``runs``, ``artifacts`` and ``errors`` are lists of rows, ``location``
-    maps the artifacts' paths to where they lie on this machine. ``asked`` may be the ``wr_…`` id
+    maps the artifacts' paths to where they lie on this machine, ``hold`` and ``accepted`` say what
+    was decided about the run. ``asked`` may be the ``wr_…`` id
     under which a ``tsk_v2_…`` run was asked for.
     """
     with damage_found():
@@ -28,6 +30,11 @@ def show_run(storage: LocalStorage, asked: RunId) -> dict[str, Any] | None:
     if found is not None:
         paths = [artifact["path"] for artifact in found["artifacts"] if artifact["path"]]
         found["location"] = {path: str(storage.locate(path)) for path in paths}
+        decided = decisions(storage, [])
+        run_id = found["run"]["run_id"]
+        for name, of in (("hold", decided.holds), ("accepted", decided.accepted)):
+            decision = of.get(run_id)
+            found[name] = decision.to_json() if decision is not None else None
     return found
 
 

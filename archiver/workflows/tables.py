@@ -14,7 +14,7 @@ from archiver.adapters.ledger import read_list, remove_unrecorded, sessions_in_l
 from archiver.adapters.parquet import WRITE_ORDER, RowBuffer, flush_name
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.compaction import groups
-from archiver.domain.ledger import ListedManifest, list_path, manifest_path
+from archiver.domain.ledger import ListedManifest, ManifestList, list_path, manifest_path
 from archiver.domain.manifest import Manifest
 from archiver.domain.paths import MANIFEST, TABLES_FOLDER, TEMPORARY_FOLDER
 from archiver.domain.removal import removed_run
@@ -58,6 +58,12 @@ class Recovered:
 
     sessions: tuple[str, ...] = ()
     unlisted: tuple[ListedManifest, ...] = ()
+
+    def listed(self) -> ManifestList:
+        """A new list that begins with what is unlisted."""
+        manifests = ManifestList()
+        manifests.extend(self.unlisted)
+        return manifests
 
 
 def recover(writer: Writer) -> Recovered:

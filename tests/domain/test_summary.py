@@ -38,6 +38,7 @@ def test_nothing_happened() -> None:
         },
         "bytes": {"downloaded": 0},
         "redacted": None,
+        "accepted": 0,
         "seconds": 0.0,
         "problems": [],
     }

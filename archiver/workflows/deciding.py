@@ -1,0 +1,76 @@
+"""Hold, release, accept: what people decide about runs is a record of the ledger."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from archiver.adapters.archive import TOOL, hold_archive, open_archive
+from archiver.adapters.chosen_runs import Choice, Where, chosen_runs
+from archiver.adapters.decisions import held_runs
+from archiver.adapters.storage import LocalStorage
+from archiver.domain.decisions import ACCEPT, REASON, RELEASE
+from archiver.domain.ledger import LedgerRecord
+from archiver.errors import UsageError
+from archiver.workflows.ledger import Closed, SignOff, close_session
+from archiver.workflows.tables import recover
+
+_MOST_NAMED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What was decided: the session, the runs that it is about, and the record's end."""
+
+    session: str
+    run_ids: Sequence[str]
+    closed: Closed
+
+
+def decide(
+    archive: Path,
+    kind: str,
+    reason: str,
+    choice: Choice,
+    sign_off: SignOff,
+    now: Callable[[], datetime],
+    random: bytes,
+) -> Decided:
+    """Write down that runs are held, released, or accepted as they are.
+
+    A hold or a release is of runs that the archive has, so that no typing error hides; what is
+    accepted may never have been had. Raises UsageError, ArchiveLocked and ArchiveUnwritable.
+    """
+    started_at = now()
+    open_archive(archive)  # raises where there is none
+    with hold_archive(archive, started_at, random) as writer:
+        storage = writer.storage
+        recovered = recover(writer)
+        ids = _ids(storage, kind, choice)
+        record = LedgerRecord(
+            kind=kind,
+            session=writer.session,
+            tool=TOOL,
+            by=sign_off.by,
+            started_at=started_at,
+            finished_at=now(),
+            recovered=recovered.sessions,
+            details={REASON: reason},
+        )
+        manifests = recovered.listed()
+        return Decided(writer.session, ids, close_session(writer, sign_off, record, manifests, ids))
+
+
+def _ids(storage: LocalStorage, kind: str, choice: Choice) -> list[str]:
+    if kind == ACCEPT and not isinstance(choice, Where):
+        return sorted(set(choice))
+    if kind == RELEASE and not isinstance(choice, Where):
+        holds = held_runs(storage)
+        if free := [run_id for run_id in choice if run_id not in holds]:
+            more = " …" if len(free) > _MOST_NAMED else ""
+            raise UsageError(
+                f"not on hold: {', '.join(free[:_MOST_NAMED])}{more}; nothing was released",
+                hint="`archiver hold --list` shows which are",
+            )
+        return sorted(set(choice))
+    return [run.run_id for run in chosen_runs(storage, choice).runs]
