@@ -108,12 +108,8 @@ def test_it_can_be_checked_like_a_bag(archiver: Command, packed: Path, known: Kn
 
 @pytest.mark.skipif(VALIDATOR is None, reason="ARCHIVER_TEST_CRATE_VALIDATOR names no Python")
 def test_the_validator_of_the_profile_finds_nothing(packed: Path, tmp_path: Path) -> None:
-    command: list[str | Path] = [
-        VALIDATOR or "",
-        HERE / "crate_validator.py",
-        packed,
-        HERE / "context.json",
-    ]
+    given = (HERE / "crate_validator.py", packed, HERE / "context.json", tmp_path / "cache")
+    command = [VALIDATOR or "", *map(str, given)]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout) == [
