@@ -87,7 +87,7 @@ def removed_run(manifest: Manifest) -> Run:
     """What is still known of a run by its tombstone."""
     removal = manifest.removed
     times = ("created_at", "queued_at", "started_at", "finished_at")
-    document: JsonObject = {"run_id": manifest.run_id, "status": manifest.status}
+    document: JsonObject = {"run_id": str(manifest.run_id), "status": manifest.status}
     if removal is not None:
         document["run_type"] = removal.run_type
         for name in times:
