@@ -112,7 +112,7 @@ def ids_path(session: str) -> str:
 
 
 def head_path(session: str) -> str:
-    """Where the digest of a session's record lies, for nothing behind the last one vouches for it."""
+    """Where the digest of a session's record lies: for the last one, no other vouches."""
     return f"{LEDGER_FOLDER}/{session}{HEAD_ENDING}"
 
 

@@ -26,7 +26,12 @@ from archiver.workflows.verify_revisions import (
     check_by_sums,
     check_runs,
 )
-from archiver.workflows.verify_tables import ExpectedRows, compare_tables, table_files
+from archiver.workflows.verify_tables import (
+    ExpectedRows,
+    compare_tables,
+    excuse,
+    table_files,
+)
 from archiver.workflows.verify_walk import batches, stray_at_top
 
 MANY = 8
@@ -242,6 +247,7 @@ class _Verification:
         scope = self._scope
         for tries in itertools.count(1):
             files = table_files(self._storage, self._how.stop.check)
+            excuse(comparison, ledger.unlisted)
             try:
                 found = list(
                     compare_tables(self._storage, comparison, files, is_whole=scope.is_whole)
@@ -252,7 +258,7 @@ class _Verification:
                 for name in ("stored", "excused"):
                     comparison.clear(name)
                 continue
-            return [*files.findings, *(one for one in found if not _is_pending(one, ledger))]
+            return [*files.findings, *found]
         raise AssertionError("unreachable")
 
 
@@ -262,8 +268,3 @@ def _interrupted(ledger: Ledger) -> Iterator[Gap]:
     if fetches and fetches[-1].interrupted:
         what = "the last fetch was interrupted: the same command again picks up where it stopped"
         yield Gap(GapKind.INTERRUPTED, fetches[-1].session, what)
-
-
-def _is_pending(one: Finding, ledger: Ledger) -> bool:
-    """Whether rows are missing that a session is still to write."""
-    return any(folder.endswith(f"/{one.run_id}/r{one.revision}") for folder in ledger.unlisted)

@@ -133,14 +133,14 @@ def _check_chain(storage: LocalStorage, ledger: Ledger) -> None:
     """Each record names the one before and its digest, so each but the last is vouched for."""
     there = set(ledger.digests)
     claimed = {record.previous_session for record in ledger.records.values()}
-    for session, sha256 in read_heads(storage):
+    for of, sha256 in read_heads(storage):
         if sha256 is None:
             todo = "Remove it, if the record beside it is not among the findings"
-            ledger.blame(head_path(session), "it is not what was written", todo)
-        elif session not in there:
-            ledger.lose(session, "the record is not there")
-        elif ledger.digests[session] != sha256:
-            ledger.lose(session, "it is not what was written")
+            ledger.blame(head_path(of), "it is not what was written", todo)
+        elif of not in there:
+            ledger.lose(of, "the record is not there")
+        elif ledger.digests[of] != sha256:
+            ledger.lose(of, "it is not what was written")
     # From the last on: what a record says counts where the one behind it vouches for it.
     for session, record in reversed(ledger.records.items()):
         if session in ledger.lost:

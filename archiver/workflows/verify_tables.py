@@ -15,7 +15,7 @@ from archiver.adapters.row_digests import PROJECTED, digest_query
 from archiver.adapters.seal import is_sealed_truly
 from archiver.adapters.storage import LocalStorage
 from archiver.adapters.table_files import TableFile
-from archiver.domain.findings import REINDEX, RESTORE, Finding, Level, finding
+from archiver.domain.findings import REINDEX, RESTORE, Finding, Level, finding, run_of
 from archiver.domain.paths import MANIFEST, TABLES_FOLDER
 from archiver.domain.tables import TABLES, Table
 from archiver.errors import ArchiveDamaged
@@ -262,6 +262,12 @@ def _stored(
                 if name not in names:
                     part = part.append_column(name, pa.nulls(part.num_rows))
             yield path, part.select(table.column_names)
+
+
+def excuse(comparison: Comparison, folders: Iterable[str]) -> None:
+    """Rows of these revisions may still be missing: a session is to write them, or to recover."""
+    keys = [run_of(folder) for folder in folders]
+    comparison.add("excused", ((table.name, *key) for table in PROJECTED for key in keys))
 
 
 def _excuse(

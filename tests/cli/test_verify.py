@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -155,3 +157,32 @@ def test_a_writer_that_holds_the_archive_is_no_hindrance(
 )  # fmt: skip
 def test_what_makes_no_sense_is_said(archiver: Command, options: list[str]) -> None:
     archiver("verify", *options, code=2)
+
+
+def test_a_check_that_was_interrupted_goes_on(
+    archiver: Command, archive: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read is not read again; what is harmed meanwhile and was not read is found."""
+    from archiver.workflows import verify_walk
+    from archiver.workflows.verify_record import CheckLog
+
+    monkeypatch.setattr(verify_walk, "_BATCH", 3)
+    take = CheckLog.take
+
+    def interrupted(self: CheckLog, *what: Any) -> None:
+        take(self, *what)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(CheckLog, "take", interrupted)
+        ran = archiver("verify", "--json", code=130)
+    assert ran.json["interrupted"]
+    assert "--resume" in ran.err
+    before = checked(archive)
+    assert before == ["tsk_1", "tsk_2", "tsk_3"]
+    assert not archiver("verify", "--json", "--resume", code=0).json["interrupted"]
+    rows = [(row["run_id"], row["depth"]) for row in archive.rows("checks")]
+    assert sorted(run for run, depth in rows if depth == "bytes") == sorted(RUNS)
+    assert sorted(run for run, depth in rows if depth == "rows") == before
+    assert len({row["session"] for row in archive.rows("checks")}) == 1
+    assert "begins anew" in archiver("verify", "--resume").err

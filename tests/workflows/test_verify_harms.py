@@ -127,9 +127,9 @@ def test_the_last_session_deleted_is_found(root: Path) -> None:
     for record in records(root)[2:]:  # the check too: it committed nothing
         for path in of_session(record):
             path.unlink()
-    (path,) = paths(root)
-    assert path.endswith(".json")
-    assert path not in [f"ledger/{record.name}" for record in records(root)]
+    (found,) = paths(root)
+    assert found.endswith(".json")
+    assert found not in [f"ledger/{record.name}" for record in records(root)]
 
 
 @pytest.mark.parametrize("endings", [[".json"], [".json", ".sha256", ".head"]])
