@@ -8,22 +8,27 @@ from archiver.domain.findings import Gap, GapKind
 if TYPE_CHECKING:
     import duckdb
 
+_LATEST = """
+CREATE TEMP TABLE latest AS
+SELECT run_id, max(revision) AS revision FROM run_revisions GROUP BY run_id
+"""
 _ARTIFACTS = """
 SELECT run_id, kind || ' ' || ordinal || ' ' || state || coalesce(': ' || reason, '')
-FROM artifacts WHERE state IN ('failed', 'mismatch') ORDER BY run_id, kind, ordinal
+FROM artifact_revisions SEMI JOIN latest USING (run_id, revision)
+WHERE state IN ('failed', 'mismatch') ORDER BY run_id, kind, ordinal
 """
 _UNFINISHED = """
 SELECT run_id, CASE WHEN is_final THEN 'it was not settled when it was fetched'
                     ELSE 'it had not ended when it was fetched: ' || status END
-FROM runs WHERE NOT is_settled ORDER BY run_id
+FROM run_revisions SEMI JOIN latest USING (run_id, revision)
+WHERE NOT is_settled ORDER BY run_id
 """
 _NEVER_HAD = """
 SELECT asked_id, arg_max(outcome, "at") || coalesce(': ' || arg_max(reason, "at"), '')
-FROM fetches WHERE asked_id NOT IN (SELECT run_id FROM runs)
-GROUP BY asked_id
-HAVING count(*) FILTER (run_id IN (SELECT run_id FROM runs)) = 0
-   AND arg_max(outcome, "at") IN ('not_found', 'failed')
-ORDER BY asked_id
+FROM fetches
+WHERE asked_id NOT IN (SELECT run_id FROM latest)
+  AND asked_id NOT IN (SELECT asked_id FROM fetches SEMI JOIN latest USING (run_id))
+GROUP BY asked_id HAVING arg_max(outcome, "at") IN ('not_found', 'failed') ORDER BY asked_id
 """
 _QUERIES = (
     (GapKind.ARTIFACT, _ARTIFACTS),
@@ -46,6 +51,7 @@ def gaps(
 
     def work(connection: "duckdb.DuckDBPyConnection") -> list[Gap]:
         with connection, damage_found():
+            connection.execute(_LATEST)
             return [
                 Gap(kind, run_id, what, run_id in accepted)
                 for kind, query in _QUERIES
@@ -54,4 +60,4 @@ def gaps(
             ]
 
     with damage_found():
-        return ask(storage, work)
+        return ask(storage, work, derived=False)

@@ -26,11 +26,11 @@ from archiver.workflows.verify_revisions import (
     check_by_sums,
     check_runs,
 )
+from archiver.workflows.verify_table_files import table_files
 from archiver.workflows.verify_tables import (
     ExpectedRows,
     compare_tables,
     excuse,
-    table_files,
 )
 from archiver.workflows.verify_walk import batches, stray_at_top
 
@@ -59,7 +59,8 @@ class Checking:
 
     ``random`` chooses where a share is to be checked. ``chosen``: the folders of the revisions to
     look at where it is the oldest's turn; ``done``: those whose artifacts were read before, by a
-    check that was interrupted. ``looked_at`` hears of revisions as they were checked, and may ask
+    check that was interrupted. ``tells_gaps``: what is missing is to be told
+    too. ``looked_at`` hears of revisions as they were checked, and may ask
     of which so far the manifest is not what the ledger lists.
     """
 
@@ -68,13 +69,14 @@ class Checking:
     workers: int = 1
     chosen: frozenset[str] = frozenset()
     done: frozenset[str] = frozenset()
+    tells_gaps: bool = True
     progress: Callable[[Progress], None] = _nothing
     looked_at: Callable[[list[RevisionCheck], Callable[[], set[str]]], None] = lambda _, __: None
 
 
 def find_damage(storage: LocalStorage) -> list[Finding]:
     """Everything in a whole archive that is not as it was stored. Writes nothing."""
-    return verify(storage).findings
+    return verify(storage, how=Checking(tells_gaps=False)).findings
 
 
 def verify(
@@ -161,16 +163,21 @@ class _Verification:
         self._how.stop.check()
         if not scope.quick:
             self._findings += self._of_tables(comparison, ledger)
-        try:
-            report.gaps = gaps(storage, scope.run_ids, frozenset(ledger.accepted))
-        except ArchiveDamaged as error:
-            report.notes.append(f"whether the archive is complete cannot be told: {error.message}")
-        report.gaps += _interrupted(ledger)
+        if self._how.tells_gaps:
+            self._tell_gaps(ledger)
         if unlisted := [one for one in sorted(ledger.unlisted) if storage.exists(one)]:
             report.notes.append(
                 f"a session that was killed, or is still at work, committed {len(unlisted)} "
                 f"revisions that the ledger does not list yet: the next fetch lists them"
             )
+
+    def _tell_gaps(self, ledger: Ledger) -> None:
+        report, accepted = self._report, frozenset(ledger.accepted)
+        try:
+            report.gaps = gaps(self._storage, self._scope.run_ids, accepted)
+        except ArchiveDamaged as error:
+            report.notes.append(f"whether the archive is complete cannot be told: {error.message}")
+        report.gaps += _interrupted(ledger)
 
     def _checked(self, units: Iterable[list[RunUnit]], executor: Executor) -> Iterator[Checked]:
         """What came of each batch, in order; a few are under way at any time."""

@@ -1,8 +1,6 @@
 """The tables against the manifests: files that were harmed, rows that are missing or differ."""
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import duckdb
@@ -10,32 +8,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archiver.adapters.comparison import Comparison
-from archiver.adapters.inventory import Kind, entries
 from archiver.adapters.row_digests import PROJECTED, digest_query
-from archiver.adapters.seal import is_sealed_truly
 from archiver.adapters.storage import LocalStorage
-from archiver.adapters.table_files import TableFile
-from archiver.domain.findings import REINDEX, RESTORE, Finding, Level, finding, run_of
+from archiver.domain.findings import REINDEX, RESTORE, Finding, Level, run_of
 from archiver.domain.paths import MANIFEST, TABLES_FOLDER
 from archiver.domain.tables import TABLES, Table
 from archiver.errors import ArchiveDamaged
 from archiver.workflows.tables import project
-from archiver.workflows.verify_revisions import stray
+from archiver.workflows.verify_table_files import TableFiles
 
-_FILE = re.compile(r"\d{4}-\d\d/(\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}-\d{4,})\.parquet", re.ASCII)
 _MEMORY = 16 << 20
 _MOST = 1_000
 """Revisions whose rows differ that are named one by one."""
 _NAMED = 5
-
-
-@dataclass(slots=True)
-class TableFiles:
-    """The files of the tables, by table: those whose rows count, and those that were harmed."""
-
-    sound: dict[Table, list[str]] = field(default_factory=dict)
-    harmed: dict[Table, list[str]] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
 
 
 class ExpectedRows:
@@ -60,48 +45,6 @@ class ExpectedRows:
             self._comparison.add_query("expected", digest_query(table, "given"), given=rows)
         self._waiting.clear()
         self._bytes = 0
-
-
-def table_files(storage: LocalStorage, check_stop: Callable[[], None]) -> TableFiles:
-    """Look at every file of the tables: its place, its seal, and where it has none its content."""
-    found = TableFiles()
-    named = {table.name: table for table in TABLES}
-    for name, kind in entries(storage, TABLES_FOLDER):
-        folder = f"{TABLES_FOLDER}/{name}"
-        if kind is not Kind.FOLDER or name not in named:
-            found.findings.append(stray(folder))
-            continue
-        table = named[name]
-        for month, _ in entries(storage, folder):
-            for file, _ in entries(storage, f"{folder}/{month}") or [("", Kind.OTHER)]:
-                check_stop()
-                path = f"{folder}/{month}/{file}".rstrip("/")
-                prefix, _, value = month.partition("=")
-                if prefix == table.partition and _FILE.fullmatch(f"{value}/{file}"):
-                    _look_at(storage, table, path, found)
-                elif file or not value:
-                    found.findings.append(stray(path))
-    return found
-
-
-def _look_at(storage: LocalStorage, table: Table, path: str, found: TableFiles) -> None:
-    try:
-        with storage.locate(path).open("rb") as file:
-            sealed = is_sealed_truly(file)
-        if sealed is None:
-            for _ in TableFile(storage, table, path).batches(_MEMORY):
-                pass
-        problem = "the bytes are not those that were written" if sealed is False else None
-    except (ArchiveDamaged, OSError) as error:
-        problem = getattr(error, "message", str(error))
-    if problem is None:
-        found.sound.setdefault(table, []).append(path)
-    else:
-        found.harmed.setdefault(table, []).append(path)
-        todo = f"{RESTORE}; without one, `archiver reindex` goes on without what it told"
-        found.findings.append(
-            finding(path, problem, Level.TABLES, todo if table.is_log else REINDEX)
-        )
 
 
 def compare_tables(
