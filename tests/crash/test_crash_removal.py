@@ -1,0 +1,57 @@
+"""An erase that is killed anywhere: the run is whole, or the next writer leaves nothing of it."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from archiver.adapters.archive import open_archive
+from archiver.workflows.verify import find_damage
+from tests.crash.killer import Killer
+from tests.crash.zygote import KILLED
+from tests.lying_server import LyingServer, task_run
+from tests.workflows.test_redaction import everything
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are POSIX")
+
+MARK = "Marker4711"
+ERASE = ("erase", "tsk_9", "--reason", "asked for", "--yes")
+SHARES = 2
+STEP = int(os.environ.get("ARCHIVER_TEST_KILL_STEP", "8"))
+"""Every how manyth change somebody is killed before; 2 are all of them, in a minute."""
+
+
+@pytest.fixture(scope="module")
+def made(killer: Killer, server: LyingServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive with a run that has two revisions and a mark, and another without."""
+    archive = tmp_path_factory.mktemp("made") / "archive"
+    for title in (MARK, f"{MARK} again"):
+        download = server.artifact(f"{title} in a file".encode(), "download", f"{MARK}.txt")
+        server.add_run(task_run("tsk_9", title=title, downloads=[download]))
+        assert killer.run(archive, "fetch", "tsk_9", "tsk_1", "--refresh", "--quiet").code == 0
+    assert MARK in everything(archive)
+    return archive
+
+
+@pytest.mark.parametrize("share", range(1, SHARES + 1))
+def test_an_erase_that_is_killed_anywhere_leaves_all_or_nothing(
+    share: int, killer: Killer, made: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive"
+    begun = whole = 0
+    for number in range(share * STEP // SHARES, 2_000, STEP):
+        shutil.copytree(made, archive)
+        ended = killer.run(archive, *ERASE, die_before=number)
+        is_committed = (next(archive.glob("runs/**/tsk_9")) / "r3/manifest.json").exists()
+        assert killer.run(archive, "fetch", "tsk_1", "--quiet").code == 0, number
+        assert find_damage(open_archive(archive)) == [], number
+        assert (MARK not in everything(archive)) is is_committed, number
+        begun += is_committed
+        whole += not is_committed
+        shutil.rmtree(archive)
+        if ended.code != KILLED:
+            break
+    assert ended.code == 0
+    assert begun > 3
+    assert whole > 1
