@@ -11,7 +11,7 @@ from random import Random
 from archiver.adapters.comparison import Comparison
 from archiver.adapters.completeness import gaps
 from archiver.adapters.storage import LocalStorage
-from archiver.domain.findings import Depth, Finding, Gap, GapKind, Report, Scope, distinct
+from archiver.domain.findings import Depth, Finding, Gap, GapKind, Level, Report, Scope, distinct
 from archiver.domain.ledger import FETCH
 from archiver.domain.paths import MANIFEST
 from archiver.errors import ArchiveDamaged, Interrupted, WorkerLost
@@ -110,6 +110,13 @@ class _Verification:
         report.findings = distinct(self._findings)
         return report
 
+    def _forget_begun(self, ledger: Ledger) -> None:
+        """A run's folder that a session was about to fill is not stray."""
+        begun = {folder.rpartition("/")[0] for folder in ledger.unlisted}
+        self._findings = [
+            one for one in self._findings if one.level is not Level.STRAY or one.path not in begun
+        ]
+
     def _units(self, stack: ExitStack) -> tuple[Iterable[list[RunUnit]], Executor, list[list[str]]]:
         """The batches, and who works on them. Processes begin before DuckDB has its threads."""
         walked: list[list[str]] = []
@@ -160,6 +167,7 @@ class _Verification:
         if not scope.run_ids:
             self._findings += stray_at_top(storage)
         self._findings += self._of_manifests(comparison, ledger)
+        self._forget_begun(ledger)
         self._how.stop.check()
         if not scope.quick:
             self._findings += self._of_tables(comparison, ledger)

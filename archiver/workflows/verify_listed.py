@@ -42,11 +42,13 @@ def compare_ledger(
         else:
             revisions = ", ".join(folder.rpartition("/")[2] for folder in folders)
             yield finding(run, f"the run is gone, and the ledger lists {revisions}", Level.LEDGER)
-    yield from _unlisted(storage, comparison, ledger)
+    unlisted = list(_unlisted(storage, comparison, ledger))
+    yield from unlisted
     if is_whole:
         yield from _sums_of_sessions(comparison, ledger)
     lost = [*(row[0] for row in altered), *(row[0] for row in gone)]
-    comparison.add("gone", (run_of(folder) for folder in lost))
+    keys = [*map(run_of, lost), *((one.run_id, one.revision) for one in unlisted)]
+    comparison.add("gone", (key for key in keys if None not in key))
 
 
 def _is_removed(storage: LocalStorage, manifest: str, sha256: str) -> bool:

@@ -28,7 +28,7 @@ def assert_intact(archive: Path) -> None:
         assert not list(archive.glob("runs/**/*")), "runs before the archive itself"
         return
     findings = find_damage(open_archive(archive))
-    assert findings == []
+    assert findings == [], [f"{one.path}: {one.problem}" for one in findings]
     committed = {Path(path).parent for path in manifests(archive)}
     for table in ("runs", "documents", "artifacts"):
         for row in rows(archive, table, "run_id", "revision"):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.crash.invariants import assert_intact, assert_tidy, manifests, rows, summary
-from tests.crash.killer import FETCH, Ended, Killer
+from tests.crash.killer import FETCH, Killer
 from tests.crash.zygote import KILLED
 from tests.lying_server import LyingServer, task_run, webm
 
@@ -162,4 +162,29 @@ def test_a_verify_changes_nothing(killer: Killer, tmp_path: Path) -> None:
     assert summary(killer.output)["runs"] == {
         "asked": 3, "fetched": 2, "unchanged": 0, "unfinished": 1, "not_found": 0, "failed": 0,
     }  # fmt: skip
-    assert killer.run(archive, "verify", "--no-record") == Ended(0, 0)
+    before = {path: path.stat() for path in archive.rglob("*")}
+    assert killer.run(archive, "verify", "--no-record").code == 0
+    after = {path: path.stat() for path in archive.rglob("*")}
+    assert {p: (s.st_ino, s.st_mtime_ns) for p, s in after.items()} == {
+        p: (s.st_ino, s.st_mtime_ns) for p, s in before.items()
+    }
+
+
+@pytest.mark.parametrize("share", range(1, SHARES + 1))
+def test_a_verify_that_is_killed_anywhere_harms_nothing(
+    share: int, killer: Killer, tmp_path: Path
+) -> None:
+    made = tmp_path / "made"
+    assert killer.run(made, *FETCH).code == 0
+
+    def prepare() -> Path:
+        return Path(shutil.copytree(made, tmp_path / "archive"))
+
+    points = 0
+    for number, archive in every_kill(killer, share, prepare, "verify", "--quiet"):
+        assert_intact(archive)
+        assert killer.run(archive, "verify", "--quiet").code == 0, number
+        assert_intact(archive)
+        assert_tidy(archive)
+        points = number
+    assert points > 5

@@ -90,7 +90,7 @@ def test_the_table_runs_comes_last_and_every_table_is_durable(
         place_of(events, "fsync", str(path.parent), after=number)
     of_ledger = [(n, path) for n, _, path in appearances(events, archive) if "ledger" in path.parts]
     assert [path.suffix for _, path in of_ledger] == [".sha256", ".json", ".head"]
-    (listed, list_path), (recorded, _) = of_ledger
+    (listed, list_path), (recorded, _), _ = of_ledger
     durable = place_of(events, "fsync", str(list_path.parent), after=listed)
     assert tables[-1][0] < listed < durable < recorded
 

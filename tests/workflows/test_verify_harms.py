@@ -12,7 +12,7 @@ import pytest
 
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.findings import Finding
-from archiver.workflows.verify import find_damage
+from archiver.workflows.verify import find_damage, verify
 from tests.cli.running import Command, Fetch, point_to
 from tests.lying_server import LyingServer, png, task_run, webm
 from tests.workflows.held import Held
@@ -275,3 +275,49 @@ def test_an_archive_whose_first_file_was_harmed_is_checked(
     assert found["path"] == "archive.json"
     assert ran.json["head"] is None
     assert "could not be recorded" in ran.err
+
+
+def to_format_1(root: Path) -> None:
+    """The ledger as it was before sessions listed their manifests."""
+    before: dict[str, str | None] = {"previous_session": None, "previous_sha256": None}
+    for path in records(root):
+        record = json.loads(path.read_bytes())
+        listed = path.with_suffix(".sha256")
+        lines = listed.read_text().splitlines() if listed.exists() else []
+        digests = "".join(f"{digest}\n" for digest in sorted(line[:64] for line in lines))
+        for name in ("manifests_root", "files", "by"):
+            del record[name]
+        record |= before | {
+            "format": 1,
+            "manifests_sha256": hashlib.sha256(digests.encode()).hexdigest(),
+        }
+        for other in of_session(path):
+            other.unlink()
+        path.write_text(json.dumps(record))
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        before = {"previous_session": path.stem, "previous_sha256": sha256}
+
+
+def test_a_ledger_of_format_1_is_checked(root: Path) -> None:
+    to_format_1(root)
+    assert damage(root) == []
+    rewritten(root)
+    assert paths(root)[0] == f"ledger/{records(root)[1].name}"
+
+
+def journal(root: Path, text: str) -> None:
+    (root / "tmp/20261124T010203.000Z-0011aabb.journal").write_text(text)
+
+
+def test_what_a_killed_session_left_is_no_finding_but_a_note(root: Path) -> None:
+    folder = Held(root).run("tsk_2").relative_to(root)
+    shutil.copytree(root / folder / "r1", root / folder / "r2")
+    text = (root / folder / "r2/manifest.json").read_text().replace("r1/", "r2/")
+    (root / folder / "r2/manifest.json").write_text(text.replace('"revision": 1', '"revision": 2'))
+    sums = root / folder / "r2/SHA256SUMS"
+    sums.write_text(sums.read_text().replace("r1/", "r2/"))
+    assert paths(root) == [f"{folder}/r2/manifest.json"]
+    journal(root, f"{folder}/r2\n")
+    report = verify(LocalStorage(root))
+    assert report.findings == []
+    assert "the next fetch lists them" in report.notes[0]
