@@ -28,6 +28,8 @@ from archiver.domain.ledger import (
     list_path,
     record_path,
     session_of,
+    signature_path,
+    stamp_path,
 )
 from archiver.domain.paths import ARCHIVE_FILE, LEDGER_FOLDER, README_FILE
 from archiver.domain.session import SessionId
@@ -154,23 +156,23 @@ def read_heads(storage: LocalStorage) -> Iterator[tuple[SessionId, Sha256 | None
 
 def put_signature(storage: LocalStorage, session: str, signature: bytes) -> None:
     """Keep a signature of a session's record beside it."""
-    storage.put(f"{LEDGER_FOLDER}/{session}{SIGNATURE_ENDING}", signature)
+    storage.put(signature_path(session), signature)
 
 
 def put_stamp(storage: LocalStorage, session: str, stamp: bytes) -> None:
     """Keep a time stamp of a session's record beside it."""
-    storage.put(f"{LEDGER_FOLDER}/{session}{STAMP_ENDING}", stamp)
+    storage.put(stamp_path(session), stamp)
 
 
 def read_signature(storage: LocalStorage, session: str) -> bytes | None:
     """The signature of a session's record, None where it has none. Raises ArchiveDamaged."""
-    path = f"{LEDGER_FOLDER}/{session}{SIGNATURE_ENDING}"
+    path = signature_path(session)
     return storage.read(path) if storage.exists(path) else None
 
 
 def read_stamp(storage: LocalStorage, session: str) -> bytes | None:
     """The time stamp of a session's record, None where it has none. Raises ArchiveDamaged."""
-    path = f"{LEDGER_FOLDER}/{session}{STAMP_ENDING}"
+    path = stamp_path(session)
     return storage.read(path) if storage.exists(path) else None
 
 

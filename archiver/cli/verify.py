@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from archiver.workflows.connect import StopSwitch
     from archiver.workflows.verify import Checking
     from archiver.workflows.verify_record import CheckLog
+    from archiver.workflows.verify_seals import Seals
 
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,9})?)\s*%", re.ASCII)
 
@@ -56,6 +57,16 @@ class Share(click.ParamType[float]):
 @click.option("--resume", is_flag=True, help="Go on with the last check if it was interrupted.")
 @click.option(
     "--require-complete", is_flag=True, help="End with 3 where anything is missing that should be."
+)
+@click.option(
+    "--public-key",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Check the signatures of the ledger's records by this Ed25519 key (PEM or OpenSSH).",
+)
+@click.option(
+    "--tsa-ca",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Check their time stamps; the file has the certificates to trust, in PEM.",
 )
 @click.option(
     "--record/--no-record",
@@ -169,7 +180,23 @@ def _checking(
     chosen: frozenset[str] = frozenset()
     if options["rotate"] is not None:
         chosen = revisions_due(storage, now, options["rotate"])
-    return Checking(stop, random, options["workers"] or min(4, _cores()), chosen)
+    workers = options["workers"] or min(4, _cores())
+    return Checking(stop, _seals(options), random, workers, chosen)
+
+
+def _seals(options: dict[str, Any]) -> "Seals":
+    from archiver.workflows.verify_seals import Seals
+
+    verifies = stamped_at = None
+    if options["public_key"] is not None:
+        from archiver.adapters.signing import verifier
+
+        verifies = verifier(options["public_key"])
+    if options["tsa_ca"] is not None:
+        from archiver.adapters.time_stamps import stamp_verifier
+
+        stamped_at = stamp_verifier(options["tsa_ca"])
+    return Seals(verifies, stamped_at)
 
 
 def _resumed(storage: "LocalStorage", session: str, how: "Checking") -> tuple[str, "Checking"]:

@@ -59,6 +59,15 @@ def finding(path: str, problem: str, level: Level, todo: str = RESTORE) -> Findi
     return Finding(path, problem, level, todo, run_id, revision)
 
 
+def without_name(path: str) -> str:
+    """A path in the archive, of a run's file only as far as its revision's folder."""
+    run_id, revision = run_of(path)
+    if run_id is None:
+        return path
+    folder = f"{path.partition(f'/{run_id}/')[0]}/{run_id}" if f"/{run_id}/" in path else path
+    return folder if revision is None else f"{folder}/r{revision}"
+
+
 def run_of(path: str) -> tuple[str | None, int | None]:
     """The run and the revision that a path of the archive is of."""
     match = _REVISION.fullmatch(path)

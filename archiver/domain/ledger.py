@@ -116,6 +116,16 @@ def head_path(session: str) -> str:
     return f"{LEDGER_FOLDER}/{session}{HEAD_ENDING}"
 
 
+def signature_path(session: str) -> str:
+    """Where the signature of a session's record lies."""
+    return f"{LEDGER_FOLDER}/{session}{SIGNATURE_ENDING}"
+
+
+def stamp_path(session: str) -> str:
+    """Where the time stamp of a session's record lies."""
+    return f"{LEDGER_FOLDER}/{session}{STAMP_ENDING}"
+
+
 def session_of(name: str, ending: str = RECORD_ENDING) -> SessionId | None:
     """The session that a file of the ledger's folder is of; None where it is no such file."""
     try:

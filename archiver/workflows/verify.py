@@ -26,6 +26,7 @@ from archiver.workflows.verify_revisions import (
     check_by_sums,
     check_runs,
 )
+from archiver.workflows.verify_seals import Seals, check_seals
 from archiver.workflows.verify_table_files import table_files
 from archiver.workflows.verify_tables import (
     ExpectedRows,
@@ -65,6 +66,7 @@ class Checking:
     """
 
     stop: StopSwitch = field(default_factory=StopSwitch)
+    seals: Seals = field(default_factory=Seals)
     random: Random | None = None
     workers: int = 1
     chosen: frozenset[str] = frozenset()
@@ -156,6 +158,7 @@ class _Verification:
         comparison = stack.enter_context(Comparison())
         ledger = check_ledger(storage, comparison, scope.run_ids)
         self._findings += ledger.findings
+        self._findings += check_seals(storage, self._how.seals, ledger.lost, report.notes)
         ((self._total,),) = comparison.ask("SELECT count(*) FROM listed")
         expected = ExpectedRows(comparison)
         for checked in self._checked(units, executor):

@@ -17,7 +17,7 @@ from archiver.adapters.ledger import remove_unrecorded
 from archiver.adapters.parquet import RowBuffer, flush_name
 from archiver.adapters.past_checks import CHECK
 from archiver.domain.checks import DAMAGED, INTACT, Check, check_row
-from archiver.domain.findings import Level, Report
+from archiver.domain.findings import Level, Report, without_name
 from archiver.domain.ledger import VERIFY, LedgerRecord
 from archiver.domain.tables import CHECKS
 from archiver.errors import ArchiveLocked, ArchiverError
@@ -87,7 +87,10 @@ class CheckLog:
 
     def _record(self, writer: Writer, report: Report) -> LedgerRecord:
         recording = self._recording
-        findings = [{"path": one.path, "problem": one.problem} for one in report.findings[:_MOST]]
+        # Nothing of a record can be erased: names of files have no place in it.
+        findings = [
+            {"path": without_name(one.path), "level": one.level} for one in report.findings[:_MOST]
+        ]
         details = {
             CHECK: recording.session,
             "outcome": INTACT if report.is_intact else DAMAGED,

@@ -240,3 +240,31 @@ def test_workers_have_no_part_in_the_signature(
     record = archive.root / "ledger" / f"{summary['session']}.json"
     assert record.with_suffix(".sig").stat().st_size == 64
     assert json.loads(record.read_text())["manifests"] == 510
+
+
+def test_verify_demands_signatures_and_stamps(
+    archiver: Command,
+    fetch: Fetch,
+    archive: Held,
+    run_id: str,
+    key: Path,
+    authority: Authority,
+    url: str,
+) -> None:
+    fetch(run_id)
+    public, roots = ("--public-key", f"{key}.pub"), ("--tsa-ca", authority.folder / "ca.pem")
+    assert "no record has a signature" in archiver("verify", *public, code=4).err
+    assert "no record has a time stamp" in archiver("verify", *roots, code=4).err
+    fetch(run_id, "--sign-key", key, "--tsa-url", url)
+    archiver("verify", *public, *roots, "--no-record")
+    fetch(run_id)
+    ran = archiver("verify", *public, "--no-record")
+    assert "1 records are not covered" in ran.err + ran.out
+    archiver("keygen", key.with_name("another"))
+    ran = archiver("verify", "--public-key", key.with_name("another.pub"), "--no-record", code=4)
+    assert ".sig" in ran.err
+    other = authority.folder / "tsa.pem"
+    ran = archiver("verify", "--tsa-ca", other, "--no-record", code=None)
+    assert ran.code in (0, 4)
+    archiver("verify", "--public-key", "nowhere", code=2)
+    archiver("verify", "--tsa-ca", key, code=2)

@@ -54,4 +54,4 @@ def test_an_erase_that_is_killed_anywhere_leaves_all_or_nothing(
             break
     assert ended.code == 0
     assert begun > 3
-    assert whole > 1
+    assert whole > 0

@@ -1,6 +1,7 @@
 """Holds keep runs from being removed; accepted gaps are not asked for any more."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -8,7 +9,7 @@ from tests.cli.running import Command, Fetch
 from tests.lying_server import FOREVER, LyingServer, Status, png, task_run
 from tests.workflows.held import Held
 
-OLD = {
+OLD: dict[str, Any] = {
     "created_at": "2018-01-01T00:00:00",
     "finished_at": "2018-01-01T01:00:00",
     "modified_at": "2018-01-01T01:00:00",

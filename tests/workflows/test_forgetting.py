@@ -182,5 +182,5 @@ def test_sha256sum_says_what_a_list_lacks(
 ) -> None:
     archiver("erase", "tsk_1", "--reason", "x", "--yes")
     last = max(archive.root.glob("ledger/*.sha256"))
-    command = ["sha256sum", "--strict", "-c", last.relative_to(archive.root)]
+    command = ["sha256sum", "--strict", "-c", str(last.relative_to(archive.root))]
     assert subprocess.run(command, cwd=archive.root, capture_output=True).returncode == 0
