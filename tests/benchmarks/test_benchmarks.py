@@ -20,7 +20,7 @@ _TINY = ("--size", "0.001", "--rounds", "1")
 def test_comparisons_run_on_the_plain_server(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = ("many-files", "held", "documents")
+    rows = ("many-files", "held", "documents", "verify")
     only = [word for row in rows for word in ("--only", row)]
     result = tmp_path / "result.json"
     folder = tmp_path / "data"
