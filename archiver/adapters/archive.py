@@ -61,7 +61,8 @@ ledger/<session>.head                 the digest of the record, for sha256sum -c
 ledger/<session>.sig, .tsr            Ed25519 signature and RFC 3161 time stamp of the record
 tmp/                                  the writer's lock, and what is being written
 
-Only revisions with a manifest.json count; nothing in them is ever changed.
+Only revisions with a manifest.json count; nothing in them is ever changed. A run that was removed
+has one left: its manifest says what there was, with all digests, when it went, and why.
 
 To check the files of a revision, in the run's folder:
   sha256sum -c r1/SHA256SUMS
