@@ -12,6 +12,7 @@ from archiver.adapters.pinned import PinnedFolder
 from archiver.adapters.storage import LocalStorage
 from archiver.adapters.tables_aside import pin_tables
 from archiver.adapters.views import damage_found, define_tables, prepare, table_files
+from archiver.domain.views import ALL_REVISIONS
 from archiver.errors import UsageError
 
 
@@ -71,6 +72,10 @@ class _Views:
         self._connection = duckdb.connect(":memory:")
         try:
             prepare(self._connection, storage, self._files, pinned=[tables.path])
+            for table, name in ALL_REVISIONS.items():
+                # What cannot be read is better told now than when somebody has begun to work.
+                first = f'SELECT "{table.column_names[0]}" FROM {name} LIMIT 1'  # noqa: S608 # ours
+                self._connection.execute(first).fetchall()
         except BaseException:
             self._connection.close()
             raise

@@ -35,8 +35,8 @@ EPILOG = """
 Exit codes:
   0    all that was asked for is held, or not settled yet
   2    wrong usage
-  3    some runs or artifacts could not be had
-  4    verify found damage, or the tables cannot be read
+  3    some runs or artifacts could not be had, or something is on hold or without time stamp
+  4    verify found damage, a proof does not hold, or the tables cannot be read
   10   not an archive, or one of a newer format
   11   another writer holds the archive
   12   the API refused the key

@@ -20,13 +20,19 @@ _LARGEST = 1 << 30
 @archive_option
 @click.option("--revision", type=click.IntRange(min=1), help="Which one [default: the latest].")
 @click.option("--session", help="The last ledger record of the proof [default: the newest].")
+@click.option("--head", help="The same by its digest, as fetch prints it.")
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     help="File for the proof [default: standard output].",
 )
 def prove(
-    run_id: str, archive: Path, revision: int | None, session: str | None, output: Path | None
+    run_id: str,
+    archive: Path,
+    revision: int | None,
+    session: str | None,
+    head: str | None,
+    output: Path | None,
 ) -> int:
     """Write a small file that proves that a run is in the archive, unchanged since it was kept.
 
@@ -37,12 +43,17 @@ def prove(
     from archiver.cli.output import outside, text_output
     from archiver.domain.proof import encode_proof
     from archiver.workflows.prove import prove as make
+    from archiver.workflows.prove import session_of_head
 
+    storage = open_archive(archive)
+    if session is not None and head is not None:
+        raise UsageError("--session and --head name the same: give one of them")
     try:
         until = SessionId(session) if session is not None else None
     except ValueError:
         raise UsageError(f"{session!r} is no session", hint="See `archiver ledger`") from None
-    storage = open_archive(archive)
+    if head is not None:
+        until = session_of_head(storage, _digest(head))
     outside(output, storage.root)
     data = encode_proof(make(storage, RunId(run_id), revision, until))
     with text_output(output) as out:
@@ -63,10 +74,7 @@ def check_proof(file: Path, head: str | None, public_key: Path | None, **options
     """Check a proof that `archiver prove` wrote; needs no archive."""
     from archiver.domain.proof import check_proof as check
 
-    try:
-        noted = Sha256(head.strip().lower()) if head is not None else None
-    except ValueError:
-        raise UsageError(f"{head!r} is no SHA-256", hint="It has 64 hex digits") from None
+    noted = _digest(head) if head is not None else None
     try:
         data = sys.stdin.buffer.read(_LARGEST) if str(file) == "-" else file.read_bytes()
     except OSError as error:
@@ -105,3 +113,10 @@ def check_proof(file: Path, head: str | None, public_key: Path | None, **options
     for entry in manifest.files:
         click.echo(f"{entry.sha256}  {entry.path}")
     return ExitCode.OK
+
+
+def _digest(text: str) -> Sha256:
+    try:
+        return Sha256(text.strip().lower())
+    except ValueError:
+        raise UsageError(f"{text!r} is no SHA-256", hint="It has 64 hex digits") from None

@@ -12,8 +12,8 @@ from archiver.adapters.ledger import (
     sessions_in_ledger,
 )
 from archiver.adapters.storage import LocalStorage
-from archiver.domain.digest import sha256_of
-from archiver.domain.ledger import ListedManifest, list_path
+from archiver.domain.digest import Sha256, sha256_of
+from archiver.domain.ledger import ListedManifest, list_path, record_path
 from archiver.domain.proof import Proof, make_proof
 from archiver.domain.run_id import RunId
 from archiver.domain.session import SessionId
@@ -44,6 +44,17 @@ def prove(
     records = read_chain(storage, sessions[sessions.index(session) :])
     signature = read_signature(storage, sessions[-1])
     return make_proof(committed, place, manifest, [record.data for record in records], signature)
+
+
+def session_of_head(storage: LocalStorage, head: Sha256) -> SessionId:
+    """The session whose record has this digest. Raises UsageError where none has."""
+    for session in reversed(sessions_in_ledger(storage)):
+        if sha256_of(storage.read(record_path(session))) == head:
+            return session
+    raise UsageError(
+        f"no record of the ledger has the digest {head}",
+        hint="It is of another archive, or the record is not what it was: see `archiver verify`",
+    )
 
 
 def _find(

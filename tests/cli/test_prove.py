@@ -68,6 +68,11 @@ def test_a_proof_ends_with_the_session_that_is_asked_for(
     (tmp_path / "proof").write_text(archiver("prove", runs[0], "--session", first["session"]).out)
     shown = archiver("check-proof", tmp_path / "proof", "--json").json
     assert shown["head"] == first["head"] != second["head"]
+    by_head = archiver("prove", runs[0], "--head", first["head"]).out
+    assert by_head == archiver("prove", runs[0], "--session", first["session"]).out
+    assert "no record" in archiver("prove", runs[0], "--head", "0" * 64, code=2).err
+    archiver("prove", runs[0], "--head", "0", code=2)
+    archiver("prove", runs[0], "--head", first["head"], "--session", first["session"], code=2)
     assert "no session" in archiver("prove", runs[0], "--session", "x", code=2).err
     later = second["session"][:-1] + "0"
     assert "no session" in archiver("prove", runs[0], "--session", later, code=2).err

@@ -130,7 +130,8 @@ def lose_rows_of(archive: Held, session: str) -> None:
     (archive.root / "tmp" / f"{session}.journal").write_text(lines)
     for path in (archive.root / "tables").rglob(f"{session}-*.parquet"):
         path.unlink()
-    (archive.root / "ledger" / f"{session}.json").unlink()
+    for path in (archive.root / "ledger").glob(f"{session}.*"):
+        path.unlink()
 
 
 @pytest.mark.parametrize("cut_off", ["", "runs/2026/03/01/tsk_"])

@@ -182,7 +182,7 @@ def _write_flushes(
             DOCUMENTS: pa.concat_tables(tables.documents(runs, document_bytes, chance)),
         }
         for table in WRITE_ORDER:
-            if of_flush[table].num_rows:
+            if table in of_flush and of_flush[table].num_rows:
                 path = flush_path(table, night.month, flush_name(night.session, number))
                 storage.put(f"{TABLES_FOLDER}/{path}", encode(table, of_flush[table]))
 
