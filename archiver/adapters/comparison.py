@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 _MEMORY = 512 << 20
-_BATCH = 50_000
+_BATCH = 20_000
 _TABLES = {
     "walked": "folder VARCHAR",
     "found": "folder VARCHAR, run_id VARCHAR, revision BIGINT, sha256 VARCHAR, session VARCHAR, "
@@ -38,6 +38,7 @@ class Comparison:
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="archiver-verify-")
         self._connection = duckdb.connect(":memory:")
+        self._waiting: dict[str, list[Sequence[Any]]] = {name: [] for name in _TABLES}
         spill = self._folder.name.replace("'", "''")
         self._connection.execute(f"SET memory_limit = '{_MEMORY} B'")
         self._connection.execute(f"SET temp_directory = '{spill}'")
@@ -54,16 +55,12 @@ class Comparison:
         self._folder.cleanup()
 
     def add(self, table: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Add rows to a set, as many at a time as fit."""
-        names = [column.split()[0] for column in _TABLES[table].split(", ")]
-        batch: list[Sequence[Any]] = []
+        """Add rows to a set; they are put there when there are many, or somebody asks."""
+        waiting = self._waiting[table]
         for row in rows:
-            batch.append(row)
-            if len(batch) >= _BATCH:
-                self._insert(table, names, batch)
-                batch = []
-        if batch:
-            self._insert(table, names, batch)
+            waiting.append(row)
+            if len(waiting) >= _BATCH:
+                self._settle(table)
 
     def add_table(self, table: str, rows: pa.Table) -> None:
         """Add rows that are an Arrow table."""
@@ -73,10 +70,13 @@ class Comparison:
 
     def clear(self, table: str) -> None:
         """Forget a set."""
+        self._waiting[table].clear()
         self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 # names of this module's own
 
     def add_query(self, table: str, query: str, **given: pa.Table) -> None:
         """Add what a query gives, over tables that are ``given`` by name. Raises duckdb.Error."""
+        if not given:
+            self._settle()
         for name, rows in given.items():
             self._connection.register(name, rows)
         self._connection.execute(f"INSERT INTO {table} BY NAME {query}")
@@ -85,11 +85,18 @@ class Comparison:
 
     def ask(self, query: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a query over the sets, a few at a time."""
+        self._settle()
         cursor = self._connection.cursor()
         cursor.execute(query, list(parameters))
         while rows := cursor.fetchmany(1_000):
             yield from rows
 
-    def _insert(self, table: str, names: list[str], rows: list[Sequence[Any]]) -> None:
-        columns = list(zip(*rows, strict=True))
-        self.add_table(table, pa.table(dict(zip(names, map(list, columns), strict=True))))
+    def _settle(self, *tables: str) -> None:
+        """Put what waits into its set."""
+        for table in tables or _TABLES:
+            rows = self._waiting[table]
+            if rows:
+                names = [column.split()[0] for column in _TABLES[table].split(", ")]
+                columns = map(list, zip(*rows, strict=True))
+                self.add_table(table, pa.table(dict(zip(names, columns, strict=True))))
+                rows.clear()

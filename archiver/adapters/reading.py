@@ -7,7 +7,7 @@ import stat
 
 from archiver.adapters.disk import unreadable
 from archiver.adapters.storage import LocalStorage
-from archiver.errors import ArchiveDamaged
+from archiver.errors import ArchiveDamaged, ArchiverError
 
 _SMALL = 1 << 20
 """Bytes that are read at once; of more, so many at a time stay in the processor's cache."""
@@ -23,6 +23,17 @@ class Reader:
         self._known: dict[str, tuple[int, str]] = {}
         self._buffer: bytearray | None = None
 
+    def read(self, path: str) -> bytes:
+        """The bytes of a small file, whose digest is known then. Raises ArchiveDamaged."""
+        try:
+            descriptor = os.open(self._prefix + path, _FLAGS)
+            with open(descriptor, "rb", buffering=0) as file:
+                data = file.read()
+        except OSError as error:
+            raise _refused(path, error) from None
+        self._known[path] = len(data), hashlib.sha256(data).hexdigest()
+        return data
+
     def digest(self, path: str) -> tuple[int, str]:
         """Size and SHA-256 of a file. Raises ArchiveDamaged where it cannot be read."""
         known = self._known.get(path)
@@ -30,9 +41,7 @@ class Reader:
             try:
                 known = self._known[path] = self._read(path)
             except OSError as error:
-                if error.errno == errno.ELOOP:
-                    raise ArchiveDamaged("it is a symbolic link, not a file") from None
-                raise unreadable(path, error) from error
+                raise _refused(path, error) from None
         return known
 
     def size(self, path: str) -> int:
@@ -71,3 +80,9 @@ class Reader:
                 digest.update(view[:count])
                 size += count
         return size, digest.hexdigest()
+
+
+def _refused(path: str, error: OSError) -> ArchiverError:
+    if error.errno == errno.ELOOP:
+        return ArchiveDamaged("it is a symbolic link, not a file")
+    return unreadable(path, error)

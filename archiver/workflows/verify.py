@@ -35,8 +35,10 @@ from archiver.workflows.verify_tables import (
 )
 from archiver.workflows.verify_walk import batches, stray_at_top
 
-MANY = 8
-"""Batches from which they are shared out to processes: these take a moment to begin."""
+MANY = 500
+"""Revisions from which they are shared out to processes: these take a moment to begin."""
+_FIRST = 8
+"""Batches that tell whether there are many."""
 _MOST_TRIES = 3
 
 
@@ -125,10 +127,11 @@ class _Verification:
         each = batches(
             self._storage, self._scope.run_ids, self._choose, walked.append, self._findings
         )
-        first = list(itertools.islice(each, MANY))
+        first = list(itertools.islice(each, _FIRST))
         workers = self._how.workers
         executor: Executor
-        if len(first) < MANY or workers == 1:
+        count = sum(len(unit.revisions) for batch in first for unit in batch)
+        if count < MANY or workers == 1:
             executor = ThreadPoolExecutor(max(1, workers), "verify")
             stack.callback(executor.shutdown, wait=False, cancel_futures=True)
         else:

@@ -11,7 +11,6 @@ from archiver.adapters.inventory import Kind, entries, inventory
 from archiver.adapters.reading import Reader
 from archiver.adapters.row_digests import as_tables
 from archiver.adapters.storage import LocalStorage
-from archiver.domain.digest import sha256_of
 from archiver.domain.findings import RESTORE, Depth, Finding, Level, finding, run_of
 from archiver.domain.manifest import (
     Manifest,
@@ -83,7 +82,7 @@ def check_runs(root: Path, units: Sequence[RunUnit], since: datetime | None = No
             check = RevisionCheck(
                 f"{unit.folder}/r{revision}", depth, unit.folder.rpartition("/")[2], revision
             )
-            manifest = _read_manifest(storage, check)
+            manifest = _read_manifest(storage, reader, check)
             if manifest is not None and since is not None and manifest.fetched_at < since:
                 checked.skipped += 1
                 continue
@@ -123,15 +122,15 @@ def _altered(path: str) -> Finding:
     return finding(path, "the bytes are not those that were stored", Level.FILES, todo)
 
 
-def _read_manifest(storage: LocalStorage, check: RevisionCheck) -> Manifest | None:
+def _read_manifest(storage: LocalStorage, reader: Reader, check: RevisionCheck) -> Manifest | None:
     path = f"{check.folder}/{MANIFEST}"
     try:
-        data = storage.read(path)
+        data = reader.read(path)
     except ArchiveDamaged as error:
         if storage.exists(path):
             check.findings.append(finding(path, error.message, Level.FILES))
         return None
-    check.sha256 = sha256_of(data)
+    check.sha256 = reader.digest(path)[1]
     try:
         manifest = decode_manifest(data, path)
     except ArchiveDamaged as error:
@@ -157,10 +156,13 @@ def _check(
     folder = check.folder.rpartition("/")[0]
     document = f"{folder}/{manifest.document.path}" if manifest.document else None
     check.files = len(manifest.files)
+    text = b""
     for file in manifest.files:
         path = f"{folder}/{file.path}"
         deep = check.depth is Depth.BYTES or (path == document and check.depth is Depth.ROWS)
         try:
+            if path == document and deep:
+                text = reader.read(path)
             size, sha256 = reader.digest(path) if deep else (reader.size(path), None)
         except ArchiveDamaged as error:
             todo = REFETCH.format(manifest.run_id)
@@ -173,7 +175,7 @@ def _check(
             check.findings.append(finding(path, problem, Level.FILES, todo))
         elif sha256 is not None and sha256 != file.sha256:
             check.findings.append(_altered(path))
-    check.findings += _check_sums(storage, f"{check.folder}/{SHA256SUMS}", manifest)
+    check.findings += _check_sums(reader, f"{check.folder}/{SHA256SUMS}", manifest)
     check.findings += _stray_files(storage, check.folder, manifest)
     if manifest.removed is not None:
         check.removed = manifest.removed.revisions
@@ -182,16 +184,16 @@ def _check(
         return None
     if any(one.path == document for one in check.findings):
         return None
-    return _project(storage, check, manifest, document)
+    return _project(check, manifest, document, text)
 
 
 def _project(
-    storage: LocalStorage, check: RevisionCheck, manifest: Manifest, document: str
+    check: RevisionCheck, manifest: Manifest, document: str, data: bytes
 ) -> RevisionRows | None:
     """The revision's rows; what the manifest says of the run is held against its document."""
     path = f"{check.folder}/{MANIFEST}"
     try:
-        text = storage.read(document).decode()
+        text = data.decode()
         run = read_document(text, document)
     except (ArchiveDamaged, UnicodeDecodeError) as error:
         check.findings.append(finding(document, str(error), Level.FILES))
@@ -211,9 +213,9 @@ def _project(
     return None
 
 
-def _check_sums(storage: LocalStorage, path: str, manifest: Manifest) -> Iterator[Finding]:
+def _check_sums(reader: Reader, path: str, manifest: Manifest) -> Iterator[Finding]:
     try:
-        if storage.read(path) != sha256sums(manifest).encode():
+        if reader.read(path) != sha256sums(manifest).encode():
             yield finding(path, "it does not say what the manifest says", Level.FILES)
     except ArchiveDamaged as error:
         yield finding(path, error.message, Level.FILES)

@@ -18,6 +18,8 @@ from archiver.workflows.verify_revisions import RunUnit, run_units, stray
 
 _BATCH = 64
 """Revisions that a worker gets at once."""
+_SPREAD = 8
+"""Neighbours go to so many workers: runs of one day, with large recordings, are often alike."""
 _TOP = {
     ARCHIVE_FILE: Kind.FILE,
     README_FILE: Kind.FILE,
@@ -57,14 +59,16 @@ def batches(
             count += len(chosen)
         if not numbers:
             findings.append(stray(folder, "there is no revision of a run in it"))
-        if count >= _BATCH or len(folders) >= 16 * _BATCH:
+        if count >= _SPREAD * _BATCH or len(folders) >= 16 * _SPREAD * _BATCH:
             walked(folders)
-            if batch:
-                yield batch
+            yield from _spread(batch)
             batch, folders, count = [], [], 0
     walked(folders)
-    if batch:
-        yield batch
+    yield from _spread(batch)
+
+
+def _spread(units: list[RunUnit]) -> Iterator[list[RunUnit]]:
+    return (part for first in range(_SPREAD) if (part := units[first::_SPREAD]))
 
 
 def stray_at_top(storage: LocalStorage) -> Iterator[Finding]:

@@ -167,6 +167,7 @@ def test_a_check_that_was_interrupted_goes_on(
     from archiver.workflows.verify_record import CheckLog
 
     monkeypatch.setattr(verify_walk, "_BATCH", 3)
+    monkeypatch.setattr(verify_walk, "_SPREAD", 1)
     take = CheckLog.take
 
     def interrupted(self: CheckLog, *what: Any) -> None:
