@@ -62,7 +62,8 @@ class Tally:
 class RunsApi:
     """Asks the API for runs, as fast as ``throttle`` lets it. Safe to use from several threads.
 
-    ``base_url`` is the API's address without ``/v1``; the key is sent nowhere else.
+    ``base_url`` is the API's address without ``/v1``; the key is sent nowhere else. ``mask`` takes
+    out of a server's words what the user wants kept nowhere.
     """
 
     def __init__(
@@ -74,8 +75,10 @@ class RunsApi:
         now: Callable[[], datetime],
         max_document_size: int,
         throttle: Throttle,
+        mask: Callable[[str], str] = str,
     ) -> None:
         self._client = client
+        self._mask = mask
         self._base_url = checked_base_url(base_url)
         self._key = checked_key(key)
         self._headers = client.headers(
@@ -190,8 +193,9 @@ class RunsApi:
         return f": {self._clean(text)[:200]}"
 
     def _clean(self, text: str) -> str:
-        """What a server said, without the key that it may have echoed and without signatures."""
-        return mask_text(text.replace(self._key, MASK))
+        """What a server said, without the key that it may have echoed, without signatures, and
+        without what is to be kept nowhere."""
+        return self._mask(mask_text(text.replace(self._key, MASK)))
 
 
 def _pieces(response: httpx.Response) -> Iterator[bytes]:

@@ -132,8 +132,18 @@ class Checkpoints:
     Nothing is synced: what a note says of the bytes is checked before they are used.
     """
 
-    def __init__(self, storage: LocalStorage, name: str, address: str | None) -> None:
-        """``name`` names the artifact, ``address`` says where it is, without what is secret."""
+    def __init__(
+        self,
+        storage: LocalStorage,
+        name: str,
+        address: str | None,
+        may_keep: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        """``name`` names the artifact, ``address`` says where it is, without what is secret.
+
+        ``may_keep`` says whether a validator may be written down.
+        """
+        self._may_keep = may_keep
         self._storage = storage
         self._part = f"{name}{PART_ENDING}"
         self._name = name
@@ -169,6 +179,8 @@ class Checkpoints:
     def save(self, file: StagedFile, whole: Whole | None) -> bool:
         """Note where the download stands. False where it is not worth to go on with."""
         if whole is None or file.size < _WORTH:
+            return False
+        if not all(self._may_keep(said) for said in (whole.etag, whole.last_modified) if said):
             return False
         note = _Checkpoint(self._address, whole, file.size, file.sha256)
         file.companion = str(self._note)

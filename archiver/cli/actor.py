@@ -4,6 +4,7 @@ import getpass
 import os
 import re
 import socket
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,12 @@ _NOT_KEPT = "(not kept)"
 _GIVEN = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT, ParameterSource.DEFAULT_MAP)
 
 
-def actor(*, secret: frozenset[str] = frozenset()) -> Actor:
+def actor(*, secret: frozenset[str] = frozenset(), mask: Callable[[str], str] = str) -> Actor:
     """Whoever runs the command of click's current context, with the options that were chosen.
 
     That is on the command line, in the environment or in the config file. Ids of runs are left
     out, since the ledger has their digest, and what the options ``secret`` say: their texts may
-    hold what is to be kept nowhere.
+    hold what is to be kept nowhere. ``mask`` takes it out of the others.
     """
     context = click.get_current_context()
     options = {}
@@ -34,7 +35,7 @@ def actor(*, secret: frozenset[str] = frozenset()) -> Actor:
         if isinstance(parameter, click.Argument) or value in (None, ()):
             continue
         if context.get_parameter_source(name) in _GIVEN:
-            options[name.replace("_", "-")] = _NOT_KEPT if name in secret else _text(value)
+            options[name.replace("_", "-")] = _NOT_KEPT if name in secret else mask(_text(value))
     return Actor(_user(), socket.gethostname(), options)
 
 

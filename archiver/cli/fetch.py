@@ -162,6 +162,8 @@ def _fetch_options(options: dict[str, Any]) -> "FetchOptions":
     from archiver.workflows.connect import FetchOptions
 
     key = checked_key(os.environ.get("SKYVERN_API_KEY", ""))
+    rules = redaction_rules(options)
+    redaction = rules.redaction()
     return FetchOptions(
         archive=options["archive"],
         base_url=checked_base_url(os.environ.get("SKYVERN_BASE_URL") or CLOUD),
@@ -170,10 +172,14 @@ def _fetch_options(options: dict[str, Any]) -> "FetchOptions":
             selection(options),
             options["settle"],
             (key,),
-            redaction_rules(options),
+            rules,
         ),
-        # The pattern may be what is to be masked.
-        sign_off=sign_off(options, secret=frozenset({"redact"})),
+        # A pattern may be what is to be masked.
+        sign_off=sign_off(
+            options,
+            secret=frozenset({"redact", "redact_path"}),
+            mask=redaction.text if redaction else str,
+        ),
         refresh=options["refresh"],
         api_concurrency=options["api_concurrency"],
         download_concurrency=options["download_concurrency"],

@@ -48,6 +48,15 @@ class Size(click.ParamType[int]):
         return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
 
 
+class Line(click.ParamType[str]):
+    """A text that may hold spaces: of several, a variable of the environment has one a line."""
+
+    name = "text"
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        return [line for line in rv.splitlines() if line]
+
+
 def archive_option(command: CommandT) -> CommandT:
     """``--archive``, the same on every command."""
     return click.option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from archiver.cli.options import Size
+from archiver.cli.options import Line, Size
 from archiver.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,24 +28,28 @@ def selection_options(command: CommandT) -> CommandT:
         ),
         click.option(
             "--redact-path",
+            type=Line(),
             multiple=True,
             metavar="JSONPATH",
             help="Mask what stands there in answers, for example '$.output.name' (repeatable).",
         ),
         click.option(
             "--redact",
+            type=Line(),
             multiple=True,
             metavar="REGEX",
             help="Mask what matches in all texts that are kept, by *** (RE2; repeatable).",
         ),
         click.option(
             "--without-type",
+            type=Line(),
             multiple=True,
             metavar="PATTERN",
             help="Leave files of such a media type out, for example 'video/*' (repeatable).",
         ),
         click.option(
             "--without-name",
+            type=Line(),
             multiple=True,
             metavar="PATTERN",
             help="Leave files of such a name out, for example '*.exe' (repeatable).",
@@ -77,6 +81,12 @@ def selection(options: dict[str, Any]) -> "Selection":
         kind for kind in ArtifactKind if (kind in only if only else kind not in without)
     )
     names, types = options["without_name"], options["without_type"]
+    for pattern in types:
+        if "/" not in pattern:
+            raise UsageError(
+                f"--without-type {pattern!r} is no pattern of media types",
+                hint="They have a slash, as in 'video/*'",
+            )
     return Selection(kinds, options["max_file_size"], names, types)
 
 

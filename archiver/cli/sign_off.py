@@ -36,8 +36,14 @@ def sign_off_options(command: CommandT) -> CommandT:
     return command
 
 
-def sign_off(options: dict[str, Any], *, secret: frozenset[str] = frozenset()) -> "SignOff":
-    """Who runs the command, with its options but what those named ``secret`` say.
+def sign_off(
+    options: dict[str, Any],
+    *,
+    secret: frozenset[str] = frozenset(),
+    mask: Callable[[str], str] = str,
+) -> "SignOff":
+    """Who runs the command, with its options but what those named ``secret`` say; ``mask`` takes
+    out of the others what is to be kept nowhere.
 
     Raises UsageError where the key or the authority's address is of no use.
     """
@@ -53,7 +59,7 @@ def sign_off(options: dict[str, Any], *, secret: frozenset[str] = frozenset()) -
         from archiver.adapters.time_stamps import stamper
 
         stamp = stamper(options["tsa_url"])
-    return SignOff(actor(secret=secret), sign, stamp)
+    return SignOff(actor(secret=secret, mask=mask), sign, stamp)
 
 
 def passphrase() -> bytes | None:

@@ -47,7 +47,8 @@ class ArtifactSource(msgspec.Struct, frozen=True):
 
     ``url`` is a credential as long as it carries a signature: it is never written anywhere, but
     ``address``, the same without what is secret, is. Both are None where the API names an artifact
-    without saying where it is. ``expected_size`` is in bytes, ``modified_at`` in UTC. Identity
+    without saying where it is. ``filename`` may be masked, ``true_name`` is not, and
+    not written either. ``expected_size`` is in bytes, ``modified_at`` in UTC. Identity
     inside a run: kind and ordinal (from 1).
     """
 
@@ -61,8 +62,11 @@ class ArtifactSource(msgspec.Struct, frozen=True):
     artifact_id: str | None = None
     archived: bool = False
     address: str | None = None
+    true_name: str | None = None
 
     def __post_init__(self) -> None:
+        if self.true_name is None and self.filename is not None:
+            msgspec.structs.force_setattr(self, "true_name", self.filename)
         if self.address is None and self.url is not None:
             msgspec.structs.force_setattr(self, "address", without_query(self.url))
 

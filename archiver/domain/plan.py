@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TypeAlias
+from unicodedata import normalize
 
 import msgspec
 
@@ -45,9 +46,14 @@ class Selection:
 
 def _left_out(text: str | None, patterns: tuple[str, ...], option: str) -> str | None:
     for pattern in patterns:
-        if text is not None and fnmatchcase(text.casefold(), pattern.casefold()):
+        if text is not None and fnmatchcase(_folded(text), _folded(pattern)):
             return f"left out: {option} {pattern}"
     return None
+
+
+def _folded(text: str) -> str:
+    """Case, and the ways to write an accent, make no difference."""
+    return normalize("NFC", normalize("NFC", text).casefold())
 
 
 class Keep(msgspec.Struct, frozen=True):
@@ -113,7 +119,7 @@ def _not_to_be_had(source: ArtifactSource, selection: Selection, take: bool) -> 
         return Record(source, ArtifactState.GONE, ARCHIVED)
     if source.kind not in selection.kinds:
         return Record(source, ArtifactState.EXCLUDED, f"left out: {source.kind}s")
-    if (reason := selection.unwanted_name(source.filename)) is not None:
+    if (reason := selection.unwanted_name(source.true_name)) is not None:
         return Record(source, ArtifactState.EXCLUDED, reason)
     limit = selection.max_file_size
     if limit is not None and source.expected_size is not None and source.expected_size > limit:

@@ -7,6 +7,7 @@ from typing import TypeVar
 from archiver.domain.digest import Sha256, parse_checksum
 from archiver.domain.json_text import JsonValue, encode_json
 from archiver.domain.timestamps import parse_timestamp
+from archiver.domain.url_masking import MASK
 
 _INT64 = range(-(2**63), 2**63)
 _T = TypeVar("_T")
@@ -122,6 +123,8 @@ class Reader:
         # A boolean is an int to Python, not to JSON; the exact type tells them apart.
         if value is None or type(value) is kind:
             return value
+        if value == MASK:  # there was something that is not to be known
+            return None
         self._note_type(name, value, wanted or _TYPE_NAMES[kind])
         return None
 

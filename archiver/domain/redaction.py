@@ -1,31 +1,28 @@
 """Redaction: what the user does not want kept is masked in the API's answer, and counted.
 
-Patterns are for every text, at whatever depth, and for numbers as they are written; places are
-JSON paths, whose values are masked whatever they are. What the archive itself lives by stays: the
-run's id and status, times, checksums and sizes of files, and the API's own names of fields.
+Patterns are for every text, at whatever depth, also in another spelling, and for numbers as they
+are written; places are JSON paths, whose values are masked whatever they are. What the archive
+itself lives by stays: the run's id and status, times, checksums and sizes of files, and the API's
+own names of fields.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import chain
 from typing import TypeAlias
 
-from archiver.domain.json_text import JsonObject, JsonValue
+from archiver.domain.answer_fields import ANSWER, Shape
+from archiver.domain.json_text import JsonObject, JsonValue, encode_json
+from archiver.domain.spellings import plainer
 from archiver.domain.url_masking import MASK
 
-MaskTexts: TypeAlias = Callable[[list[str]], tuple[list[str], int]]
-"""Masks what the patterns match in many texts; how many places that were comes with them."""
+MaskTexts: TypeAlias = Callable[[list[str]], list[str]]
+"""Masks what the patterns match in many texts. What has no match comes back as it was."""
 FindPlaces: TypeAlias = Callable[[JsonObject], Iterable[Sequence[str | int]]]
 """Where the JSON paths lead to in a document: the names and indices from its root."""
 
-_STRUCTURE = frozenset(
-    {"run_id", "status", "run_type", "checksum", "file_size", "artifact_id", "modified_at"}
-    | {"created_at", "queued_at", "started_at", "finished_at"}
-)
-"""Fields of the answer, and of its downloaded files, that the archive lives by."""
-_FILES = "downloaded_files"
-_LISTS_OF_FILES = frozenset({_FILES, "screenshot_urls"})
-_OWN_OBJECTS = frozenset({"run_request", _FILES})
-"""Fields whose objects have names of the API's own."""
+_LAYERS = 3
+"""Spellings upon spellings that are looked behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,67 +33,65 @@ class Redaction:
     find_places: FindPlaces
 
     def of(self, document: JsonObject) -> tuple[JsonObject, int]:
-        """A copy of an answer without what is to be masked, and how many places that were."""
-        copy, by_place = _without_places(document, self.find_places(document))
-        texts = _Texts()
-        _visit(copy, (), texts.take)
-        masked, by_pattern = self.mask_texts(texts.found)
-        if not by_pattern:
-            return copy, by_place
-        replaced = dict(zip(texts.found, masked, strict=True))
+        """A copy of an answer without what is to be masked, and how many places that were.
 
-        def mask(text: str) -> str:
-            return replaced.get(text, text)
-
-        return _rebuilt(copy, (), mask), by_place + by_pattern  # type: ignore[return-value] # an object stays one
+        A place is a value, or a name of a field, of which something was masked.
+        """
+        places = _Place.tree(self.find_places(document))
+        copy = _Hider(lambda text: text)
+        if places is not None:
+            document = copy.placed(document, places, ANSWER)  # type: ignore[assignment] # the root stays an object
+        texts: dict[str, None] = {}
+        _gather(document, ANSWER, texts)
+        changed = self._changed(texts)
+        if not changed:
+            return document, copy.count
+        masked = _Hider(lambda text: changed.get(text, text))
+        return masked.visited(document, ANSWER), copy.count + masked.count  # type: ignore[return-value] # as above
 
     def text(self, text: str) -> str:
         """A message of a server's own words, without what the patterns match."""
-        return self.mask_texts([text])[0][0]
+        return self._changed([text]).get(text, text)
+
+    def _changed(self, texts: Iterable[str]) -> dict[str, str]:
+        """What the texts become of which something is to be masked, in whatever spelling."""
+        chains = {text: _spellings(text) for text in texts}
+        spellings = list(dict.fromkeys(chain.from_iterable(chains.values())))
+        masked = dict(zip(spellings, self.mask_texts(spellings), strict=True))
+        changed = {}
+        for text, (*escaped, plainest) in chains.items():
+            shown = masked[plainest]
+            for spelling in reversed(escaped):
+                # Escapes stay where the plain text would show no less.
+                if plainer(masked[spelling]) == shown:
+                    shown = masked[spelling]
+            if shown != text:
+                changed[text] = shown
+        return changed
 
 
-class _Texts:
-    """Texts of a document, in order; a text that occurs again is taken again: places count."""
-
-    def __init__(self) -> None:
-        self.found: list[str] = []
-
-    def take(self, text: str) -> None:
-        self.found.append(text)
+def _spellings(text: str) -> list[str]:
+    """The text, and what is behind its escapes, one layer after the other."""
+    found = [text]
+    while len(found) <= _LAYERS and (plain := plainer(found[-1])) != found[-1]:
+        found.append(plain)
+    return found
 
 
-def _visit(value: JsonValue, path: tuple[str, ...], take: Callable[[str], None]) -> None:
-    """Give every text that may be masked to ``take``: names, strings, numbers as written."""
+def _gather(value: JsonValue, shape: Shape, texts: dict[str, None]) -> None:
+    """Every text that may be masked: names, strings, numbers as they are written."""
     if isinstance(value, dict):
         for name, entry in value.items():
-            if _is_structure(path, name):
+            if shape.lives_by(name, entry):
                 continue
-            if not _is_own_name(path, name):
-                take(name)
-            _visit(entry, (*path, name), take)
+            if name not in shape.names:
+                texts[name] = None
+            _gather(entry, shape.of(name), texts)
     elif isinstance(value, list):
         for entry in value:
-            _visit(entry, path, take)
+            _gather(entry, shape, texts)
     elif (text := _text_of(value)) is not None:
-        take(text)
-
-
-def _rebuilt(value: JsonValue, path: tuple[str, ...], mask: Callable[[str], str]) -> JsonValue:
-    if isinstance(value, dict):
-        fields: JsonObject = {}
-        for name, entry in value.items():
-            if _is_structure(path, name):
-                fields[name] = entry
-                continue
-            shown = name if _is_own_name(path, name) else mask(name)
-            fields[_distinct(shown, fields)] = _rebuilt(entry, (*path, name), mask)
-        return fields
-    if isinstance(value, list):
-        return [_rebuilt(entry, path, mask) for entry in value]
-    text = _text_of(value)
-    if text is None or (masked := mask(text)) == text:
-        return value
-    return masked
+        texts[text] = None
 
 
 def _text_of(value: JsonValue) -> str | None:
@@ -104,84 +99,113 @@ def _text_of(value: JsonValue) -> str | None:
     if isinstance(value, str):
         return value
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
+        return encode_json(value)
     return None
 
 
-def _is_structure(path: tuple[str, ...], name: str) -> bool:
-    return path in ((), (_FILES,)) and name in _STRUCTURE
+@dataclass(slots=True)
+class _Place:
+    """A place in a document, and those below it."""
+
+    is_masked: bool = False
+    below: "dict[str | int, _Place]" = field(default_factory=dict)
+
+    @classmethod
+    def tree(cls, places: Iterable[Sequence[str | int]]) -> "_Place | None":
+        """All the places as one tree; None where there are none."""
+        root = cls()
+        for parts in places:
+            place = root
+            for part in parts:
+                place = place.below.setdefault(part, cls())
+            place.is_masked = True
+        return root if root.below or root.is_masked else None
 
 
-def _is_own_name(path: tuple[str, ...], name: str) -> bool:
-    if path and not (len(path) == 1 and path[0] in _OWN_OBJECTS):
-        return False
-    return name.replace("_", "").isalnum() and name.islower() and name.isascii()
+class _Hider:
+    """Copies values without what is to be masked, and counts the places."""
 
+    def __init__(self, mask: Callable[[str], str]) -> None:
+        self._mask = mask
+        self.count = 0
 
-def _distinct(name: str, fields: JsonObject) -> str:
-    unique, number = name, 1
-    while unique in fields:
-        number += 1
-        unique = f"{name} ({number})"
-    return unique
+    def visited(self, value: JsonValue, shape: Shape) -> JsonValue:
+        """A copy with every text in it masked as ``mask`` says."""
+        if isinstance(value, dict):
+            names = _Names()
+            return {
+                names.add(name if name in shape.names else self._masked(name)): (
+                    entry if shape.lives_by(name, entry) else self.visited(entry, shape.of(name))
+                )
+                for name, entry in value.items()
+            }
+        if isinstance(value, list):
+            return [self.visited(entry, shape) for entry in value]
+        text = _text_of(value)
+        masked = None if text is None else self._masked(text)
+        return value if masked == text else masked
 
+    def placed(self, value: JsonValue, place: _Place, shape: Shape) -> JsonValue:
+        """A copy with the values at the places masked."""
+        if place.is_masked:
+            return self._hidden(value, shape)
+        if isinstance(value, dict):
+            copy = value.copy()
+            for name, below in place.below.items():
+                # Names of objects are strings, so that the place was found under one.
+                if isinstance(name, str) and not shape.lives_by(name, value[name]):
+                    copy[name] = self.placed(value[name], below, shape.of(name))
+            return copy
+        if isinstance(value, list):
+            entries = value.copy()
+            for index, below in place.below.items():
+                if isinstance(index, int):
+                    entries[index] = self.placed(value[index], below, shape)
+            return entries
+        return value
 
-def _without_places(
-    document: JsonObject, places: Iterable[Sequence[str | int]]
-) -> tuple[JsonObject, int]:
-    """A copy with the values at these places masked. What is null, or masked already, is none."""
-    copy: JsonObject = document
-    count = 0
-    for place in places:
-        if not place or _is_structural_place(place):
-            continue
-        value = _value_at(copy, place)
+    def _hidden(self, value: JsonValue, shape: Shape) -> JsonValue:
+        """A masked value: of what has to stay, everything in it. Where nothing is, nothing is
+        masked."""
         if value is None or value == MASK:
-            continue
-        new, places_in_it = _masked(value, place)
-        copy = _with_value(copy, place, new)  # type: ignore[assignment] # an object stays one
-        count += places_in_it
-    return copy, count
-
-
-def _masked(value: JsonValue, place: Sequence[str | int]) -> tuple[JsonValue, int]:
-    """A masked value. Of lists that name files the entries stay, with nothing in them."""
-    if place[0] not in _LISTS_OF_FILES or not isinstance(value, dict | list):
-        return MASK, 1
-    count = 0
-
-    def mask(text: str) -> str:
-        nonlocal count
-        count += text != MASK
+            return value
+        if shape.stays and isinstance(value, dict):
+            names = _Names()
+            return {
+                names.add(name if name in shape.names else self._hidden_name()): (
+                    entry if shape.lives_by(name, entry) else self._hidden(entry, shape.of(name))
+                )
+                for name, entry in value.items()
+            }
+        if shape.stays and isinstance(value, list):
+            return [self._hidden(entry, shape) for entry in value]
+        self.count += 1
         return MASK
 
-    return _rebuilt(value, (_FILES,), mask), count
+    def _hidden_name(self) -> str:
+        self.count += 1
+        return MASK
+
+    def _masked(self, text: str) -> str:
+        masked = self._mask(text)
+        self.count += masked != text
+        return masked
 
 
-def _is_structural_place(place: Sequence[str | int]) -> bool:
-    *before, last = place
-    path = tuple(str(part) for part in before if not isinstance(part, int))
-    # Whole lists and objects that the archive reads stay, but not what is in them.
-    return (isinstance(last, str) and _is_structure(path, last)) or place[0] in _STRUCTURE
+class _Names:
+    """Names of one object; those that became the same when masked are told apart.
 
+    By asterisks, which no pattern takes for what it looks for: ``***``, ``*** *``, ``*** **``.
+    """
 
-def _value_at(value: JsonValue, place: Sequence[str | int]) -> JsonValue:
-    for part in place:
-        if isinstance(value, dict) and isinstance(part, str):
-            value = value.get(part)
-        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
-            value = value[part]
-        else:
-            return None
-    return value
+    def __init__(self) -> None:
+        self._last: dict[str, int] = {}
 
-
-def _with_value(value: JsonValue, place: Sequence[str | int], new: JsonValue) -> JsonValue:
-    if not place:
-        return new
-    part, *rest = place
-    if isinstance(value, dict) and isinstance(part, str):
-        return {**value, part: _with_value(value[part], rest, new)}
-    if isinstance(value, list) and isinstance(part, int):
-        return [*value[:part], _with_value(value[part], rest, new), *value[part + 1 :]]
-    return value
+    def add(self, name: str) -> str:
+        unique = name
+        while unique in self._last:
+            self._last[name] += 1
+            bits = f"{self._last[name]:b}"[1:]
+            unique = f"{name} {' '.join('**' if bit == '1' else '*' for bit in bits)}"
+        self._last[unique] = 1
+        return unique

@@ -18,6 +18,7 @@ from archiver.domain.redaction import Redaction
 from archiver.domain.run_id import RunId, answers_for
 from archiver.domain.sources import read_sources
 from archiver.domain.timestamps import seconds_between
+from archiver.domain.url_masking import MASK
 from archiver.errors import AnswerInvalid, ArchiveDamaged
 
 FINAL_STATUSES = frozenset({"completed", "failed", "terminated", "canceled", "timed_out"})
@@ -281,7 +282,8 @@ def _read_errors(read: Reader) -> tuple[RunErrorEntry, ...]:
         if isinstance(value, dict):
             entry = Reader(value, read.problems, f"errors[{ordinal - 1}]")
         else:
-            read.note(f"errors[{ordinal - 1}]", "expected an object")
+            if value != MASK:
+                read.note(f"errors[{ordinal - 1}]", "expected an object")
             entry = Reader({}, [])
         entries.append(
             RunErrorEntry(

@@ -17,14 +17,15 @@ def read_sources(read: Reader, signed: Reader | None = None) -> tuple[ArtifactSo
     """The artifacts that an answer offers: recording, screenshots, downloads, in this order.
 
     ``read`` reads a masked answer, ``signed`` the same as it came: its URLs are the ones that lead
-    to the artifacts. Raises AnswerInvalid where the two do not offer the same.
+    to the artifacts, its names the true ones. Raises AnswerInvalid where the two do not offer the
+    same.
     """
     if signed is None:
         return tuple(_source(offer, offer.url) for offer in _offers(read))
-    urls = [offer.url for offer in _offers(signed)]
+    true = [(offer.url, _name(offer)) for offer in _offers(signed)]
     try:
-        offers = zip(_offers(read), urls, strict=True)
-        return tuple(_source(offer, url) for offer, url in offers)
+        offers = zip(_offers(read), true, strict=True)
+        return tuple(_source(offer, url, name) for offer, (url, name) in offers)
     except ValueError:
         text = "the API's answer has names of fields that hide others when masked"
         raise AnswerInvalid(text) from None
@@ -66,7 +67,11 @@ def _leading_somewhere(read: Reader, name: str, url: str | None) -> str | None:
     return None
 
 
-def _source(offer: _Offer, url: str | None) -> ArtifactSource:
+def _name(offer: _Offer) -> str | None:
+    return offer.read.text("filename") if offer.kind is ArtifactKind.DOWNLOAD else None
+
+
+def _source(offer: _Offer, url: str | None, true_name: str | None = None) -> ArtifactSource:
     """The artifact of an offer, to be had at ``url``."""
     kind, ordinal, shown, read = offer.kind, offer.ordinal, offer.url, offer.read
     address = None if shown is None else without_query(shown)
@@ -84,6 +89,7 @@ def _source(offer: _Offer, url: str | None) -> ArtifactSource:
         ordinal,
         url,
         filename=read.text("filename"),
+        true_name=true_name,
         expected_sha256=read.checksum("checksum"),
         expected_size=read.size("file_size"),
         modified_at=read.timestamp("modified_at"),

@@ -39,6 +39,7 @@ class ArtifactFetcher:
     """Downloads artifacts into files set aside in ``storage``, for one session.
 
     ``lanes`` limit the downloads of all runs; ``executor`` has threads that help a run with many.
+    ``mask`` takes out of what storage says what the user wants kept nowhere.
     """
 
     def __init__(
@@ -49,7 +50,9 @@ class ArtifactFetcher:
         executor: Executor,
         lanes: Lanes,
         now: Callable[[], datetime],
+        mask: Callable[[str], str] = str,
     ) -> None:
+        self._mask = mask
         self._downloader = downloader
         self._storage = storage
         self._session = session
@@ -134,7 +137,9 @@ class ArtifactFetcher:
     ) -> Settlement[StagedFile]:
         source = fetch.source
         name = f"{run_id}-{source.kind}-{source.ordinal}"
-        checkpoints = Checkpoints(self._storage, name, source.address)
+        checkpoints = Checkpoints(
+            self._storage, name, source.address, lambda said: self._mask(said) == said
+        )
         file, progress = checkpoints.begin()
         progress.admit = lane.admit
         try:
@@ -180,7 +185,7 @@ class ArtifactFetcher:
                         size=file.size,
                         sha256=file.sha256,
                         media_type=file.media_type.name,
-                        served_type=progress.served_type,
+                        served_type=self._served_type(progress),
                         attempts=progress.attempts,
                         fetched_at=self._now(),
                         reason="the bytes do not have the SHA-256 that the API gave",
@@ -188,7 +193,7 @@ class ArtifactFetcher:
                 )
         if fetch.fallback is not None and fetch.fallback.sha256 == file.sha256:
             return Entered(renumbered(fetch.fallback, source))
-        return Arrival(source, file, progress.attempts, progress.served_type, self._now())
+        return Arrival(source, file, progress.attempts, self._served_type(progress), self._now())
 
     def _without_bytes(
         self, fetch: Fetch, error: ArtifactError, progress: Progress
@@ -200,21 +205,27 @@ class ArtifactFetcher:
                 state = ArtifactState.EXCLUDED
             case _:
                 state = ArtifactState.FAILED
+        reason = self._mask(str(error))
+        if fetch.fallback is not None and state is ArtifactState.EXCLUDED:
+            return Entered(renumbered(fetch.fallback, fetch.source, reason=reason))
         if fetch.fallback is not None and state is ArtifactState.GONE:
             return Entered(renumbered(fetch.fallback, fetch.source, reason=EARLIER_COPY))
         if fetch.fallback is not None and state is ArtifactState.FAILED:
-            return Entered(renumbered(fetch.fallback, fetch.source), failure=str(error))
+            return Entered(renumbered(fetch.fallback, fetch.source), failure=reason)
         return Entered(
             entry_for(
                 fetch.source,
                 state,
                 self._session,
-                served_type=progress.served_type,
+                served_type=self._served_type(progress),
                 attempts=progress.attempts,
                 fetched_at=self._now(),
-                reason=str(error),
+                reason=reason,
             )
         )
+
+    def _served_type(self, progress: Progress) -> str | None:
+        return None if progress.served_type is None else self._mask(progress.served_type)
 
 
 def discard(settlements: Iterable[Settlement[StagedFile]]) -> None:

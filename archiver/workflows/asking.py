@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock, Semaphore
 
+from msgspec.structs import replace
+
 from archiver.adapters.api import ApiAnswer, RunsApi, Tally
 from archiver.adapters.patterns import RedactionRules
 from archiver.domain.manifest import Manifest
-from archiver.domain.plan import Decision, Selection, plan
+from archiver.domain.plan import Decision, Record, Selection, plan
+from archiver.domain.redaction import Redaction
 from archiver.domain.run import Answer, read_answer
 from archiver.domain.run_id import RunId
 from archiver.errors import ApiDown, ApiUnavailable, RunError
@@ -33,14 +36,16 @@ class RunOptions:
 class RunAsker:
     """Asks the API for runs and plans what to do about them. Safe to use from several threads.
 
-    ``slots`` limits the questions under way; ``check_stop`` may raise Interrupted. After
-    ``most_failures`` runs in a row that got no answer the API is taken to be down.
+    ``redaction`` masks what is to be kept nowhere. ``slots`` limits the questions under way;
+    ``check_stop`` may raise Interrupted. After ``most_failures`` runs in a row that got no answer
+    the API is taken to be down.
     """
 
     def __init__(
         self,
         api: RunsApi,
         options: RunOptions,
+        redaction: Redaction | None,
         slots: Semaphore,
         check_stop: Callable[[], None],
         now: Callable[[], datetime],
@@ -53,7 +58,7 @@ class RunAsker:
         self._slots = slots
         self._breaker = _Breaker(api.base_url, most_failures)
         self._reading = Lock()
-        self._redaction = options.redact.redaction()
+        self._redaction = redaction
         self._room = ByteBudget(_DOCUMENT_BYTES, check_stop)
 
     def ask(self, asked: RunId, tally: Tally, room: ExitStack) -> Answer:
@@ -96,20 +101,27 @@ class RunAsker:
             )
 
     def redacted(self, text: str) -> str:
-        """A message that may hold a server's words, fit to be kept and shown."""
+        """What storage or the user said, fit to be kept and shown."""
         return text if self._redaction is None else self._redaction.text(text)
 
     def is_settled(self, answer: Answer) -> bool:
         return answer.run.is_settled(answer.at, self.options.settle)
 
     def plan(self, answer: Answer, held: Manifest | None) -> list[Decision]:
-        return plan(
+        decisions = plan(
             answer.sources,
             held,
             self.options.selection,
             settled=self.is_settled(answer),
             take_unsettled=not self.options.settle,
         )
+        if self._redaction is None:
+            return decisions
+        # A reason quotes the option, which may name what is to be masked.
+        return [
+            replace(one, reason=self.redacted(one.reason)) if isinstance(one, Record) else one
+            for one in decisions
+        ]
 
 
 class _Breaker:

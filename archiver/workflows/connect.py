@@ -123,6 +123,7 @@ class Surroundings:
 def run_asker(options: FetchOptions, world: Surroundings) -> Iterator[RunAsker]:
     """The API, ready to be asked."""
     connections = options.api_concurrency
+    redaction = options.run.redact.redaction()
     with new_client(options.timeouts, connections, verify=options.verify_tls) as client:
         api = RunsApi(
             client,
@@ -132,9 +133,18 @@ def run_asker(options: FetchOptions, world: Surroundings) -> Iterator[RunAsker]:
             world.now,
             options.max_document_size,
             Throttle(options.max_requests_per_second, world.stop.sleep),
+            redaction.text if redaction else str,
         )
         slots = Semaphore(options.api_concurrency)
-        yield RunAsker(api, options.run, slots, world.stop.check, world.now, options.most_failures)
+        yield RunAsker(
+            api,
+            options.run,
+            redaction,
+            slots,
+            world.stop.check,
+            world.now,
+            options.most_failures,
+        )
 
 
 @contextlib.contextmanager

@@ -45,6 +45,7 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
         wanted = wanted_runs(writer.storage, ids, refresh=options.refresh, accepted=accepted)
         summary = Summary(writer.session, asked=len(ids), held=len(ids) - len(wanted.ids))
         summary.accepted = wanted.accepted
+        summary.redacted = 0 if options.run.redact else None
         world.report(SessionStarted(writer.session, len(ids), summary.held, recovered.sessions))
         collector = _Collector(writer, summary, world)
         collector.manifests.extend(recovered.unlisted)
@@ -129,8 +130,8 @@ class _Collector:
         summary.artifacts.update(archived.states)
         summary.bytes_downloaded += fetched.bytes
         summary.problems.extend(archived.problems)
-        if archived.redacted is not None:
-            summary.redacted = (summary.redacted or 0) + archived.redacted
+        if summary.redacted is not None:
+            summary.redacted += archived.redacted or 0
         self._buffer.add(FETCHES, [fetch_row(fetched)], fetched.at)
         if archived.committed is not None:
             add_rows(self._buffer, archived.committed.rows, archived.committed.fetched_at)

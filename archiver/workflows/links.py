@@ -7,6 +7,7 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from archiver.domain.artifact import ArtifactKind, ArtifactSource
+from archiver.domain.url_masking import without_query
 from archiver.errors import ArtifactGone, DownloadFailed, RunError
 
 _Key: TypeAlias = tuple[ArtifactKind, str, str | None]
@@ -46,11 +47,16 @@ class FreshLinks:
         return replace(source, url=fresh.url)
 
     def _find(self, source: ArtifactSource) -> ArtifactSource | None:
-        keys = [("id", source.artifact_id), ("address", source.address)]
+        keys = [("id", source.artifact_id), ("address", _true_address(source))]
         if source.artifact_id is None:
             keys = [keys[1], ("ordinal", str(source.ordinal))]
         found = (self._offered.get((source.kind, *key)) for key in keys if key[1] is not None)
         return next(filter(None, found), None)
+
+
+def _true_address(source: ArtifactSource) -> str | None:
+    """Where it is, without what is secret of a link: masked ones may be the same for several."""
+    return source.address if source.url is None else without_query(source.url)
 
 
 def _by_what_tells_them(sources: Sequence[ArtifactSource]) -> dict[_Key, ArtifactSource]:
@@ -58,7 +64,7 @@ def _by_what_tells_them(sources: Sequence[ArtifactSource]) -> dict[_Key, Artifac
     for source in sources:
         keys = (
             ("id", source.artifact_id),
-            ("address", source.address),
+            ("address", _true_address(source)),
             ("ordinal", str(source.ordinal)),
         )
         for name, value in keys:

@@ -70,7 +70,7 @@ def archive_runs(
         downloader = stack.enter_context(artifact_downloader(options, world))
         lanes = Lanes(options.download_concurrency, VERY_LARGE if part else None)
         fetcher = ArtifactFetcher(
-            downloader, writer.storage, writer.session, downloads, lanes, world.now
+            downloader, writer.storage, writer.session, downloads, lanes, world.now, asker.redacted
         )
         archiver = RunArchiver(asker, fetcher, writer, folders, own_ids_only=part is not None)
 

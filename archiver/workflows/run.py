@@ -120,9 +120,9 @@ class RunArchiver:
                 room.enter_context(self._lock_of(answer.run.run_id))
                 return self._archive(question, answer, room)
         except RunNotFound as error:
-            return question.failed(Outcome.NOT_FOUND, self._asker.redacted(str(error)))
+            return question.failed(Outcome.NOT_FOUND, str(error))
         except (RunError, ArchiveDamaged) as error:
-            return question.failed(Outcome.FAILED, self._asker.redacted(str(error)))
+            return question.failed(Outcome.FAILED, str(error))
         except VeryLarge:
             return HandedBack(asked)
         except ArchiverError:

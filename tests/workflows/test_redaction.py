@@ -98,7 +98,7 @@ def test_places_are_masked_whatever_is_there(
 @pytest.mark.parametrize(
     "path",
     ["$", "$.*", "$..*", "$.downloaded_files", "$.downloaded_files[0]", "$.screenshot_urls",
-     "$.recording_url", "$.status", "$.run_id", "$..url", "$.downloaded_files[*].checksum"],
+     "$.recording_url", "$..url", "$..checksum", "$..status"],
 )  # fmt: skip
 def test_the_archive_keeps_what_it_lives_by(
     fetch: Fetch, archiver: Command, archive: Held, run_id: str, path: str
@@ -115,7 +115,7 @@ def test_the_archive_keeps_what_it_lives_by(
 
 def test_new_patterns_make_a_new_revision(fetch: Fetch, archive: Held, run_id: str) -> None:
     assert fetch(run_id).json["redacted"] is None
-    assert fetch(run_id, "--redact", PATTERN).json["redacted"] is None
+    assert fetch(run_id, "--redact", PATTERN).json["redacted"] == 0
     assert fetch(run_id, "--redact", PATTERN, "--refresh").json["redacted"] > 9
     manifest = json.loads((archive.run(run_id) / "r2/manifest.json").read_text())
     assert manifest["redacted"] > 9
