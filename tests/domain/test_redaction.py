@@ -1,6 +1,7 @@
 """Laws of redaction, with the expressions and paths that the command uses."""
 
 import json
+import pickle
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from archiver.domain.json_text import JsonValue, decode_json, encode_json
 from archiver.domain.redaction import Redaction
 from archiver.domain.run import read_answer
 from archiver.domain.spellings import plainer
-from tests.domain.builders import AT, DIGEST, RUN_ID, document, read, to_bytes
+from tests.domain.builders import AT, DIGEST, RUN_ID, document, to_bytes
 from tests.domain.strategies import ANY_TEXT, JSON
 
 QUICK = settings(max_examples=60, deadline=None)
@@ -295,6 +296,7 @@ def test_plain_texts_have_no_other_spelling(text: str) -> None:
     assert normalize("NFC", plainer(text)) == plainer(text)
 
 
-def test_read_twice_an_answer_is_the_same() -> None:
-    value = document(output="a1", errors=["x1", {"reasoning": "y1"}], step_count=1)
-    assert read(value) == read(value)
+def test_rules_go_to_other_processes_as_they_are() -> None:
+    rules = RedactionRules(("a",), ("$.output.b",))
+    redaction = pickle.loads(pickle.dumps(rules)).redaction()
+    assert redaction.of({"output": {"b": 1, "c": "a"}}) == ({"output": {"b": "***", "c": "***"}}, 2)

@@ -7,7 +7,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.cli.running import Command, Fetch
-from tests.lying_server import LyingServer, png, task_run, webm
+from tests.lying_server import (
+    FOREVER,
+    Blob,
+    Cut,
+    LyingServer,
+    Status,
+    png,
+    task_run,
+    webm,
+)
 from tests.workflows.held import Held
 
 SECRET = "Jane-4711-Doe"
@@ -152,14 +161,17 @@ def test_patterns_stand_in_the_config(
 
 def test_several_processes_mask_alike(fetch: Fetch, archive: Held, server: LyingServer) -> None:
     ids = [server.add_run(task_run(f"tsk_{n}", title=SECRET)) for n in range(1, 502)]
-    ran = fetch(*ids, "--workers", "2", "--redact", PATTERN)
-    assert ran.json["redacted"] == 501
+    server.lie("tsk_7", Status(418, SECRET.encode()), times=FOREVER)
+    options = ("--workers", "2", "--redact", PATTERN, "--redact-path", "$.output.count")
+    ran = fetch(*ids, *options, code=3)
+    assert ran.json["redacted"] == 1000
+    assert SECRET not in everything(archive.root) + ran.out + ran.err
     titles = [
         row["title"]
         for path in archive.root.glob("tables/runs/*/*.parquet")
         for row in pq.read_table(path, partitioning=None).to_pylist()
     ]
-    assert titles == ["***"] * 501
+    assert titles == ["***"] * 500
 
 
 @pytest.mark.parametrize(
@@ -199,3 +211,20 @@ def test_what_bytes_are_counts_too(server: LyingServer, fetch: Fetch, archive: H
     served = server.artifact(png(), "download", "a.txt", media_type="text/plain")
     fetch(server.add_run(task_run("tsk_1", downloads=[served])), "--without-type", "image/*")
     assert archive.states("tsk_1") == {"download 1": "excluded"}
+
+
+def test_what_is_not_wanted_is_not_downloaded_to_its_end_and_leaves_nothing(
+    server: LyingServer, fetch: Fetch, archive: Held
+) -> None:
+    file = server.artifact(webm(4 << 20), "download", "x.bin", media_type="application/x-data")
+    text = server.artifact(Blob(4 << 20), "download", "x.txt", media_type="text/plain")
+    server.add_run(task_run("tsk_1", downloads=[file, text]))
+    for one in (file, text):
+        server.lie(one, Cut(3 << 20))
+    fetch("tsk_1", code=3)
+    assert len([*(archive.root / "tmp").glob("*.part")]) == 2
+    ran = fetch("tsk_1", "--without-type", "VIDEO/*", "--without-type", "text/plain")
+    assert ran.states == {"excluded": 2}
+    assert ran.json["bytes"]["downloaded"] < 1 << 20
+    assert [*(archive.root / "tmp").glob("tsk_*")] == []
+    assert fetch("tsk_1", "--refresh").states == {"verified": 2}
