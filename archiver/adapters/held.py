@@ -64,6 +64,11 @@ _FOLDERS = """
 SELECT DISTINCT run_id, path FROM run_revisions
 SEMI JOIN (SELECT run_id FROM asked_runs ANTI JOIN held USING (run_id)) USING (run_id)
 """
+_OTHER_IDS = """
+WITH pairs AS (SELECT DISTINCT asked_id, run_id FROM fetches WHERE run_id <> asked_id),
+    own AS (SELECT id FROM asked UNION SELECT run_id FROM pairs SEMI JOIN asked ON asked_id = id)
+SELECT asked_id, run_id FROM pairs SEMI JOIN own ON run_id = id ORDER BY ALL
+"""
 
 
 def wanted_runs(
@@ -110,6 +115,26 @@ def _not_complete(storage: LocalStorage, asked: Sequence[RunId], *, refresh: boo
         [asked[position] for position in wanted["position"].to_pylist()],
         {run: folder for run, folder in folders.items() if is_run_folder(folder, run)},
     )
+
+
+def other_ids(storage: LocalStorage, ids: Iterable[str]) -> list[tuple[str, str]]:
+    """Under which other ids these runs were asked for: pairs of that id and the run's own.
+
+    ``ids`` may be of either kind. Raises ArchiveDamaged where the tables cannot be read.
+    """
+    import pyarrow as pa
+
+    from archiver.adapters.views import ask, damage_found
+
+    asked = pa.table({"id": pa.array(list(ids), pa.string())})
+
+    def work(connection: "duckdb.DuckDBPyConnection") -> list[tuple[str, str]]:
+        with connection:
+            connection.register("asked", asked)
+            return connection.sql(_OTHER_IDS).fetchall()
+
+    with damage_found():
+        return ask(storage, work, derived=False)
 
 
 def revision_paths(storage: LocalStorage) -> Iterator[str]:

@@ -86,9 +86,14 @@ def read_list(storage: LocalStorage, session: str) -> list[ListedManifest]:
 
 
 def sessions_with_ids(storage: LocalStorage) -> list[SessionId]:
-    """The sessions beside whose record lies a list of the ids that it is about, oldest first."""
+    """The sessions that listed the ids that they were about, oldest first.
+
+    A list behind the last record does not count: its session was killed, or is about to end.
+    """
     names = storage.names(LEDGER_FOLDER)
-    return [session for name in names if (session := session_of(name, IDS_ENDING))]
+    last = max((session for name in names if (session := session_of(name))), default="")
+    listed = (session for name in names if (session := session_of(name, IDS_ENDING)))
+    return [session for session in listed if session <= last]
 
 
 def read_ids(storage: LocalStorage, record: LedgerRecord) -> list[str]:

@@ -117,20 +117,21 @@ def _remove(
 
     from archiver.adapters.archive import open_archive
     from archiver.domain.manifest import RemovalKind
-    from archiver.workflows.forgetting import choose, forget
+    from archiver.workflows.forgetting import choose, extent, forget
 
     # The condition may say what is to be forgotten.
     signing = sign_off(options, secret=frozenset({"where"}))
+    storage = open_archive(archive)
     try:
-        chosen = choose(open_archive(archive), kind, choice)
+        chosen = choose(storage, kind, choice)
     except UsageError:
         if kind is RemovalKind.ERASED:
             raise
         return _nothing(options)
     if options["dry_run"] or not chosen.runs:
-        return _show(chosen, options)
+        return _show(chosen, extent(storage, chosen), options)
     if kind is RemovalKind.ERASED and not options["yes"]:
-        _ask(chosen)
+        _ask(len(chosen.runs), extent(storage, chosen)[0])
     forgotten = forget(
         archive,
         kind,
@@ -142,12 +143,16 @@ def _remove(
     )
     if forgotten.unstamped is not None:
         click.echo(f"Error: {printable(str(forgotten.unstamped))}", err=True)
+    for problem in forgotten.damaged:
+        click.echo(f"not {kind.value}: {printable(problem)}", err=True)
     _report(kind, forgotten, options)
+    if forgotten.damaged:
+        return ExitCode.DAMAGED
     return ExitCode.INCOMPLETE if forgotten.unstamped else ExitCode.OK
 
 
-def _ask(chosen: "Chosen") -> None:
-    what = f"{len(chosen.runs)} runs with {chosen.files} files"
+def _ask(runs: int, files: int) -> None:
+    what = f"{runs} runs with {files} files"
     if not sys.stdin.isatty():
         raise UsageError(f"{what} would be erased for good", hint="Say --yes, or try --dry-run")
     click.confirm(f"Erase {what} for good?", abort=True, err=True)
@@ -161,11 +166,12 @@ def _nothing(options: dict[str, Any]) -> int:
     return ExitCode.OK
 
 
-def _show(chosen: "Chosen", options: dict[str, Any]) -> int:
+def _show(chosen: "Chosen", extent: tuple[int, int], options: dict[str, Any]) -> int:
+    files, size = extent
     ids = [run.run_id for run in chosen.runs]
     if options["json"]:
         on_hold = [{"run_id": run, **decision.to_json()} for run, decision in chosen.on_hold]
-        document = {"runs": ids, "files": chosen.files, "bytes": chosen.bytes, "on_hold": on_hold}
+        document = {"runs": ids, "files": files, "bytes": size, "on_hold": on_hold}
         click.echo(json.dumps(document, indent=2))
         return ExitCode.OK
     for run, decision in chosen.on_hold:
@@ -175,7 +181,7 @@ def _show(chosen: "Chosen", options: dict[str, Any]) -> int:
     if len(ids) > _NAMED:
         click.echo(f"… and {len(ids) - _NAMED} more; --json names all")
     click.echo(
-        f"{len(ids)} runs with {chosen.files} files ({readable_bytes(chosen.bytes)}) would go, "
+        f"{len(ids)} runs with {files} files ({readable_bytes(size)}) would go, "
         f"{len(chosen.on_hold)} are on hold"
     )
     return ExitCode.OK
@@ -190,6 +196,7 @@ def _report(kind: "RemovalKind", forgotten: "Forgotten", options: dict[str, Any]
             "files": forgotten.files,
             "bytes": forgotten.bytes,
             "on_hold": forgotten.on_hold,
+            "damaged": forgotten.damaged,
         }
         click.echo(json.dumps(document, indent=2))
         return

@@ -8,8 +8,9 @@ from pathlib import Path
 from archiver.adapters.archive import TOOL, hold_archive, open_archive
 from archiver.adapters.chosen_runs import Choice, Where, chosen_runs
 from archiver.adapters.decisions import held_runs
+from archiver.adapters.held import other_ids
 from archiver.adapters.storage import LocalStorage
-from archiver.domain.decisions import ACCEPT, REASON, RELEASE
+from archiver.domain.decisions import ACCEPT, HOLD, REASON, RELEASE
 from archiver.domain.ledger import LedgerRecord
 from archiver.errors import UsageError
 from archiver.workflows.ledger import Closed, SignOff, close_session
@@ -62,15 +63,27 @@ def decide(
 
 
 def _ids(storage: LocalStorage, kind: str, choice: Choice) -> list[str]:
-    if kind == ACCEPT and not isinstance(choice, Where):
-        return sorted(set(choice))
-    if kind == RELEASE and not isinstance(choice, Where):
-        holds = held_runs(storage)
-        if free := [run_id for run_id in choice if run_id not in holds]:
-            more = " …" if len(free) > _MOST_NAMED else ""
-            raise UsageError(
-                f"not on hold: {', '.join(free[:_MOST_NAMED])}{more}; nothing was released",
-                hint="`archiver hold --list` shows which are",
-            )
-        return sorted(set(choice))
-    return [run.run_id for run in chosen_runs(storage, choice).runs]
+    if isinstance(choice, Where) or kind == HOLD:
+        ids = [run.run_id for run in chosen_runs(storage, choice).runs]
+    else:
+        ids = list(choice)
+    if kind == ACCEPT:
+        # Whichever id the next job asks for, it is the same run.
+        return sorted({*ids, *(one for pair in other_ids(storage, ids) for one in pair)})
+    if kind == RELEASE:
+        return _on_hold(storage, ids, is_exact=not isinstance(choice, Where))
+    return ids
+
+
+def _on_hold(storage: LocalStorage, ids: Sequence[str], *, is_exact: bool) -> list[str]:
+    """The runs on hold among these; all must be where it ``is_exact``. Raises UsageError."""
+    holds, own = held_runs(storage), dict(other_ids(storage, ids))
+    runs = {run_id: run_id if run_id in holds else own.get(run_id, run_id) for run_id in ids}
+    free = [run_id for run_id, run in runs.items() if run not in holds]
+    if free and (is_exact or len(free) == len(runs)):
+        more = " …" if len(free) > _MOST_NAMED else ""
+        raise UsageError(
+            f"not on hold: {', '.join(free[:_MOST_NAMED])}{more}; nothing was released",
+            hint="`archiver hold --list` shows which are",
+        )
+    return sorted({run for run in runs.values() if run in holds})

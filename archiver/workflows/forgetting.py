@@ -20,7 +20,13 @@ from archiver.domain.package import ChosenRun
 from archiver.domain.removal import Order
 from archiver.errors import RunsOnHold, StampRefused, UsageError
 from archiver.workflows.ledger import SignOff, close_session
-from archiver.workflows.removal import read_tombstones, remove_rows, remove_runs
+from archiver.workflows.removal import (
+    check_readable,
+    files_of,
+    read_tombstones,
+    remove_rows,
+    remove_runs,
+)
 from archiver.workflows.tables import add_rows, project, recover
 
 _COMMANDS = {RemovalKind.PRUNED: "prune", RemovalKind.ERASED: "erase"}
@@ -28,11 +34,9 @@ _COMMANDS = {RemovalKind.PRUNED: "prune", RemovalKind.ERASED: "erase"}
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What would go: runs with their files and bytes; and those on hold, which stay."""
+    """What would go: the runs; and those on hold, which stay."""
 
     runs: Sequence[ChosenRun]
-    files: int
-    bytes: int
     on_hold: Sequence[tuple[str, Decision]] = ()
 
 
@@ -44,6 +48,8 @@ class Forgotten:
     runs: list[str] = field(default_factory=list)
     files: int = 0
     bytes: int = 0
+    damaged: list[str] = field(default_factory=list)
+    """Why runs are still there of which it could not be told what they had."""
     on_hold: list[str] = field(default_factory=list)
     head: Sha256 | None = None
     unstamped: StampRefused | None = None
@@ -66,7 +72,12 @@ def choose(storage: LocalStorage, kind: RemovalKind, choice: Choice) -> Chosen:
             hint="`archiver release` ends a hold",
         )
     free = [run for run in there if run.run_id not in holds]
-    return Chosen(free, found.files, found.bytes, on_hold)
+    return Chosen(free, on_hold)
+
+
+def extent(storage: LocalStorage, chosen: Chosen) -> tuple[int, int]:
+    """How many files of how many bytes would go."""
+    return files_of(storage, (run.path for run in chosen.runs))
 
 
 def _removed_runs(storage: LocalStorage) -> set[str]:
@@ -88,8 +99,9 @@ def forget(
 ) -> Forgotten:
     """Remove runs, and write down who did it and why.
 
-    Raises RunsOnHold, UsageError, ArchiveLocked, ArchiveDamaged and ArchiveUnwritable. What was
-    begun is brought to its end by whoever writes next.
+    All are erased or none; what cannot be pruned is named, and stays. Raises RunsOnHold,
+    UsageError, ArchiveLocked, ArchiveDamaged and ArchiveUnwritable. What was begun is brought to
+    its end by whoever writes next.
     """
     started_at = now()
     open_archive(archive)  # raises where there is none
@@ -102,7 +114,10 @@ def forget(
         order = Order(kind, started_at, user, host, reason, writer.session, TOOL)
         manifests = recovered.listed()
         tombstones = []
-        for removed in remove_runs(writer, order, [run.path for run in chosen.runs]):
+        folders = [run.path for run in chosen.runs]
+        if kind is RemovalKind.ERASED:
+            check_readable(writer.storage, folders)
+        for removed in remove_runs(writer, order, folders, forgotten.damaged):
             for one in removed:
                 manifests.add(one.manifest)
                 tombstones.append(one.manifest.path.rpartition("/")[0])
@@ -136,7 +151,7 @@ def forget(
 
 def _level_tables(writer: Writer, tombstone_folders: Sequence[str]) -> None:
     storage = writer.storage
-    remove_rows(writer, read_tombstones(storage, tombstone_folders).values())
+    remove_rows(writer, list(read_tombstones(storage, tombstone_folders).values()))
     buffer = RowBuffer()
     for folder in tombstone_folders:
         manifest, rows = project(storage, folder)

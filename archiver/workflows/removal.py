@@ -5,22 +5,23 @@ that it committed, and removes the rest.
 """
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from archiver.adapters.archive import Writer
+from archiver.adapters.held import other_ids
 from archiver.adapters.revisions import (
     commit_revisions,
     earlier_revisions,
     prepare_revision,
     read_manifest,
 )
-from archiver.adapters.row_removal import has_rows_of, write_without
+from archiver.adapters.row_removal import Gone, has_rows_of, write_without
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.digest import sha256_of
 from archiver.domain.ledger import ListedManifest, manifest_path
 from archiver.domain.manifest import Manifest, RemovalKind, decode_manifest
-from archiver.domain.paths import TABLES_FOLDER, TEMPORARY_FOLDER
+from archiver.domain.paths import TABLES_ASIDE, TABLES_FOLDER, TEMPORARY_FOLDER
 from archiver.domain.removal import Held, Order, removed_run, tombstone
 from archiver.domain.run import Run, read_document
 from archiver.domain.tables import TABLES, Table
@@ -42,27 +43,49 @@ class Removed:
 
 
 def remove_runs(
-    writer: Writer, order: Order, revision_folders: Iterable[str]
+    writer: Writer, order: Order, revision_folders: Iterable[str], damaged: list[str]
 ) -> Iterator[list[Removed]]:
     """Remove the runs of which these are the latest revisions; those that went, as they go.
 
-    The tables have their rows until :func:`remove_rows` is called. Raises ArchiveDamaged where
-    nothing of a run can be read, ArchiveUnwritable.
+    The tables have their rows until :func:`remove_rows` is called. Runs of which nothing can be
+    read stay and are named in ``damaged``. Raises ArchiveUnwritable.
     """
     left = iter(revision_folders)
     while some := list(itertools.islice(left, _AT_ONCE)):
-        yield _remove(writer, order, some)
+        yield _remove(writer, order, some, damaged)
 
 
-def _remove(writer: Writer, order: Order, revision_folders: Sequence[str]) -> list[Removed]:
+def check_readable(storage: LocalStorage, revision_folders: Iterable[str]) -> None:
+    """Raises ArchiveDamaged where it could not be told what was there of one of these runs."""
+    for latest in revision_folders:
+        _what_goes(storage, latest)
+
+
+def files_of(storage: LocalStorage, revision_folders: Iterable[str]) -> tuple[int, int]:
+    """How many files of how many bytes go with these runs."""
+    sizes = [
+        storage.size(path) or 0
+        for latest in revision_folders
+        for folder in (*earlier_revisions(storage, latest), latest)
+        for path in storage.files(folder)
+    ]
+    return len(sizes), sum(sizes)
+
+
+def _remove(
+    writer: Writer, order: Order, revision_folders: Sequence[str], damaged: list[str]
+) -> list[Removed]:
     storage = writer.storage
     prepared = []
     try:
         for latest in revision_folders:
+            try:
+                run, held = _what_goes(storage, latest)
+            except ArchiveDamaged as error:
+                damaged.append(str(error))
+                continue
             folder, _, name = latest.rpartition("/")
-            revision = int(name[1:]) + 1
-            held = list(_held(storage, [*earlier_revisions(storage, latest), latest]))
-            manifest = tombstone(order, _run(storage, folder, held), held, revision)
+            manifest = tombstone(order, run, held, int(name[1:]) + 1)
             prepared.append(prepare_revision(storage, folder, manifest, None, []))
     except BaseException:
         for one in prepared:
@@ -75,6 +98,11 @@ def _remove(writer: Writer, order: Order, revision_folders: Sequence[str]) -> li
         listed = ListedManifest(one.sha256, manifest_path(one.path))
         removed.append(Removed(one.manifest.run_id, listed, files, size))
     return removed
+
+
+def _what_goes(storage: LocalStorage, latest: str) -> tuple[Run, list[Held]]:
+    held = list(_held(storage, [*earlier_revisions(storage, latest), latest]))
+    return _run(storage, latest.rpartition("/")[0], held), held
 
 
 def remove_earlier(storage: LocalStorage, tombstone_folder: str) -> tuple[int, int]:
@@ -94,43 +122,47 @@ def remove_earlier(storage: LocalStorage, tombstone_folder: str) -> tuple[int, i
     return files, size
 
 
-def remove_rows(writer: Writer, tombstones: Iterable[Manifest]) -> None:
-    """Take the rows of removed runs out of the tables, those of their tombstones too.
+def remove_rows(
+    writer: Writer, tombstones: Collection[Manifest], tables: Collection[Table] = TABLES
+) -> None:
+    """Take the rows of removed runs out of ``tables``, those of their tombstones too.
 
     Only the files that have such rows are written anew; readers see the old tables or the new ones.
-    Raises ArchiveDamaged where a file cannot be read: `archiver reindex` leaves nothing either.
+    Where a run was erased, those who still read the old ones find them gone. Raises ArchiveDamaged
+    where a file cannot be read: `archiver reindex` leaves nothing either.
     """
     storage = writer.storage
-    runs = {m.run_id: m.removed.kind for m in tombstones if m.removed is not None}
-    folders = {table: f"{TABLES_FOLDER}/{table.name}" for table in TABLES}
+    gone = _gone(storage, tombstones)
+    folders = {table: f"{TABLES_FOLDER}/{table.name}" for table in tables}
     affected = {
         path: table
         for month in months_in(storage, folders)
         for of_flush in month.flushes.values()
         for table, path in of_flush.items()
-        if has_rows_of(storage, table, path, runs)
+        if has_rows_of(storage, table, path, gone)
     }
-    if not affected:
-        return
-    with NewTables(writer, check_stop=lambda: None) as tables:
-        for path in storage.files(TABLES_FOLDER):
-            if path not in affected:
-                tables.keep(path)
-        for path, table in affected.items():
-            _rewrite(storage, tables, table, path, runs)
-        tables.replace_old()
+    if affected:
+        with NewTables(writer, check_stop=lambda: None) as new:
+            for path in storage.files(TABLES_FOLDER):
+                if path not in affected:
+                    new.keep(path)
+            for path, table in affected.items():
+                _rewrite(storage, new, table, path, gone)
+            new.replace_old()
+    if gone.erased_ids:
+        storage.remove(TABLES_ASIDE)
 
 
-def _rewrite(
-    storage: LocalStorage,
-    tables: NewTables,
-    table: Table,
-    path: str,
-    runs: Mapping[str, RemovalKind],
-) -> None:
-    target = tables.place(path.removeprefix(f"{TABLES_FOLDER}/"))
-    if write_without(storage, table, path, target, runs):
-        tables.written(target)
+def _gone(storage: LocalStorage, tombstones: Collection[Manifest]) -> Gone:
+    erased = [m.run_id for m in tombstones if m.removed_kind is RemovalKind.ERASED]
+    others = [asked for asked, _ in other_ids(storage, erased)] if erased else []
+    return Gone([m.run_id for m in tombstones], [*erased, *others])
+
+
+def _rewrite(storage: LocalStorage, new: NewTables, table: Table, path: str, gone: Gone) -> None:
+    target = new.place(path.removeprefix(f"{TABLES_FOLDER}/"))
+    if write_without(storage, table, path, target, gone):
+        new.written(target)
     else:
         storage.remove(target)
 

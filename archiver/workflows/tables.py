@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -79,7 +79,7 @@ def recover(writer: Writer) -> Recovered:
     _remove_half_flushes(storage)
     committed = _settle_journals(writer)
     if tombstones := read_tombstones(storage, committed):
-        remove_rows(writer, tombstones.values())
+        remove_rows(writer, list(tombstones.values()))
     known = revisions_in_tables(storage, committed)
     buffer = RowBuffer()
     sessions = {}
@@ -117,6 +117,8 @@ def reindex(writer: Writer, damaged: list[str]) -> int:
     """
     storage = writer.storage
     flushed = f"{TEMPORARY_FOLDER}/{writer.session}-flushes"
+    # First, for what a killed session was about to remove must not come back.
+    committed = _settle_journals(writer)
     try:
         count = _project_all(writer, flushed, damaged)
         folders = {table: f"{flushed}/{table.name}" for table in WRITE_ORDER}
@@ -131,7 +133,8 @@ def reindex(writer: Writer, damaged: list[str]) -> int:
     finally:
         with contextlib.suppress(ArchiverError):  # the next writer removes it
             storage.remove(flushed)
-    _settle_journals(writer)
+    if tombstones := _tombstones(storage, committed):
+        remove_rows(writer, list(tombstones.values()), LOGS)
     return count
 
 
@@ -176,10 +179,19 @@ def _settle_journals(writer: Writer) -> list[str]:
     committed = [f for f in announced if writer.storage.exists(f"{f}/{MANIFEST}")]
     for folder in announced.keys() - set(committed):
         revisions.remove_uncommitted(writer.storage, folder)
-    for folder in read_tombstones(writer.storage, committed):
+    for folder in _tombstones(writer.storage, committed):
         remove_earlier(writer.storage, folder)
     # What such a session committed before it removed the run is gone with it.
     return [f for f in committed if writer.storage.exists(f"{f}/{MANIFEST}")]
+
+
+def _tombstones(storage: LocalStorage, revision_folders: Sequence[str]) -> dict[str, Manifest]:
+    """Those of the revisions that are tombstones; what cannot be read is none."""
+    found: dict[str, Manifest] = {}
+    for folder in revision_folders:
+        with contextlib.suppress(ArchiveDamaged):
+            found |= read_tombstones(storage, [folder])
+    return found
 
 
 def _remove_half_flushes(storage: LocalStorage) -> None:

@@ -55,3 +55,22 @@ def test_an_erase_that_is_killed_anywhere_leaves_all_or_nothing(
     assert ended.code == 0
     assert begun > 3
     assert whole > 0
+
+
+def test_a_reindex_after_an_erase_that_was_killed_leaves_nothing(
+    killer: Killer, made: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive"
+    begun = 0
+    for number in range(STEP, 2_000, 2 * STEP):
+        shutil.copytree(made, archive)
+        ended = killer.run(archive, *ERASE, die_before=number)
+        if (next(archive.glob("runs/**/tsk_9")) / "r3/manifest.json").exists():
+            begun += 1
+            assert killer.run(archive, "reindex").code == 0, number
+            assert MARK not in everything(archive), number
+        shutil.rmtree(archive)
+        if ended.code != KILLED:
+            break
+    assert ended.code == 0
+    assert begun > 2
