@@ -22,6 +22,8 @@ from archiver.domain.manifest import (
     ArtifactEntry,
     FileEntry,
     Manifest,
+    PrunedFile,
+    Pruning,
     Removal,
     RemovalKind,
     RemovedFile,
@@ -29,6 +31,7 @@ from archiver.domain.manifest import (
     decode_manifest,
     encode_manifest,
 )
+from archiver.domain.pruning import without_artifacts
 from archiver.domain.removal import Held, Order, removed_run, tombstone
 from archiver.domain.rows import Outcome
 from archiver.domain.summary import Problem, Summary
@@ -37,6 +40,7 @@ from archiver.domain.views import DERIVED
 from archiver.errors import ArchiveDamaged, NotAnArchive
 from tests.domain.builders import (
     AT,
+    RECORDING,
     SESSION,
     entry,
     manifest,
@@ -153,8 +157,10 @@ def as_json(of: Manifest) -> dict[str, Any]:
         (MANIFEST["$defs"]["removal"], Removal),
         (MANIFEST["$defs"]["removed_revision"], RemovedRevision),
         (MANIFEST["$defs"]["removed_file"], RemovedFile),
+        (MANIFEST["$defs"]["pruning"], Pruning),
+        (MANIFEST["$defs"]["pruned_file"], PrunedFile),
     ],
-    ids=["manifest", "file", "artifact", "removal", "removed_revision", "removed_file"],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
 )
 def test_the_manifest_has_the_fields_of_its_schema(
     schema: dict[str, Any], struct: type[msgspec.Struct]
@@ -247,7 +253,15 @@ def test_every_odd_value_in_a_tombstone_is_judged_alike() -> None:
     held = manifest(entry(filename="a.pdf", reason="why"))
     order = Order(RemovalKind.ERASED, AT, "root", "archive-1", "asked for", SESSION, "tool")
     revision = Held("runs/undated/tsk_1/r1/manifest.json", sha256_of(b""), held)
-    _judge_alike(as_json(tombstone(order, removed_run(held), [revision], 2)))
+    _judge_alike(as_json(tombstone(order, held, removed_run(held), [revision], 2)))
+
+
+def test_every_odd_value_in_a_revision_that_was_pruned_is_judged_alike() -> None:
+    held = manifest(entry(filename="a.pdf"), entry(RECORDING))
+    order = Order(RemovalKind.PRUNED, AT, "root", "archive-1", "old", SESSION, "tool")
+    pruned = without_artifacts(order, [held], frozenset({RECORDING}))
+    assert pruned is not None
+    _judge_alike(as_json(pruned))
 
 
 def _judge_alike(whole: Any) -> None:

@@ -59,12 +59,18 @@ class Chosen:
     bytes: int
 
 
-def chosen_runs(storage: LocalStorage, choice: Choice, setup: Setup | None = None) -> Chosen:
-    """The runs that are meant; never none.
+def chosen_runs(
+    storage: LocalStorage,
+    choice: Choice,
+    setup: Setup | None = None,
+    lacking: list[str] | None = None,
+) -> Chosen:
+    """The runs that are meant; never none, unless ``lacking`` is given.
 
     An id may be the ``wr_…`` one under which a ``tsk_v2_…`` run was asked for. Raises UsageError
-    for ids that the archive does not hold, for a condition that is none or that no run fulfils,
-    and ArchiveDamaged where the tables cannot be read. A condition can read nothing but the tables.
+    for ids that the archive does not hold, or adds them to ``lacking``, for a condition that is
+    none or that no run fulfils, and ArchiveDamaged where the tables cannot be read. A condition can
+    read nothing but the tables.
     """
     if isinstance(choice, Where):
         _check(choice.condition)
@@ -74,7 +80,7 @@ def chosen_runs(storage: LocalStorage, choice: Choice, setup: Setup | None = Non
             if isinstance(choice, Where):
                 _choose_where(connection, choice.condition)
             else:
-                _choose_ids(connection, choice)
+                _choose_ids(connection, choice, lacking)
             rows = connection.sql("FROM chosen ORDER BY run_id").fetchall()
             ((files, size),) = connection.sql(_EXTENT).fetchall()
         runs = [ChosenRun(*row) for row in rows]
@@ -89,7 +95,7 @@ def chosen_runs(storage: LocalStorage, choice: Choice, setup: Setup | None = Non
 
     with damage_found(), memory_found():
         chosen = ask(storage, work, setup=setup)
-    if not chosen.runs and isinstance(choice, Where):
+    if not chosen.runs and isinstance(choice, Where) and lacking is None:
         raise UsageError(
             f"no run of the archive fulfils {choice.condition}",
             hint="`archiver query` shows what the runs are like",
@@ -172,11 +178,15 @@ def _choose_where(connection: duckdb.DuckDBPyConnection, condition: str) -> None
         raise _refused(condition, error) from None
 
 
-def _choose_ids(connection: duckdb.DuckDBPyConnection, ids: Sequence[RunId]) -> None:
+def _choose_ids(
+    connection: duckdb.DuckDBPyConnection, ids: Sequence[RunId], lacking: list[str] | None
+) -> None:
     connection.register("asked", pa.table({"asked_id": pa.array(map(str, ids), pa.string())}))
     connection.execute(_RESOLVED)
     missing = connection.sql("SELECT asked_id FROM resolved WHERE run_id IS NULL").fetchall()
-    if missing:
+    if lacking is not None:
+        lacking += (run_id for (run_id,) in missing)
+    elif missing:
         named = ", ".join(run_id for (run_id,) in missing[:_MOST_NAMED])
         more = " …" if len(missing) > _MOST_NAMED else ""
         raise UsageError(

@@ -85,6 +85,22 @@ def read_list(storage: LocalStorage, session: str) -> list[ListedManifest]:
     return decode_list(storage.read(path), path)
 
 
+def listed_manifests(storage: LocalStorage, run_folder: str) -> dict[str, Sha256]:
+    """What the lists say of a run: the digests of its manifests, by their paths in the archive.
+
+    Lines that cannot be read are left out.
+    """
+    found: dict[str, Sha256] = {}
+    mark = f"  {run_folder}/".encode()
+    for session in sessions_in_ledger(storage):
+        path = list_path(session)
+        data = storage.read(path) if storage.exists(path) else b""
+        for line in data.split(b"\n") if mark in data else ():
+            with contextlib.suppress(ArchiveDamaged):
+                found |= {one.path: one.sha256 for one in decode_list(line + b"\n", path)}
+    return {path: sha256 for path, sha256 in found.items() if path.startswith(f"{run_folder}/")}
+
+
 def sessions_with_ids(storage: LocalStorage) -> list[SessionId]:
     """The sessions that listed the ids that they were about, oldest first.
 

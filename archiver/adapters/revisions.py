@@ -36,8 +36,8 @@ def latest_revision(storage: LocalStorage, folder: str) -> Manifest | None:
 
 def revision_folders(storage: LocalStorage) -> Iterator[str]:
     """The folder of every committed revision, in order of day and run id."""
-    for folder in _run_folders(storage):
-        for revision in sorted(_revisions(storage, folder)):
+    for folder in run_folders(storage):
+        for revision in revision_numbers(storage, folder):
             path = f"{folder}/{revision_name(revision)}"
             if storage.exists(f"{path}/{MANIFEST}"):
                 yield path
@@ -96,7 +96,8 @@ def prepare_revision(
     try:
         if manifest.document is not None and document is not None:
             staged.append((storage.stage_bytes(document.encode()), manifest.document.path))
-        staged.append((storage.stage_bytes(sha256sums(manifest).encode()), sums))
+        if manifest.files:  # sha256sum takes a list without files for an error
+            staged.append((storage.stage_bytes(sha256sums(manifest).encode()), sums))
         encoded = encode_manifest(manifest)
         last = storage.stage_bytes(encoded)
     except BaseException:
@@ -153,10 +154,15 @@ def _above(folder: str) -> Iterator[str]:
     yield ""
 
 
+def revision_numbers(storage: LocalStorage, folder: str) -> list[int]:
+    """The numbers of the revisions in a run's folder, committed or not, in order."""
+    return sorted(_revisions(storage, folder))
+
+
 def earlier_revisions(storage: LocalStorage, revision_folder: str) -> list[str]:
     """The folders of a run's revisions before this one, oldest first."""
     folder, _, name = revision_folder.rpartition("/")
-    earlier = sorted(r for r in _revisions(storage, folder) if r < int(name[1:]))
+    earlier = (r for r in revision_numbers(storage, folder) if r < int(name[1:]))
     return [f"{folder}/{revision_name(revision)}" for revision in earlier]
 
 
@@ -177,7 +183,8 @@ def _revisions(storage: LocalStorage, folder: str) -> list[int]:
     return [int(name[1:]) for name in names if _is_revision(name)]
 
 
-def _run_folders(storage: LocalStorage) -> Iterator[str]:
+def run_folders(storage: LocalStorage) -> Iterator[str]:
+    """The folder of every run, in order of day and run id."""
     for year in storage.names(RUNS_FOLDER):
         if year == "undated":
             yield from (

@@ -15,9 +15,12 @@ from archiver.cli.text import printable, readable_bytes
 from archiver.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from archiver.adapters.chosen_runs import Choice
+    from collections.abc import Callable
+
+    from archiver.adapters.storage import LocalStorage
     from archiver.domain.manifest import RemovalKind
-    from archiver.workflows.forgetting import Chosen, Forgotten
+    from archiver.workflows.doomed import Doomed
+    from archiver.workflows.forgetting import Forgotten
 
 _NAMED = 20
 
@@ -33,8 +36,9 @@ _NAMED = 20
     "--rule",
     multiple=True,
     metavar="RULE",
-    help="Runs of a kind: 'older-than=90d status=completed run-type=task_v2 workflow=wpid_1' "
-    "(repeatable; all but older-than may be left out).",
+    help="Runs of a kind: 'older-than=90d status=completed run-type=task_v2 workflow=wpid_1'; with "
+    "kind=recording,screenshot,download only such artifacts of them (repeatable; all but "
+    "older-than may be left out).",
 )
 @click.option("--reason", help="Why, for the ledger [default: the rules].")
 @click.option("--dry-run", is_flag=True, help="Show what would go, remove nothing.")
@@ -43,22 +47,23 @@ _NAMED = 20
 def prune(archive: Path, **options: Any) -> int:
     """Remove the artifacts and documents of old runs, but for those on hold.
 
-    Of each run a tombstone stays: id, status, times, and the digests of what was there. A run's
-    age is counted from its end.
+    Of each run a tombstone stays: id, status, times, and the digests of what was there. A rule with
+    kind= removes artifacts only. A run's age is counted from its end.
     """
     from datetime import UTC, datetime
+    from functools import partial
 
-    from archiver.adapters.chosen_runs import Where
     from archiver.domain.manifest import RemovalKind
-    from archiver.domain.retention import condition_of
+    from archiver.domain.retention import disposals
+    from archiver.workflows.doomed import to_prune
 
     rules = _rules(options)
     words = [*options["rule"]]
     if options["older_than"] is not None:
         words.insert(0, f"older-than={options['older_than'].days}d")
     reason = (options["reason"] or "").strip() or "kept long enough: " + "; ".join(words)
-    choice = Where(condition_of(rules, datetime.now(UTC)))
-    return _remove(archive, RemovalKind.PRUNED, reason, choice, options)
+    choose = partial(to_prune, disposals=disposals(rules, datetime.now(UTC)))
+    return _remove(archive, RemovalKind.PRUNED, reason, choose, options)
 
 
 @click.command()
@@ -77,13 +82,19 @@ def prune(archive: Path, **options: Any) -> int:
 def erase(archive: Path, **options: Any) -> int:
     """Remove all that is known of runs, for good: files, documents, names, rows of the tables.
 
-    A tombstone without any content stays: id, status, times, digests. What was handed on to others
-    is out of reach.
+    A tombstone without any content stays: id, status, times, digests. Runs that were pruned, that
+    are damaged, or that never were had can be erased too. What was handed on to others is out of
+    reach.
     """
+    from datetime import UTC, datetime
+    from functools import partial
+
     from archiver.domain.manifest import RemovalKind
+    from archiver.workflows.doomed import to_erase
 
     reason, choice = reason_of(options), choice_of(options)
-    return _remove(archive, RemovalKind.ERASED, reason, choice, options)
+    choose = partial(to_erase, choice=choice, now=datetime.now(UTC))
+    return _remove(archive, RemovalKind.ERASED, reason, choose, options)
 
 
 def _rules(options: dict[str, Any]) -> list[Any]:
@@ -94,8 +105,9 @@ def _rules(options: dict[str, Any]) -> list[Any]:
         rules.append(Rule(_positive(options["older_than"])))
     for text in options["rule"]:
         try:
-            age, only = split_rule(text)
-            rules.append(Rule(_positive(Duration().convert(age, None, None)), tuple(only.items())))
+            age, only, kinds = split_rule(text)
+            older_than = _positive(Duration().convert(age, None, None))
+            rules.append(Rule(older_than, tuple(only.items()), kinds))
         except (ValueError, click.BadParameter) as error:
             raise UsageError(f"the rule {text!r} cannot be understood: {error}") from None
     if not rules:
@@ -110,36 +122,34 @@ def _positive(age: timedelta) -> timedelta:
 
 
 def _remove(
-    archive: Path, kind: "RemovalKind", reason: str, choice: "Choice", options: dict[str, Any]
+    archive: Path,
+    kind: "RemovalKind",
+    reason: str,
+    choose: "Callable[[LocalStorage], Doomed]",
+    options: dict[str, Any],
 ) -> int:
     import secrets
     from datetime import UTC, datetime
 
     from archiver.adapters.archive import open_archive
     from archiver.domain.manifest import RemovalKind
-    from archiver.workflows.forgetting import choose, extent, forget
+    from archiver.workflows.doomed import extent
+    from archiver.workflows.forgetting import forget, order_of
 
     # The condition may say what is to be forgotten.
     signing = sign_off(options, secret=frozenset({"where"}))
     storage = open_archive(archive)
-    try:
-        chosen = choose(storage, kind, choice)
-    except UsageError:
-        if kind is RemovalKind.ERASED:
-            raise
-        return _nothing(options)
-    if options["dry_run"] or not chosen.runs:
-        return _show(chosen, extent(storage, chosen), options)
-    if kind is RemovalKind.ERASED and not options["yes"]:
-        _ask(len(chosen.runs), extent(storage, chosen)[0])
+    doomed = choose(storage)
+    is_shown = options["dry_run"] or doomed.is_nothing
+    asks = kind is RemovalKind.ERASED and not options["yes"]
+    if is_shown or asks:
+        order = order_of(kind, reason, signing, datetime.now(UTC))
+        there = extent(storage, order, doomed)
+        if is_shown:
+            return _show(doomed, there, options)
+        _ask(len(doomed.runs) + len(doomed.asked), there[0])
     forgotten = forget(
-        archive,
-        kind,
-        reason,
-        choice,
-        signing,
-        lambda: datetime.now(UTC),
-        secrets.token_bytes(4),
+        archive, kind, reason, choose, signing, lambda: datetime.now(UTC), secrets.token_bytes(4)
     )
     if forgotten.unstamped is not None:
         click.echo(f"Error: {printable(str(forgotten.unstamped))}", err=True)
@@ -158,31 +168,38 @@ def _ask(runs: int, files: int) -> None:
     click.confirm(f"Erase {what} for good?", abort=True, err=True)
 
 
-def _nothing(options: dict[str, Any]) -> int:
-    if options["json"]:
-        click.echo(json.dumps({"runs": [], "files": 0, "bytes": 0, "on_hold": []}, indent=2))
-    else:
-        click.echo("no run is old enough")
-    return ExitCode.OK
-
-
-def _show(chosen: "Chosen", extent: tuple[int, int], options: dict[str, Any]) -> int:
+def _show(doomed: "Doomed", extent: tuple[int, int], options: dict[str, Any]) -> int:
     files, size = extent
-    ids = [run.run_id for run in chosen.runs]
+    ids = [run.run_id for run in doomed.runs]
     if options["json"]:
-        on_hold = [{"run_id": run, **decision.to_json()} for run, decision in chosen.on_hold]
-        document = {"runs": ids, "files": files, "bytes": size, "on_hold": on_hold}
+        document = {
+            "runs": ids,
+            "pruned_of": [run.run_id for run, _ in doomed.artifacts],
+            "asked": doomed.asked,
+            "files": files,
+            "bytes": size,
+            "on_hold": [{"run_id": run, **why.to_json()} for run, why in doomed.on_hold],
+        }
         click.echo(json.dumps(document, indent=2))
         return ExitCode.OK
-    for run, decision in chosen.on_hold:
-        click.echo(f"on hold: {run}: {printable(decision.reason)}", err=True)
-    for run_id in ids[:_NAMED]:
-        click.echo(run_id)
-    if len(ids) > _NAMED:
-        click.echo(f"… and {len(ids) - _NAMED} more; --json names all")
+    for run_id, decision in doomed.on_hold:
+        click.echo(f"on hold: {run_id}: {printable(decision.reason)}", err=True)
+    if doomed.is_nothing:
+        if doomed.erased:
+            click.echo(f"nothing to do: {len(doomed.erased)} of these runs were erased before")
+        else:
+            click.echo("no run is old enough")
+        return ExitCode.OK
+    lines = [*ids, *(f"{run_id} (never had)" for run_id in doomed.asked)]
+    lines += (f"{run.run_id} ({', '.join(sorted(kinds))})" for run, kinds in doomed.artifacts)
+    for line in lines[:_NAMED]:
+        click.echo(line)
+    if len(lines) > _NAMED:
+        click.echo(f"… and {len(lines) - _NAMED} more; --json names all")
+    of_others = f" and artifacts of {len(doomed.artifacts)} others" if doomed.artifacts else ""
     click.echo(
-        f"{len(ids)} runs with {files} files ({readable_bytes(size)}) would go, "
-        f"{len(chosen.on_hold)} are on hold"
+        f"{len(ids) + len(doomed.asked)} runs{of_others} with {files} files "
+        f"({readable_bytes(size)}) would go, {len(doomed.on_hold)} are on hold"
     )
     return ExitCode.OK
 
@@ -193,6 +210,8 @@ def _report(kind: "RemovalKind", forgotten: "Forgotten", options: dict[str, Any]
             "session": forgotten.session,
             "head": forgotten.head,
             "runs": forgotten.runs,
+            "pruned_of": forgotten.pruned_of,
+            "asked": forgotten.asked,
             "files": forgotten.files,
             "bytes": forgotten.bytes,
             "on_hold": forgotten.on_hold,
@@ -200,8 +219,10 @@ def _report(kind: "RemovalKind", forgotten: "Forgotten", options: dict[str, Any]
         }
         click.echo(json.dumps(document, indent=2))
         return
+    others = len(forgotten.pruned_of)
     click.echo(
-        f"{len(forgotten.runs)} runs {kind.value}: {forgotten.files} files, "
+        f"{len(forgotten.runs) + len(forgotten.asked)} runs {kind.value}"
+        f"{f', and artifacts of {others} others' if others else ''}: {forgotten.files} files, "
         f"{readable_bytes(forgotten.bytes)}; {len(forgotten.on_hold)} on hold stay. "
         f"Session {forgotten.session}, ledger head {forgotten.head}"
     )

@@ -39,7 +39,8 @@ class ArtifactEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An artifact of the revision; columns of the table ``artifacts`` have the same names.
 
     ``path``, ``size`` and ``sha256`` are given exactly where the archive holds the bytes;
-    of a mismatch ``size`` and ``sha256`` say what was seen.
+    of a mismatch ``size`` and ``sha256`` say what was seen, and of what was held and removed by a
+    rule at ``pruned_at`` what there was.
     """
 
     kind: ArtifactKind
@@ -60,8 +61,11 @@ class ArtifactEntry(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     fetched_at: Instant | None = None
     session: str
+    pruned_at: Instant | None = None
 
     def __post_init__(self) -> None:
+        if self.pruned_at is not None and self.state is not ArtifactState.EXCLUDED:
+            raise ValueError("what was pruned is not held any more")
         if self.state.has_bytes != (self.path is not None):
             raise ValueError(f"a path is given exactly where bytes are held: {self.state}")
         if self.path is not None:
@@ -116,8 +120,35 @@ class Removal(msgspec.Struct, frozen=True, kw_only=True):
     revisions: tuple[RemovedRevision, ...]
 
 
+class PrunedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """An artifact's bytes that were removed: the path in the run's folder where they were."""
+
+    path: str
+    kind: ArtifactKind
+    size: Size
+    sha256: HexDigest
+
+    def __post_init__(self) -> None:
+        if not is_revision_path(self.path):
+            raise ValueError(f"not a path of a revision: {self.path!r}")
+
+
+class Pruning(msgspec.Struct, frozen=True, kw_only=True):
+    """Which files of this revision and of earlier ones were removed, by whom, when and why."""
+
+    at: Instant
+    user: str | None
+    host: str | None
+    reason: str
+    files: tuple[PrunedFile, ...]
+
+
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """One committed state of a run. A tombstone has ``removed`` in place of a document."""
+    """One committed state of a run. A tombstone has ``removed`` in place of a document.
+
+    With ``pruned`` it is the state from which on some artifacts are not kept any more: their files
+    are gone from earlier revisions too.
+    """
 
     format: Annotated[int, msgspec.Meta(ge=1)] = FORMAT
     run_id: str
@@ -136,13 +167,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     redacted: Size | None = None
     """Places that were masked because the user wanted it; None where nothing was to be masked."""
     removed: Removal | None = None
+    pruned: Pruning | None = None
 
     def __post_init__(self) -> None:
         RunId(self.run_id)
         RunId(self.asked_id)
         if (self.document is None) != (self.removed is not None):
             raise ValueError("a revision has a document, unless all was removed")
-        if self.removed is not None and self.artifacts:
+        if self.removed is not None and (self.artifacts or self.pruned):
             raise ValueError("what was removed has no artifacts")
 
     @property

@@ -23,10 +23,9 @@ _PERCENT = "%"
 
 @dataclass(frozen=True, slots=True)
 class ChosenRun:
-    """A run that goes into a package: the revision, and what the table ``runs`` says of it.
+    """A run that is meant: its latest revision, and what the table ``runs`` says of it.
 
-    ``path`` is the revision's folder in the archive. Times are UTC; all but the status may be
-    unknown.
+    ``path`` is the revision's folder in the archive. Times are UTC; what may be None is unknown.
     """
 
     run_id: str
@@ -35,13 +34,17 @@ class ChosenRun:
     run_type: str | None
     status: str
     is_final: bool
+    is_settled: bool
     title: str | None
     failure_reason: str | None
     request_url: str | None
     created_at: datetime | None
+    queued_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
     fetched_at: datetime
+    document_sha256: str
+    removed: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def _folded(text: str) -> str:
 
 
 class Keep(msgspec.Struct, frozen=True):
-    """The archive holds the bytes already; ``entry`` says where."""
+    """The archive holds the bytes already, and ``entry`` says where; or held and pruned them."""
 
     entry: ArtifactEntry
 
@@ -104,6 +104,10 @@ def _decide(
     source: ArtifactSource, earlier: "_Held", selection: Selection, settled: bool, take: bool
 ) -> Decision:
     entry = earlier.match(source)
+    if entry is not None and entry.pruned_at is not None:
+        if source.expected_sha256 in (None, entry.sha256):
+            return Keep(msgspec.structs.replace(entry, ordinal=source.ordinal))
+        entry = None
     if entry is not None and _still_good(source, entry, settled and not earlier.settled):
         return Keep(renumbered(entry, source))
     record = _not_to_be_had(source, selection, take)
@@ -168,20 +172,22 @@ def _no_longer_offered(sources: Sequence[ArtifactSource], earlier: "_Held") -> l
         if entry.kind is ArtifactKind.RECORDING and entry.kind in offered:
             continue
         last[entry.kind] += 1
-        carried = msgspec.structs.replace(entry, ordinal=last[entry.kind], reason=NOT_OFFERED)
+        reason = entry.reason if entry.pruned_at else NOT_OFFERED
+        carried = msgspec.structs.replace(entry, ordinal=last[entry.kind], reason=reason)
         decisions.append(Keep(carried))
     return decisions
 
 
 class _Held:
-    """The artifacts whose bytes the latest revision holds, by what tells that two are the same."""
+    """The artifacts whose bytes the latest revision holds, or held until they were pruned, by what
+    tells that two are the same."""
 
     def __init__(self, manifest: Manifest | None) -> None:
         self.settled = manifest is not None and manifest.is_settled
         self._left: dict[int, ArtifactEntry] = {}
         self._places: dict[tuple[object, ...], deque[int]] = {}
         for number, entry in enumerate(manifest.artifacts if manifest else ()):
-            if entry.state.has_bytes:
+            if entry.state.has_bytes or entry.pruned_at is not None:
                 self._left[number] = entry
                 for key in _keys_of_entry(entry):
                     self._places.setdefault(key, deque()).append(number)

@@ -4,9 +4,10 @@ It keeps the id, the status, the times and all digests, so that the ledger and o
 hold and counts stay right; nothing of the content, and no name.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from archiver.domain.digest import Sha256
 from archiver.domain.json_text import JsonObject
@@ -17,6 +18,7 @@ from archiver.domain.manifest import (
     RemovedFile,
     RemovedRevision,
 )
+from archiver.domain.package import ChosenRun
 from archiver.domain.run import Run, read_run
 
 _DOCUMENT = "document"
@@ -26,7 +28,7 @@ _DOCUMENT = "document"
 class Held:
     """A revision that is to go: its manifest's path in the archive and digest.
 
-    ``manifest`` is None where it is damaged: then nothing can be told of its files.
+    ``manifest`` is None where it is damaged, or not there: then nothing can be told of its files.
     """
 
     path: str
@@ -47,12 +49,31 @@ class Order:
     tool: str
 
 
-def tombstone(order: Order, run: Run, revisions: Sequence[Held], revision: int) -> Manifest:
+class State(Protocol):
+    """What is known of a run's latest state: a manifest has it, and so have the tables."""
+
+    @property
+    def run_id(self) -> str: ...
+    @property
+    def fetched_at(self) -> datetime: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def is_final(self) -> bool: ...
+    @property
+    def is_settled(self) -> bool: ...
+    @property
+    def document_sha256(self) -> str: ...
+
+
+def tombstone(
+    order: Order, latest: State, run: Run, revisions: Sequence[Held], revision: int
+) -> Manifest:
     """The manifest that takes the place of all that a run's revisions hold.
 
-    ``run`` is what the latest one says. One revision, at least, has a manifest that can be read.
+    ``latest`` and ``run`` are what is known of the last of them. Among them may be an earlier
+    tombstone: what it says of revisions before is said again.
     """
-    latest = [held.manifest for held in revisions if held.manifest is not None][-1]
     return Manifest(
         run_id=str(latest.run_id),
         asked_id=str(latest.run_id),
@@ -78,28 +99,38 @@ def tombstone(order: Order, run: Run, revisions: Sequence[Held], revision: int) 
             queued_at=run.queued_at,
             started_at=run.started_at,
             finished_at=run.finished_at,
-            revisions=tuple(_removed(held) for held in revisions),
+            revisions=tuple(one for held in revisions for one in _removed(held)),
         ),
     )
 
 
 def removed_run(manifest: Manifest) -> Run:
     """What is still known of a run by its tombstone."""
-    removal = manifest.removed
-    times = ("created_at", "queued_at", "started_at", "finished_at")
-    document: JsonObject = {"run_id": str(manifest.run_id), "status": manifest.status}
-    if removal is not None:
-        document["run_type"] = removal.run_type
-        for name in times:
-            moment: datetime | None = getattr(removal, name)
+    return _run(str(manifest.run_id), manifest.status, manifest.removed)
+
+
+def run_in_tables(row: ChosenRun) -> Run:
+    """What is still known of a run of which only the tables tell."""
+    return _run(row.run_id, row.status, row)
+
+
+def _run(run_id: str, status: str, rest: Removal | ChosenRun | None) -> Run:
+    document: JsonObject = {"run_id": run_id, "status": status}
+    if rest is not None:
+        document["run_type"] = rest.run_type
+        for name in ("created_at", "queued_at", "started_at", "finished_at"):
+            moment: datetime | None = getattr(rest, name)
             document[name] = moment.isoformat() if moment else None
     return read_run(document)
 
 
-def _removed(held: Held) -> RemovedRevision:
+def _removed(held: Held) -> Iterator[RemovedRevision]:
     manifest = held.manifest
     if manifest is None:
-        return RemovedRevision(manifest=held.path, sha256=held.sha256, session=None)
+        yield RemovedRevision(manifest=held.path, sha256=held.sha256, session=None)
+        return
+    if manifest.removed is not None:
+        yield from manifest.removed.revisions
     files = []
     if manifest.document is not None:
         size, sha256 = manifest.document.size, manifest.document.sha256
@@ -116,6 +147,6 @@ def _removed(held: Held) -> RemovedRevision:
         for entry in manifest.artifacts
         if entry.size is not None and entry.sha256 is not None
     ]
-    return RemovedRevision(
+    yield RemovedRevision(
         manifest=held.path, sha256=held.sha256, session=manifest.session, files=tuple(files)
     )

@@ -175,6 +175,7 @@ ARTIFACTS = Table(
         Column("reason", _T.TEXT, "Why it is not held, or what is odd about it"),
         Column("fetched_at", _T.TIMESTAMP, "When it was fetched or tried"),
         _SESSION,
+        Column("pruned_at", _T.TIMESTAMP, "When a rule of prune removed the bytes that were held"),
     ),
     sorted_by=("run_id", "revision", "kind", "ordinal"),
 )

@@ -4,6 +4,7 @@ A session that is killed in between leaves its journal: whoever writes next find
 that it committed, and removes the rest.
 """
 
+import contextlib
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,18 +16,20 @@ from archiver.adapters.revisions import (
     earlier_revisions,
     prepare_revision,
     read_manifest,
+    revision_numbers,
 )
 from archiver.adapters.row_removal import Gone, has_rows_of, write_without
 from archiver.adapters.storage import LocalStorage
-from archiver.domain.digest import sha256_of
 from archiver.domain.ledger import ListedManifest, manifest_path
-from archiver.domain.manifest import Manifest, RemovalKind, decode_manifest
+from archiver.domain.manifest import Manifest, RemovalKind
+from archiver.domain.package import ChosenRun
 from archiver.domain.paths import TABLES_ASIDE, TABLES_FOLDER, TEMPORARY_FOLDER
-from archiver.domain.removal import Held, Order, removed_run, tombstone
+from archiver.domain.removal import Held, Order, removed_run, run_in_tables, tombstone
 from archiver.domain.run import Run, read_document
 from archiver.domain.tables import TABLES, Table
 from archiver.errors import ArchiveDamaged
 from archiver.workflows.compaction import NewTables, months_in
+from archiver.workflows.held_revisions import what_is_held
 
 _AT_ONCE = 64
 """Tombstones that are committed together."""
@@ -43,49 +46,50 @@ class Removed:
 
 
 def remove_runs(
-    writer: Writer, order: Order, revision_folders: Iterable[str], damaged: list[str]
+    writer: Writer, order: Order, runs: Iterable[ChosenRun], damaged: list[str]
 ) -> Iterator[list[Removed]]:
-    """Remove the runs of which these are the latest revisions; those that went, as they go.
+    """Remove these runs; those that went, as they go.
 
-    The tables have their rows until :func:`remove_rows` is called. Runs of which nothing can be
-    read stay and are named in ``damaged``. Raises ArchiveUnwritable.
+    The tables have their rows until :func:`remove_rows` is called. What is to be pruned, and of
+    which no manifest can be read, stays and is named in ``damaged``; what is to be erased goes all
+    the same. Raises ArchiveUnwritable.
     """
-    left = iter(revision_folders)
+    left = iter(runs)
     while some := list(itertools.islice(left, _AT_ONCE)):
         yield _remove(writer, order, some, damaged)
 
 
-def check_readable(storage: LocalStorage, revision_folders: Iterable[str]) -> None:
-    """Raises ArchiveDamaged where it could not be told what was there of one of these runs."""
-    for latest in revision_folders:
-        _what_goes(storage, latest)
-
-
-def files_of(storage: LocalStorage, revision_folders: Iterable[str]) -> tuple[int, int]:
+def files_of(storage: LocalStorage, runs: Iterable[ChosenRun]) -> tuple[int, int]:
     """How many files of how many bytes go with these runs."""
     sizes = [
         storage.size(path) or 0
-        for latest in revision_folders
-        for folder in (*earlier_revisions(storage, latest), latest)
+        for run in runs
+        for folder in (*earlier_revisions(storage, run.path), run.path)
         for path in storage.files(folder)
     ]
     return len(sizes), sum(sizes)
 
 
 def _remove(
-    writer: Writer, order: Order, revision_folders: Sequence[str], damaged: list[str]
+    writer: Writer, order: Order, runs: Sequence[ChosenRun], damaged: list[str]
 ) -> list[Removed]:
     storage = writer.storage
     prepared = []
     try:
-        for latest in revision_folders:
-            try:
-                run, held = _what_goes(storage, latest)
-            except ArchiveDamaged as error:
-                damaged.append(str(error))
+        for run in runs:
+            folder = run.path.rpartition("/")[0]
+            held = what_is_held(storage, folder, run.revision)
+            readable = [one.manifest for one in held if one.manifest is not None]
+            if not readable and order.kind is RemovalKind.PRUNED:
+                damaged.append(f"{run.run_id}: no manifest in {folder} can be read")
                 continue
-            folder, _, name = latest.rpartition("/")
-            manifest = tombstone(order, run, held, int(name[1:]) + 1)
+            manifest = tombstone(
+                order,
+                readable[-1] if readable else run,
+                _last_known(storage, folder, readable, run),
+                held,
+                _next_number(storage, folder, run.revision, held),
+            )
             prepared.append(prepare_revision(storage, folder, manifest, None, []))
     except BaseException:
         for one in prepared:
@@ -98,11 +102,6 @@ def _remove(
         listed = ListedManifest(one.sha256, manifest_path(one.path))
         removed.append(Removed(one.manifest.run_id, listed, files, size))
     return removed
-
-
-def _what_goes(storage: LocalStorage, latest: str) -> tuple[Run, list[Held]]:
-    held = list(_held(storage, [*earlier_revisions(storage, latest), latest]))
-    return _run(storage, latest.rpartition("/")[0], held), held
 
 
 def remove_earlier(storage: LocalStorage, tombstone_folder: str) -> tuple[int, int]:
@@ -123,16 +122,21 @@ def remove_earlier(storage: LocalStorage, tombstone_folder: str) -> tuple[int, i
 
 
 def remove_rows(
-    writer: Writer, tombstones: Collection[Manifest], tables: Collection[Table] = TABLES
+    writer: Writer,
+    tombstones: Collection[Manifest],
+    tables: Collection[Table] = TABLES,
+    erased_ids: Collection[str] = (),
 ) -> None:
     """Take the rows of removed runs out of ``tables``, those of their tombstones too.
+
+    ``erased_ids`` are others that were asked for: of them the words of the server go.
 
     Only the files that have such rows are written anew; readers see the old tables or the new ones.
     Where a run was erased, those who still read the old ones find them gone. Raises ArchiveDamaged
     where a file cannot be read: `archiver reindex` leaves nothing either.
     """
     storage = writer.storage
-    gone = _gone(storage, tombstones)
+    gone = _gone(storage, tombstones, erased_ids)
     folders = {table: f"{TABLES_FOLDER}/{table.name}" for table in tables}
     affected = {
         path: table
@@ -153,10 +157,12 @@ def remove_rows(
         storage.remove(TABLES_ASIDE)
 
 
-def _gone(storage: LocalStorage, tombstones: Collection[Manifest]) -> Gone:
+def _gone(
+    storage: LocalStorage, tombstones: Collection[Manifest], erased_ids: Collection[str]
+) -> Gone:
     erased = [m.run_id for m in tombstones if m.removed_kind is RemovalKind.ERASED]
     others = [asked for asked, _ in other_ids(storage, erased)] if erased else []
-    return Gone([m.run_id for m in tombstones], [*erased, *others])
+    return Gone([m.run_id for m in tombstones], [*erased, *others, *erased_ids])
 
 
 def _rewrite(storage: LocalStorage, new: NewTables, table: Table, path: str, gone: Gone) -> None:
@@ -167,34 +173,24 @@ def _rewrite(storage: LocalStorage, new: NewTables, table: Table, path: str, gon
         storage.remove(target)
 
 
-def _held(storage: LocalStorage, revision_folders: Iterable[str]) -> Iterator[Held]:
-    for folder in revision_folders:
-        path = manifest_path(folder)
-        if not storage.exists(path):
-            continue  # never committed: it goes with the others
-        data = storage.read(path)
-        try:
-            manifest = decode_manifest(data, path)
-        except ArchiveDamaged:
-            manifest = None
-        yield Held(path, sha256_of(data), manifest)
-
-
-def _run(storage: LocalStorage, folder: str, held: Sequence[Held]) -> Run:
-    """What the latest revision that can be read says of the run."""
-    manifests = [one.manifest for one in held if one.manifest is not None]
-    if not manifests:
-        raise ArchiveDamaged(
-            f"no manifest in {folder} can be read", hint="Restore one of them from a backup"
-        )
+def _last_known(
+    storage: LocalStorage, folder: str, manifests: Sequence[Manifest], row: ChosenRun
+) -> Run:
+    """What the latest revision that can be read says of the run, or else the tables."""
     for manifest in reversed(manifests):
+        if manifest.removed is not None:
+            return removed_run(manifest)
         if manifest.document is not None:
             path = f"{folder}/{manifest.document.path}"
-            try:
+            with contextlib.suppress(ArchiveDamaged):
                 return read_document(storage.read(path).decode(errors="replace"), path)
-            except ArchiveDamaged:
-                continue
-    return removed_run(manifests[-1])
+    return run_in_tables(row)
+
+
+def _next_number(storage: LocalStorage, folder: str, known: int, held: Sequence[Held]) -> int:
+    """The number behind all that are there, or once were."""
+    listed = (int(one.path.split("/")[-2][1:]) for one in held)
+    return max(known, *revision_numbers(storage, folder), *listed) + 1
 
 
 def read_tombstones(storage: LocalStorage, revision_folders: Iterable[str]) -> dict[str, Manifest]:

@@ -23,6 +23,7 @@ from archiver.domain.run import read_document
 from archiver.domain.tables import RUNS, TABLES
 from archiver.errors import ArchiveDamaged, ArchiverError
 from archiver.workflows.compaction import MonthFiles, NewTables, months_in
+from archiver.workflows.pruning import remove_pruned
 from archiver.workflows.removal import read_tombstones, remove_earlier, remove_rows
 
 LOGS = tuple(table for table in TABLES if table.is_log)
@@ -133,8 +134,8 @@ def reindex(writer: Writer, damaged: list[str]) -> int:
     finally:
         with contextlib.suppress(ArchiverError):  # the next writer removes it
             storage.remove(flushed)
-    if tombstones := _tombstones(storage, committed):
-        remove_rows(writer, list(tombstones.values()), LOGS)
+    if tombstones := [m for _, m in _readable(storage, committed) if m.removed is not None]:
+        remove_rows(writer, tombstones, LOGS)
     return count
 
 
@@ -179,19 +180,21 @@ def _settle_journals(writer: Writer) -> list[str]:
     committed = [f for f in announced if writer.storage.exists(f"{f}/{MANIFEST}")]
     for folder in announced.keys() - set(committed):
         revisions.remove_uncommitted(writer.storage, folder)
-    for folder in _tombstones(writer.storage, committed):
-        remove_earlier(writer.storage, folder)
+    for folder, manifest in _readable(writer.storage, committed):
+        if manifest.removed is not None:
+            remove_earlier(writer.storage, folder)
+        else:
+            remove_pruned(writer.storage, folder.rpartition("/")[0], manifest)
     # What such a session committed before it removed the run is gone with it.
     return [f for f in committed if writer.storage.exists(f"{f}/{MANIFEST}")]
 
 
-def _tombstones(storage: LocalStorage, revision_folders: Sequence[str]) -> dict[str, Manifest]:
-    """Those of the revisions that are tombstones; what cannot be read is none."""
-    found: dict[str, Manifest] = {}
+def _readable(
+    storage: LocalStorage, revision_folders: Sequence[str]
+) -> Iterator[tuple[str, Manifest]]:
     for folder in revision_folders:
         with contextlib.suppress(ArchiveDamaged):
-            found |= read_tombstones(storage, [folder])
-    return found
+            yield folder, revisions.read_manifest(storage, folder)
 
 
 def _remove_half_flushes(storage: LocalStorage) -> None:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -19,6 +19,7 @@ from archiver.workflows.connect import StopSwitch
 from archiver.workflows.processes import worker_processes
 from archiver.workflows.verify_ledger import Ledger, check_ledger
 from archiver.workflows.verify_listed import altered_revisions, compare_ledger
+from archiver.workflows.verify_pruned import left_behind
 from archiver.workflows.verify_revisions import (
     Checked,
     RevisionCheck,
@@ -101,6 +102,7 @@ class _Verification:
         self._report = Report()
         self._suspicious: dict[str, RevisionCheck] = {}
         self._findings: list[Finding] = []
+        self._left: dict[str, Sequence[str]] = {}
         self._total = 0
 
     def run(self) -> Report:
@@ -173,6 +175,7 @@ class _Verification:
         if not scope.run_ids:
             self._findings += stray_at_top(storage)
         self._findings += self._of_manifests(comparison, ledger)
+        self._findings += left_behind(self._left, ledger.unlisted)
         self._forget_begun(ledger)
         self._how.stop.check()
         if not scope.quick:
@@ -245,6 +248,8 @@ class _Verification:
             report.bytes += check.bytes
             if check.findings:
                 self._suspicious[check.folder] = check
+            if check.left:
+                self._left[check.folder] = check.left
         self._how.looked_at(checked.revisions, lambda: altered_revisions(comparison))
         found = len(self._findings) + len(self._suspicious)
         self._how.progress(Progress(report.revisions, self._total, report.bytes, found))

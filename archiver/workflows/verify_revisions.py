@@ -25,6 +25,7 @@ from archiver.domain.rows import RevisionRows, revision_rows
 from archiver.domain.run import read_document
 from archiver.domain.run_id import RunId
 from archiver.errors import ArchiveDamaged, NotAnArchive
+from archiver.workflows.verify_pruned import Gone, still_there
 
 REFETCH = f"{RESTORE}, or have it fetched again: `archiver fetch --refresh {{}}`"
 
@@ -57,6 +58,8 @@ class RevisionCheck:
     findings: list[Finding] = field(default_factory=list)
     removed: Sequence[RemovedRevision] = ()
     """Those whose place this one has taken, where it is a tombstone."""
+    left: Sequence[str] = ()
+    """Files that it says were pruned, and that are still there."""
 
 
 @dataclass(slots=True)
@@ -78,6 +81,7 @@ def check_runs(root: Path, units: Sequence[RunUnit], since: datetime | None = No
     rows: list[RevisionRows] = []
     for unit in units:
         reader = Reader(storage)
+        pruned = Gone(storage, unit.folder)
         for revision, depth in unit.revisions.items():
             check = RevisionCheck(
                 f"{unit.folder}/r{revision}", depth, unit.folder.rpartition("/")[2], revision
@@ -87,7 +91,9 @@ def check_runs(root: Path, units: Sequence[RunUnit], since: datetime | None = No
                 checked.skipped += 1
                 continue
             checked.revisions.append(check)
-            if manifest is not None and (of_tables := _check(storage, reader, check, manifest)):
+            if manifest is None:
+                continue
+            if of_tables := _check(storage, reader, check, manifest, pruned):
                 check.has_rows = True
                 rows.append(of_tables)
     checked.rows = as_tables(rows) if rows else {}
@@ -102,6 +108,8 @@ def check_by_sums(storage: LocalStorage, revision_folder: str) -> list[Finding]:
     except ArchiveDamaged as error:
         return [finding(f"{revision_folder}/{SHA256SUMS}", error.message, Level.FILES)]
     reader = Reader(storage)
+    pruned = Gone(storage, folder)
+    revision = run_of(revision_folder)[1] or 0
     found = []
     for line in lines[:-1]:
         sha256, _, name = line.partition("  ")
@@ -112,6 +120,8 @@ def check_by_sums(storage: LocalStorage, revision_folder: str) -> list[Finding]:
             if reader.digest(path)[1] != sha256:
                 found.append(_altered(path))
         except ArchiveDamaged as error:
+            if pruned.excuses(name, sha256, revision):
+                continue
             found.append(finding(path, error.message, Level.FILES))
     return found
 
@@ -150,7 +160,7 @@ def _read_manifest(storage: LocalStorage, reader: Reader, check: RevisionCheck) 
 
 
 def _check(
-    storage: LocalStorage, reader: Reader, check: RevisionCheck, manifest: Manifest
+    storage: LocalStorage, reader: Reader, check: RevisionCheck, manifest: Manifest, pruned: Gone
 ) -> RevisionRows | None:
     """Check a revision's files; the rows that the tables should have of it."""
     folder = check.folder.rpartition("/")[0]
@@ -165,6 +175,8 @@ def _check(
                 text = reader.read(path)
             size, sha256 = reader.digest(path) if deep else (reader.size(path), None)
         except ArchiveDamaged as error:
+            if pruned.excuses(file.path, file.sha256, check.revision):
+                continue
             todo = REFETCH.format(manifest.run_id)
             check.findings.append(finding(path, error.message, Level.FILES, todo))
             continue
@@ -175,8 +187,11 @@ def _check(
             check.findings.append(finding(path, problem, Level.FILES, todo))
         elif sha256 is not None and sha256 != file.sha256:
             check.findings.append(_altered(path))
-    check.findings += _check_sums(reader, f"{check.folder}/{SHA256SUMS}", manifest)
+    sums = f"{check.folder}/{SHA256SUMS}"
+    if manifest.files or storage.exists(sums):
+        check.findings += _check_sums(reader, sums, manifest)
     check.findings += _stray_files(storage, check.folder, manifest)
+    check.left = still_there(storage, folder, manifest)
     if manifest.removed is not None:
         check.removed = manifest.removed.revisions
         return revision_rows(manifest, removed_run(manifest), None, folder)

@@ -76,6 +76,8 @@ def entries(draw: st.DrawFn, kind: ArtifactKind | None = None, ordinal: int = 1)
         fields |= {"size": draw(SIZES), "sha256": draw(DIGESTS)}
     if state.has_bytes:
         fields["path"] = draw(revision_paths())
+    if state is ArtifactState.EXCLUDED and draw(st.booleans()):
+        fields |= {"size": draw(SIZES), "sha256": draw(DIGESTS), "pruned_at": draw(INSTANTS)}
     if state is ArtifactState.VERIFIED:
         fields["expected_sha256"] = fields["sha256"]
     return ArtifactEntry(

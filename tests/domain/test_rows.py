@@ -166,6 +166,7 @@ def test_every_column_of_an_artifact() -> None:
         "reason": "odd",
         "fetched_at": AT,
         "session": SESSION,
+        "pruned_at": None,
     }
     gap = named(ARTIFACTS, rows.artifacts[1])
     assert (gap["state"], gap["path"], gap["ordinal"]) == ("mismatch", None, 2)

@@ -64,21 +64,18 @@ class Held:
         """The names of the revisions that were committed."""
         return sorted(path.parent.name for path in self.run(run_id).glob("r*/manifest.json"))
 
-    def rows(self, table: str) -> list[dict[str, Any]]:
-        """All rows of a table in a fixed order, read by plain Arrow."""
+    def rows(self, table: str, **wanted: Any) -> list[dict[str, Any]]:
+        """The rows of a table that have these values, in a fixed order, read by plain Arrow."""
         folder = self.root / "tables" / table
         if not folder.exists():
             return []
-        found: list[dict[str, Any]] = ds.dataset(folder, format="parquet").to_table().to_pylist()
+        rows: list[dict[str, Any]] = ds.dataset(folder, format="parquet").to_table().to_pylist()
+        found = [row for row in rows if all(row[name] == wanted[name] for name in wanted)]
         return sorted(found, key=lambda row: [row[name] or "" for name in _SORT if name in row])
 
     def row(self, table: str, **wanted: Any) -> dict[str, Any]:
         """The one row that has these values."""
-        (row,) = (
-            row
-            for row in self.rows(table)
-            if all(row[name] == value for name, value in wanted.items())
-        )
+        (row,) = self.rows(table, **wanted)
         return row
 
     def table_files(self, table: str) -> list[Path]:

@@ -1,5 +1,9 @@
 """Prune and erase reach what is out of the ordinary: readers, other ids, what was killed."""
 
+import json
+import shutil
+from pathlib import Path
+
 import pytest
 
 import archiver as archiver_for_python
@@ -114,13 +118,94 @@ def test_one_run_that_cannot_be_read_keeps_no_other_from_being_pruned(
     assert titles == {"tsk_1": None, "tsk_2": MARK, "tsk_3": None}
 
 
-def test_an_erase_is_of_all_runs_or_none(
+@pytest.fixture
+def damaged(server: LyingServer, fetch: Fetch, archive: Held) -> Path:
+    """The folder of a run with two revisions, of which no manifest can be read, and another run."""
+    for title in (MARK, f"{MARK} again"):
+        shots = [server.artifact(png(), "screenshot", f"{MARK}.png")]
+        server.add_run(task_run("tsk_1", title=title, screenshots=shots))
+        server.add_run(task_run("tsk_2"))
+        fetch("tsk_1", "tsk_2", "--refresh")
+    (archive.run("tsk_1") / "r1/manifest.json").write_text("{")
+    (archive.run("tsk_1") / "r2/manifest.json").unlink()
+    return archive.run("tsk_1")
+
+
+@pytest.mark.parametrize("is_indexed", [True, False])
+def test_a_damaged_run_is_erased_all_the_same(
+    archiver: Command, archive: Held, damaged: Path, is_indexed: bool
+) -> None:
+    before = archive.row("runs", run_id="tsk_1", revision=2)
+    if not is_indexed:
+        archiver("reindex", code=4)
+        assert archive.rows("runs", run_id="tsk_1") == []
+    dry = archiver("erase", "tsk_1", "--reason", "asked for", "--dry-run", "--json").json
+    assert (dry["runs"], dry["files"]) == (["tsk_1"], 7)
+    assert archiver("erase", "tsk_1", *ERASE).json["runs"] == ["tsk_1"]
+    assert MARK not in everything(archive.root)
+    assert [path.name for path in damaged.iterdir()] == ["r3"]
+    row = archive.row("runs", run_id="tsk_1")
+    assert row["removed"] == "erased"
+    if is_indexed:
+        for name in ("status", "document_sha256", "finished_at", "run_type"):
+            assert row[name] == before[name]
+    else:
+        assert row["status"] == "unknown"
+    archiver("verify")
+    archiver("reindex")
+    archiver("verify")
+
+
+def test_a_run_whose_folder_is_gone_is_erased_from_the_tables(
+    archiver: Command, archive: Held, damaged: Path
+) -> None:
+    shutil.rmtree(damaged)
+    assert archiver("erase", "tsk_1", *ERASE).json["runs"] == ["tsk_1"]
+    assert MARK not in everything(archive.root)
+    archiver("verify")
+
+
+def test_a_pruned_run_can_be_erased(
     archiver: Command, server: LyingServer, fetch: Fetch, archive: Held
 ) -> None:
-    for number in (1, 2):
-        server.add_run(task_run(f"tsk_{number}", title=MARK))
-    fetch("tsk_1", "tsk_2")
-    (archive.run("tsk_2") / "r1/manifest.json").write_text("{")
+    server.add_run(task_run("tsk_1", **OLD))
+    server.lie("/v1/runs/tsk_1", Status(500), times=1)
+    fetch("tsk_1", code=3)
+    fetch("tsk_1")
+    assert archive.row("fetches", outcome="failed")["reason"]
+    archiver("prune", "--older-than", "1y")
+    assert archive.row("fetches", outcome="failed")["reason"]
+    pruned = json.loads((archive.run("tsk_1") / "r2/manifest.json").read_text())["removed"]
+    assert archiver("erase", "tsk_1", *ERASE).json["runs"] == ["tsk_1"]
+    assert {row["reason"] for row in archive.rows("fetches")} == {None}
+    erased = json.loads((archive.run("tsk_1") / "r3/manifest.json").read_text())["removed"]
+    assert erased["revisions"][:1] == pruned["revisions"]
+    assert [one["manifest"].split("/")[-2] for one in erased["revisions"]] == ["r1", "r2"]
+    assert archive.row("runs")["removed"] == "erased"
+    archiver("verify")
+    again = archiver("erase", "tsk_1", "--reason", "again", "--yes")
+    assert again.out == "nothing to do: 1 of these runs were erased before\n"
+
+
+def test_words_about_an_id_that_never_became_a_run_are_erased(
+    archiver: Command, server: LyingServer, fetch: Fetch, archive: Held
+) -> None:
+    server.add_run(task_run("tsk_2"))
+    server.lie("/v1/runs/tsk_404", Status(404), times=FOREVER)
+    fetch("tsk_404", "tsk_2", code=3)
+    assert archive.row("fetches", asked_id="tsk_404")["reason"]
+    dry = archiver("erase", "tsk_404", "--reason", "x", "--dry-run", "--json").json
+    assert (dry["runs"], dry["asked"]) == ([], ["tsk_404"])
+    assert archiver("erase", "tsk_404", *ERASE).json["asked"] == ["tsk_404"]
+    assert archive.row("fetches", asked_id="tsk_404")["reason"] is None
+    assert "tsk_404" in archiver("verify", "--json").out
+    records = archiver("ledger", "--json").json["records"]
+    assert (records[-2]["kind"], records[-2]["ids_asked"]) == ("erase", 1)
+
+
+def test_nothing_is_erased_where_an_id_is_unknown(
+    archiver: Command, archive: Held, damaged: Path
+) -> None:
     before = archive.files()
-    assert "tsk_2" in archiver("erase", "tsk_1", "tsk_2", *ERASE, code=4).err
+    assert "tsk_3" in archiver("erase", "tsk_2", "tsk_3", *ERASE, code=2).err
     assert archive.files() == before

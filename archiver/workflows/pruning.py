@@ -1,0 +1,113 @@
+"""Removing artifacts of some kinds from runs of which all else stays.
+
+First a revision is committed that says so, then the files go. A session that is killed in between
+leaves its journal: whoever writes next removes the rest.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from archiver.adapters.archive import Writer
+from archiver.adapters.revisions import commit_revisions, prepare_revision
+from archiver.adapters.storage import LocalStorage
+from archiver.domain.artifact import ArtifactKind
+from archiver.domain.ledger import ListedManifest, manifest_path
+from archiver.domain.manifest import Manifest
+from archiver.domain.package import ChosenRun
+from archiver.domain.pruning import without_artifacts
+from archiver.domain.removal import Order
+from archiver.errors import ArchiveDamaged
+from archiver.workflows.held_revisions import what_is_held
+
+_AT_ONCE = 64
+"""Revisions that are committed together."""
+
+Kinds: TypeAlias = frozenset[ArtifactKind]
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """A run without artifacts that it had: the revision's manifest, and the files that went."""
+
+    run_id: str
+    manifest: ListedManifest
+    files: int
+    bytes: int
+
+
+def prune_artifacts(
+    writer: Writer, order: Order, runs: Iterable[tuple[ChosenRun, Kinds]], damaged: list[str]
+) -> Iterator[list[Pruned]]:
+    """Remove the artifacts of these kinds from each run; those of which something went, as they go.
+
+    Runs with a manifest that cannot be read stay as they are and are named in ``damaged``. Raises
+    ArchiveUnwritable.
+    """
+    left = iter(runs)
+    while some := list(itertools.islice(left, _AT_ONCE)):
+        yield _prune(writer, order, some, damaged)
+
+
+def next_manifest(
+    storage: LocalStorage, order: Order, run: ChosenRun, kinds: Kinds
+) -> Manifest | None:
+    """The manifest after which the run has no artifacts of these kinds; None where it has none now.
+
+    Raises ArchiveDamaged where a manifest cannot be read: what it lists would be left behind.
+    """
+    folder = run.path.rpartition("/")[0]
+    manifests = []
+    for one in what_is_held(storage, folder, run.revision):
+        if one.manifest is None:
+            raise ArchiveDamaged(f"{run.run_id}: {one.path} cannot be read")
+        manifests.append(one.manifest)
+    if not manifests or manifests[-1].revision != run.revision:
+        raise ArchiveDamaged(f"{run.run_id}: there is no manifest in {run.path}")
+    return without_artifacts(order, manifests, kinds)
+
+
+def _prune(
+    writer: Writer, order: Order, runs: Sequence[tuple[ChosenRun, Kinds]], damaged: list[str]
+) -> list[Pruned]:
+    storage = writer.storage
+    prepared = []
+    try:
+        for run, kinds in runs:
+            try:
+                manifest = next_manifest(storage, order, run, kinds)
+            except ArchiveDamaged as error:
+                damaged.append(error.message)
+                continue
+            if manifest is not None:
+                folder = run.path.rpartition("/")[0]
+                prepared.append(prepare_revision(storage, folder, manifest, None, []))
+    except BaseException:
+        for one in prepared:
+            one.discard()
+        raise
+    commit_revisions(writer, prepared)
+    pruned = []
+    for one in prepared:
+        files, size = remove_pruned(storage, one.folder, one.manifest)
+        listed = ListedManifest(one.sha256, manifest_path(one.path))
+        pruned.append(Pruned(one.manifest.run_id, listed, files, size))
+    return pruned
+
+
+def remove_pruned(storage: LocalStorage, folder: str, manifest: Manifest) -> tuple[int, int]:
+    """Remove the files that a revision says are gone: how many of how many bytes were there."""
+    files = size = 0
+    emptied = set()
+    for file in manifest.pruned.files if manifest.pruned is not None else ():
+        path = f"{folder}/{file.path}"
+        if (there := storage.size(path)) is not None:
+            files += 1
+            size += there
+        storage.remove(path)
+        emptied.add(path.rpartition("/")[0])
+    storage.sync([], [one for one in sorted(emptied) if storage.is_folder(one)])
+    for one in sorted(emptied):
+        storage.remove_empty(one)
+    return files, size

@@ -1,0 +1,53 @@
+"""Files that were pruned: that they are not there is right, that they still are is not."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from archiver.adapters.revisions import read_manifest, revision_numbers
+from archiver.adapters.storage import LocalStorage
+from archiver.domain.findings import Finding, Level, finding
+from archiver.domain.manifest import Manifest
+from archiver.domain.paths import revision_name
+from archiver.domain.pruning import PrunedPaths, pruned_paths
+from archiver.errors import ArchiverError
+
+_TODO = "Any command that writes finishes what was cut off; else find out who put it back"
+
+
+class Gone:
+    """What of a run's files was pruned. Its manifests are read only when some file is not there."""
+
+    def __init__(self, storage: LocalStorage, folder: str) -> None:
+        self._storage = storage
+        self._folder = folder
+        self._pruned: PrunedPaths | None = None
+
+    def excuses(self, path: str, sha256: str, revision: int) -> bool:
+        """Whether a file of ``revision``, by its path in the run's folder, is rightly not there."""
+        if self._storage.exists(f"{self._folder}/{path}"):
+            return False
+        if self._pruned is None:
+            self._pruned = pruned_paths(self._manifests())
+        return self._pruned.excuse(path, sha256, revision)
+
+    def _manifests(self) -> Iterator[Manifest]:
+        for number in revision_numbers(self._storage, self._folder):
+            try:
+                yield read_manifest(self._storage, f"{self._folder}/{revision_name(number)}")
+            except ArchiverError:  # what is wrong with it is found where it is looked at
+                continue
+
+
+def still_there(storage: LocalStorage, folder: str, manifest: Manifest) -> Sequence[str]:
+    """The files that a revision says are gone, and that are not."""
+    pruned = manifest.pruned.files if manifest.pruned is not None else ()
+    return [path for file in pruned if storage.exists(path := f"{folder}/{file.path}")]
+
+
+def left_behind(left: Mapping[str, Sequence[str]], unlisted: Collection[str]) -> Iterator[Finding]:
+    """Findings for what is still there, by the revision that says it is gone.
+
+    Not for ``unlisted`` revisions: a session is at work on them, or was killed.
+    """
+    for folder, paths in left.items():
+        for path in paths if folder not in unlisted else ():
+            yield finding(path, "it was pruned, and is still there", Level.STRAY, _TODO)
