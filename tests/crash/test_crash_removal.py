@@ -57,6 +57,31 @@ def test_an_erase_that_is_killed_anywhere_leaves_all_or_nothing(
     assert whole > 0
 
 
+def test_a_prune_of_a_kind_that_is_killed_anywhere_is_finished_or_never_was(
+    killer: Killer, made: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive"
+    rule = ("--rule", "older-than=10m kind=download")
+    begun = whole = 0
+    for number in range(STEP // 2, 2_000, STEP):
+        shutil.copytree(made, archive)
+        ended = killer.run(archive, "prune", *rule, die_before=number)
+        run = next(archive.glob("runs/**/tsk_9"))
+        is_committed = (run / "r3/manifest.json").exists()
+        begun += is_committed
+        whole += not is_committed
+        assert find_damage(open_archive(archive)) == [], number
+        assert killer.run(archive, "fetch", "tsk_1", "--quiet").code == 0, number
+        assert find_damage(open_archive(archive)) == [], number
+        assert bool(list(run.glob("r*/downloads/*"))) is not is_committed, number
+        shutil.rmtree(archive)
+        if ended.code != KILLED:
+            break
+    assert ended.code == 0
+    assert begun > 3
+    assert whole > 0
+
+
 def test_a_reindex_after_an_erase_that_was_killed_leaves_nothing(
     killer: Killer, made: Path, tmp_path: Path
 ) -> None:
