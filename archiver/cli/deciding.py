@@ -38,7 +38,7 @@ def decision_options(command: CommandT) -> CommandT:
                 metavar="SQL",
                 help="Runs for which this condition over the view runs holds.",
             ),
-            click.option("--reason", help="Why; it is kept in the ledger."),
+            click.option("--reason", help="Why; it stays in the ledger for good: name nobody."),
             archive_option,
             sign_off_options,
             json_option,

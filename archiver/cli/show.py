@@ -41,12 +41,10 @@ def _print(shown: dict[str, Any]) -> None:
     run = shown["run"]
     state = "complete" if run["is_complete"] else "settled" if run["is_settled"] else "not settled"
     click.echo(f"{run['run_id']}  {_short(run['status'])}  revision {run['revision']}, {state}")
-    for name in ("hold", "accepted"):
-        if (decision := shown[name]) is not None:
-            by = f" by {decision['by']['user']}" if decision["by"] else ""
-            since = decision["at"][:10]
-            said = "on hold" if name == "hold" else "accepted as it is"
-            click.echo(f"  {said} since {since}{by}: {_short(decision['reason'])}")
+    for name, said in (("hold", "on hold since"), ("accepted", "accepted as it is since")):
+        _print_decision(said, shown[name])
+    if (removal := shown["removal"]) is not None:
+        _print_decision(removal["kind"], removal)
     for name, value in run.items():
         if value not in (None, [], "") and name not in ("run_id", "status", "revision"):
             click.echo(f"  {name:<24} {_short(value)}")
@@ -63,6 +61,13 @@ def _print(shown: dict[str, Any]) -> None:
             click.echo(f"  {'':<14} named {artifact['filename']!r}")
     if not shown["artifacts"]:
         click.echo("  none")
+
+
+def _print_decision(said: str, decision: dict[str, Any] | None) -> None:
+    if decision is not None:
+        by = decision["by"] and decision["by"]["user"]
+        who = f" by {_short(by)}" if by else ""
+        click.echo(f"  {said} {decision['at'][:10]}{who}: {_short(decision['reason'])}")
 
 
 def _short(value: Any) -> str:

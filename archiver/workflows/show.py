@@ -5,9 +5,11 @@ from typing import Any
 import duckdb
 
 from archiver.adapters.decisions import decisions
+from archiver.adapters.revisions import read_manifest
 from archiver.adapters.storage import LocalStorage
 from archiver.adapters.views import ask, damage_found
 from archiver.domain.run_id import RunId
+from archiver.errors import ArchiveDamaged
 
 _KINDS = "['recording', 'screenshot', 'download']"
 _ARTIFACTS = f"""
@@ -22,8 +24,8 @@ def show_run(storage: LocalStorage, asked: RunId) -> dict[str, Any] | None:
 
     ``run`` is its row of ``runs``, ``artifacts`` and ``errors`` are lists of rows, ``location``
     maps the artifacts' paths to where they lie on this machine, ``hold`` and ``accepted`` say what
-    was decided about the run. ``asked`` may be the ``wr_…`` id
-    under which a ``tsk_v2_…`` run was asked for.
+    was decided about the run, ``removal`` who removed it when and why. ``asked`` may be the
+    ``wr_…`` id under which a ``tsk_v2_…`` run was asked for.
     """
     with damage_found():
         found = ask(storage, lambda connection: _show(connection, asked), derived=False)
@@ -35,7 +37,25 @@ def show_run(storage: LocalStorage, asked: RunId) -> dict[str, Any] | None:
         for name, of in (("hold", decided.holds), ("accepted", decided.accepted)):
             decision = of.get(run_id)
             found[name] = decision.to_json() if decision is not None else None
+        found["removal"] = _removal(storage, found["run"])
     return found
+
+
+def _removal(storage: LocalStorage, run: dict[str, Any]) -> dict[str, Any] | None:
+    if run["removed"] is None:
+        return None
+    try:
+        removed = read_manifest(storage, run["path"]).removed
+    except ArchiveDamaged:  # what the tables know of it is shown all the same
+        return None
+    if removed is None:
+        return None
+    return {
+        "kind": removed.kind.value,
+        "at": removed.at.isoformat(),
+        "by": {"user": removed.user, "host": removed.host},
+        "reason": removed.reason,
+    }
 
 
 def _show(connection: duckdb.DuckDBPyConnection, asked: RunId) -> dict[str, Any] | None:

@@ -96,7 +96,10 @@ def test_a_tombstone_says_what_there_was(archiver: Command, archive: Held, runs:
     for view, count in (("run_revisions", 1), ("document_revisions", 0), ("artifacts", 0)):
         asked = archiver("query", counts.format(view), "--format", "json").json
         assert asked == [{"n": count}], view
-    archiver("show", "tsk_1")
+    shown = archiver("show", "tsk_1", "--json").json["removal"]
+    assert (shown["kind"], shown["reason"]) == ("erased", "asked for")
+    assert "erased 20" in archiver("show", "tsk_1").out
+    assert [path.name for path in (folder / "r3").iterdir()] == ["manifest.json"]
     for report in ("overview", "durations", "failures", "artifacts"):
         archiver("report", report)
 
