@@ -21,6 +21,7 @@ from archiver.adapters.continuation import sweep
 from archiver.adapters.disk import explained
 from archiver.adapters.durability import Durability
 from archiver.adapters.ledger import sessions_in_ledger
+from archiver.adapters.opening import open_file
 from archiver.adapters.storage import LocalStorage
 from archiver.adapters.tables_aside import remove_tables_aside, restore_tables
 from archiver.domain.paths import (
@@ -86,7 +87,8 @@ def open_archive(root: Path) -> LocalStorage:
     storage = LocalStorage(root)
     path = storage.locate(ARCHIVE_FILE)
     try:
-        data = path.read_bytes()
+        with os.fdopen(open_file(path), "rb") as file:
+            data = file.read()
     except (FileNotFoundError, NotADirectoryError):
         raise NotAnArchive(
             f"{root} is not an archive: it has no {ARCHIVE_FILE}",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from archiver.adapters.disk import unreadable
 from archiver.adapters.hashing import RunningSha256
+from archiver.adapters.opening import open_file
 from archiver.errors import ArchiveDamaged
 
 _PIECE = 1 << 20
@@ -33,7 +34,7 @@ def checked_pieces(source: Path, name: str, size: int, sha256: str) -> Iterator[
     count = 0
     try:
         try:
-            with source.open("rb", buffering=0) as file:
+            with os.fdopen(open_file(source), "rb", buffering=0) as file:
                 while piece := file.read(_PIECE):
                     digest.update(piece)
                     count += len(piece)
@@ -102,7 +103,7 @@ def _cloned(source: Path, target: int) -> bool:
     import fcntl
 
     try:
-        with source.open("rb", buffering=0) as file:
+        with os.fdopen(open_file(source), "rb", buffering=0) as file:
             fcntl.ioctl(target, _FICLONE, file.fileno())
     except OSError:  # what is wrong with the source is told by whoever copies it
         return False

@@ -1,18 +1,17 @@
 """Reading files from end to end to hash them, as fast as they come."""
 
-import errno
 import hashlib
 import os
 import stat
 
 from archiver.adapters.disk import unreadable
+from archiver.adapters.opening import kind_of, open_file
 from archiver.adapters.storage import LocalStorage
-from archiver.errors import ArchiveDamaged, ArchiverError
+from archiver.errors import ArchiveDamaged
 
 _SMALL = 1 << 20
 """Bytes that are read at once; of more, so many at a time stay in the processor's cache."""
 _PIECE = 256 << 10
-_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 class Reader:
@@ -26,11 +25,11 @@ class Reader:
     def read(self, path: str) -> bytes:
         """The bytes of a small file, whose digest is known then. Raises ArchiveDamaged."""
         try:
-            descriptor = os.open(self._prefix + path, _FLAGS)
+            descriptor = open_file(self._prefix + path, follow_links=False)
             with open(descriptor, "rb", buffering=0) as file:
                 data = file.read()
         except OSError as error:
-            raise _refused(path, error) from None
+            raise unreadable(path, error) from None
         self._known[path] = len(data), hashlib.sha256(data).hexdigest()
         return data
 
@@ -41,7 +40,7 @@ class Reader:
             try:
                 known = self._known[path] = self._read(path)
             except OSError as error:
-                raise _refused(path, error) from None
+                raise unreadable(path, error) from None
         return known
 
     def size(self, path: str) -> int:
@@ -51,11 +50,11 @@ class Reader:
         except OSError as error:
             raise unreadable(path, error) from error
         if not stat.S_ISREG(status.st_mode):
-            raise ArchiveDamaged("it is no file")
+            raise ArchiveDamaged(f"it is {kind_of(status.st_mode)}, not a file")
         return status.st_size
 
     def _read(self, path: str) -> tuple[int, str]:
-        descriptor = os.open(self._prefix + path, _FLAGS)
+        descriptor = open_file(self._prefix + path, follow_links=False)
         try:
             size = os.fstat(descriptor).st_size
             if size < _SMALL:
@@ -80,9 +79,3 @@ class Reader:
                 digest.update(view[:count])
                 size += count
         return size, digest.hexdigest()
-
-
-def _refused(path: str, error: OSError) -> ArchiverError:
-    if error.errno == errno.ELOOP:
-        return ArchiveDamaged("it is a symbolic link, not a file")
-    return unreadable(path, error)

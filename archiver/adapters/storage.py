@@ -18,6 +18,7 @@ from typing import BinaryIO
 from archiver.adapters.disk import VANISHED, explained, unreadable, unwritable
 from archiver.adapters.durability import Durability
 from archiver.adapters.exchange import exchange_folders
+from archiver.adapters.opening import open_file
 from archiver.adapters.pinned import is_pinned
 from archiver.adapters.staging import Staged, StagedFile, stage_bytes
 from archiver.domain.digest import Sha256
@@ -63,14 +64,15 @@ class LocalStorage:
     def read(self, path: str) -> bytes:
         """The bytes of a file. Raises ArchiveDamaged when it cannot be read."""
         try:
-            return self.locate(path).read_bytes()
+            with os.fdopen(open_file(self._place(path)), "rb", buffering=0) as file:
+                return file.read()
         except OSError as error:
             raise unreadable(path, error) from error
 
     def digest(self, path: str) -> tuple[int, Sha256]:
         """Size and SHA-256 of a file. Raises ArchiveDamaged when it cannot be read."""
         try:
-            with self.locate(path).open("rb") as file:
+            with os.fdopen(open_file(self._place(path)), "rb") as file:
                 digest = hashlib.file_digest(file, "sha256")
                 return file.tell(), Sha256(digest.hexdigest())
         except OSError as error:

@@ -1,6 +1,7 @@
 """Files of a table on their way into one: read in batches, written in row groups."""
 
 import contextlib
+import os
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archiver.adapters.disk import unreadable
+from archiver.adapters.opening import open_file
 from archiver.adapters.parquet import arrow_schema
 from archiver.adapters.seal import place_seal, seal
 from archiver.adapters.storage import LocalStorage
@@ -44,6 +46,7 @@ class TableFile:
         self._place = storage.locate(path)
         self._schema = arrow_schema(table)
         with self._damage_found():
+            os.close(open_file(self._place))
             metadata = pq.read_metadata(self._place)
             names = set(metadata.schema.to_arrow_schema().names)
         self.rows: int = metadata.num_rows

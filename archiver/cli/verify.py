@@ -98,7 +98,7 @@ def verify(archive: Path, **options: Any) -> int:
     _check_options(options)
     storage = _opened(archive)
     now = datetime.now(UTC)
-    scope = _scope(options)
+    scope = _scope(storage, options)
     seed = options["seed"] if options["seed"] is not None else secrets.randbits(32)
     session: str = SessionId.at(now, secrets.token_bytes(4))
     with progress(quiet=options["quiet"]) as show, interruptible() as stop:
@@ -158,12 +158,14 @@ def _opened(archive: Path) -> "LocalStorage":
         raise
 
 
-def _scope(options: dict[str, Any]) -> "Scope":
+def _scope(storage: "LocalStorage", options: dict[str, Any]) -> "Scope":
     from archiver.domain.findings import Scope
     from archiver.domain.run_id import RunId
+    from archiver.workflows.verify_scope import runs_meant
 
+    ids = frozenset(str(RunId(text)) for text in options["run_ids"])
     return Scope(
-        run_ids=frozenset(str(RunId(text)) for text in options["run_ids"]),
+        run_ids=runs_meant(storage, ids) if ids else ids,
         since=options["since"],
         share=options["sample"],
         quick=options["quick"],

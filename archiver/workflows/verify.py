@@ -178,7 +178,9 @@ class _Verification:
         self._findings += left_behind(self._left, ledger.unlisted)
         self._forget_begun(ledger)
         self._how.stop.check()
-        if not scope.quick:
+        if scope.quick:
+            self._findings += table_files(storage, self._how.stop.check, is_quick=True).findings
+        else:
             self._findings += self._of_tables(comparison, ledger)
         if self._how.tells_gaps:
             self._tell_gaps(ledger)

@@ -1,5 +1,6 @@
 """Signatures and time stamps of the ledger's records."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +9,9 @@ from archiver.adapters.ledger import read_signature, read_stamp, seals, sessions
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.findings import Finding, Level, finding
 from archiver.domain.ledger import record_path, signature_path, stamp_path
+from archiver.errors import ArchiveDamaged
 
+_NAMED = 5
 _TODO = "Find out who changed it: compare with a copy, or with a head that was noted"
 
 
@@ -25,35 +28,56 @@ class Seals:
 
 def check_seals(
     storage: LocalStorage, how: Seals, lost: set[str], notes: list[str]
-) -> Iterator[Finding]:
+) -> list[Finding]:
     """Check the signatures and stamps of records, but of those that are ``lost`` anyway.
 
     A signature covers all records before it too: what is not covered is said in ``notes``. That
     there is none at all, although one is demanded, is a finding.
     """
     if how.verifies is None and how.stamped_at is None:
-        return
+        return []
+    found: list[Finding] = []
     signed, stamped = seals(storage)
     sessions = [session for session in sessions_in_ledger(storage) if session not in lost]
+    verifies, stamped_at = how.verifies, how.stamped_at
     for session in sessions:
-        if how.verifies is not None and session in signed:
-            signature = read_signature(storage, session) or b""
-            if not how.verifies(signature, storage.read(record_path(session))):
-                problem = "it is not the signature of this key for the record"
-                yield finding(signature_path(session), problem, Level.LEDGER, _TODO)
-        if how.stamped_at is not None and session in stamped:
-            stamp = read_stamp(storage, session) or b""
-            if how.stamped_at(stamp, storage.read(record_path(session))) is None:
-                problem = "it is no time stamp of the record by a trusted authority"
-                yield finding(stamp_path(session), problem, Level.LEDGER, _TODO)
+        if verifies is not None and session in signed:
+            problem = "it is not the signature of this key for the record"
+            with _reported(signature_path(session), found):
+                signature = read_signature(storage, session) or b""
+                if not verifies(signature, storage.read(record_path(session))):
+                    found.append(finding(signature_path(session), problem, Level.LEDGER, _TODO))
+        if stamped_at is not None and session in stamped:
+            problem = "it is no time stamp of the record by a trusted authority"
+            with _reported(stamp_path(session), found):
+                stamp = read_stamp(storage, session) or b""
+                if stamped_at(stamp, storage.read(record_path(session))) is None:
+                    found.append(finding(stamp_path(session), problem, Level.LEDGER, _TODO))
     for wanted, there, name in (
         (how.verifies, signed, "signature"),
         (how.stamped_at, stamped, "time stamp"),
     ):
         if wanted is None or not sessions:
             continue
-        last = max((session for session in sessions if session in there), default=None)
-        if last is None:
-            yield finding(record_path(sessions[-1]), f"no record has a {name}", Level.LEDGER, _TODO)
-        elif behind := sum(session > last for session in sessions):
+        own = [session for session in sessions if session in there]
+        if not own:
+            problem = f"no record has a {name}"
+            found.append(finding(record_path(sessions[-1]), problem, Level.LEDGER, _TODO))
+            continue
+        if behind := sum(session > own[-1] for session in sessions):
             notes.append(f"the last {behind} records are not covered by a {name}")
+        if between := [one for one in sessions if own[0] < one < own[-1] and one not in there]:
+            more = f" and {len(between) - _NAMED} more" if len(between) > _NAMED else ""
+            notes.append(
+                f"no {name} of their own, but of a later one: {', '.join(between[:_NAMED])}{more}"
+            )
+    return found
+
+
+@contextlib.contextmanager
+def _reported(path: str, found: list[Finding]) -> Iterator[None]:
+    """What cannot be read goes to ``found``."""
+    try:
+        yield
+    except ArchiveDamaged as error:
+        found.append(finding(path, error.message, Level.LEDGER, _TODO))

@@ -1,10 +1,18 @@
 """The files of the tables: which belong there, and whether they are what was written."""
 
+import filecmp
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from archiver.adapters.disk import unreadable
 from archiver.adapters.inventory import Kind, entries
+from archiver.adapters.opening import open_file
 from archiver.adapters.seal import is_sealed_truly
 from archiver.adapters.storage import LocalStorage
 from archiver.adapters.table_files import TableFile
@@ -16,6 +24,7 @@ from archiver.workflows.verify_revisions import stray
 
 _FILE = re.compile(r"\d{4}-\d\d/(\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}-\d{4,})\.parquet", re.ASCII)
 _MEMORY = 16 << 20
+_END = 64 << 10
 
 
 @dataclass(slots=True)
@@ -26,9 +35,38 @@ class TableFiles:
     harmed: dict[Table, list[str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
+    def harm(self, table: Table, path: str, problem: str) -> None:
+        self.harmed.setdefault(table, []).append(path)
+        todo = f"{RESTORE}; without one, `archiver reindex` goes on without what it told"
+        self.findings.append(
+            finding(path, problem, Level.TABLES, todo if table.is_log else REINDEX)
+        )
 
-def table_files(storage: LocalStorage, check_stop: Callable[[], None]) -> TableFiles:
-    """Look at every file of the tables: its place, its seal, and where it has none its content."""
+    def set_copies_aside(self, storage: LocalStorage, table: Table) -> None:
+        """Files with the same bytes as another: all their rows would be there twice."""
+        alike: dict[tuple[int, bytes], list[str]] = {}
+        for path in list(self.sound.get(table, ())):
+            place = storage.locate(path)
+            others = alike.setdefault(_end_of(place), [])
+            same = (one for one in others if filecmp.cmp(storage.locate(one), place, shallow=False))
+            first = next(same, None)
+            if first is None:
+                others.append(path)
+                continue
+            since = _last_session(storage, path)
+            is_second = first.rpartition("/")[2] < since <= path.rpartition("/")[2]
+            copy, original = (first, path) if is_second else (path, first)
+            self.sound[table].remove(copy)
+            self.findings.append(stray(copy, f"it is a copy of {original}"))
+
+
+def table_files(
+    storage: LocalStorage, check_stop: Callable[[], None], *, is_quick: bool = False
+) -> TableFiles:
+    """Look at every file of the tables: its place, its seal, and where it has none its content.
+
+    Not at what is in it where it ``is_quick``.
+    """
     found = TableFiles()
     named = {table.name: table for table in TABLES}
     for name, kind in entries(storage, TABLES_FOLDER):
@@ -37,33 +75,55 @@ def table_files(storage: LocalStorage, check_stop: Callable[[], None]) -> TableF
             found.findings.append(stray(folder))
             continue
         table = named[name]
-        for month, _ in entries(storage, folder):
-            for file, _ in entries(storage, f"{folder}/{month}") or [("", Kind.OTHER)]:
+        for month, of_month in entries(storage, folder):
+            prefix, _, value = month.partition("=")
+            files = entries(storage, f"{folder}/{month}") if of_month is Kind.FOLDER else []
+            belongs = prefix == table.partition and bool(value)
+            if not files and not (belongs and of_month is Kind.FOLDER):
+                found.findings.append(stray(f"{folder}/{month}"))
+            for file, of_file in files:
                 check_stop()
-                path = f"{folder}/{month}/{file}".rstrip("/")
-                prefix, _, value = month.partition("=")
-                if prefix == table.partition and _FILE.fullmatch(f"{value}/{file}"):
-                    _look_at(storage, table, path, found)
-                elif file or not value:
+                path = f"{folder}/{month}/{file}"
+                if not belongs or not _FILE.fullmatch(f"{value}/{file}"):
                     found.findings.append(stray(path))
+                elif of_file is not Kind.FILE:
+                    found.harm(table, path, f"it is {of_file.value}")
+                elif not is_quick:
+                    _look_at(storage, table, path, found)
+        found.set_copies_aside(storage, table)
     return found
 
 
 def _look_at(storage: LocalStorage, table: Table, path: str, found: TableFiles) -> None:
     try:
-        with storage.locate(path).open("rb") as file:
+        with os.fdopen(open_file(storage.locate(path), follow_links=False), "rb") as file:
             sealed = is_sealed_truly(file)
         if sealed is None:
             for _ in TableFile(storage, table, path).batches(_MEMORY):
                 pass
         problem = "the bytes are not those that were written" if sealed is False else None
-    except (ArchiveDamaged, OSError) as error:
-        problem = getattr(error, "message", str(error))
+    except OSError as error:
+        problem = unreadable(path, error).message
+    except ArchiveDamaged as error:
+        problem = error.message
     if problem is None:
         found.sound.setdefault(table, []).append(path)
     else:
-        found.harmed.setdefault(table, []).append(path)
-        todo = f"{RESTORE}; without one, `archiver reindex` goes on without what it told"
-        found.findings.append(
-            finding(path, problem, Level.TABLES, todo if table.is_log else REINDEX)
-        )
+        found.harm(table, path, problem)
+
+
+def _end_of(place: Path) -> tuple[int, bytes]:
+    """Size and last bytes of a file: of table files their seal is among them."""
+    with place.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _END))
+        return size, file.read()
+
+
+def _last_session(storage: LocalStorage, path: str) -> str:
+    """The last session that rows of a file are of: whatever wrote the file, it was not before."""
+    place = storage.locate(path)
+    if "session" not in pq.read_schema(place).names:
+        return ""
+    rows = pq.read_table(place, columns=["session"], partitioning=None)
+    return str(pc.max(rows["session"]).as_py())

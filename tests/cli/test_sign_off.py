@@ -260,6 +260,17 @@ def test_verify_demands_signatures_and_stamps(
     fetch(run_id)
     ran = archiver("verify", *public, "--no-record")
     assert "1 records are not covered" in ran.err + ran.out
+    newest = fetch(run_id, "--sign-key", key).json["session"]
+    ran = archiver("verify", *public, "--no-record", "--json")
+    assert any("of their own, but of a later one" in note for note in ran.json["notes"])
+    signature = archive.root / "ledger" / f"{newest}.sig"
+    signature.unlink()
+    signature.mkdir()
+    ran = archiver("verify", *public, "--no-record", "--json", code=4)
+    paths = [one["path"] for one in ran.json["integrity"]["findings"]]
+    assert paths == [str(signature.relative_to(archive.root))]
+    assert ".sig" in archiver("prove", run_id, code=4).err
+    signature.rmdir()
     archiver("keygen", key.with_name("another"))
     ran = archiver("verify", "--public-key", key.with_name("another.pub"), "--no-record", code=4)
     assert ".sig" in ran.err

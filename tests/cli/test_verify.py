@@ -151,7 +151,7 @@ def test_a_writer_that_holds_the_archive_is_no_hindrance(
     "options",
     [
         ["--sample", "0%"], ["--sample", "5"], ["--rotate", "0"], ["--rotate", "30d", "--quick"],
-        ["--rotate", "30d", "--no-record"], ["--seed", "1"], ["--run", "../x"],
+        ["--rotate", "30d", "--no-record"], ["--seed", "1"], ["--run", "../x"], ["--run", "tsk_99"],
         ["--rotate", "30d", "--resume"],
     ],
 )  # fmt: skip

@@ -1,8 +1,12 @@
 """Whatever harm is done to an archive is found by name, once, and nothing else with it."""
 
+import contextlib
 import hashlib
+import itertools
 import json
+import os
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from archiver.adapters.storage import LocalStorage
-from archiver.domain.findings import Finding
+from archiver.domain.findings import Finding, Scope
 from archiver.workflows.verify import find_damage, verify
 from tests.cli.running import Command, Fetch, point_to
 from tests.lying_server import LyingServer, png, task_run, webm
@@ -321,3 +325,72 @@ def test_what_a_killed_session_left_is_no_finding_but_a_note(root: Path) -> None
     report = verify(LocalStorage(root))
     assert report.findings == []
     assert "the next fetch lists them" in report.notes[0]
+
+
+def pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def socket_file(path: Path) -> None:
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as listening, contextlib.chdir(path.parent):
+        listening.bind(path.name)
+
+
+def link(path: Path) -> None:
+    """To the same bytes elsewhere."""
+    outside = next(parent for parent in path.parents if (parent / "archive").exists())
+    other = path.rename(outside / "elsewhere")
+    path.symlink_to(other)
+
+
+def folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are POSIX")
+def test_what_is_no_file_is_found_in_place_of_every_kind_of_file(root: Path) -> None:
+    files = sorted(p.relative_to(root) for p in root.rglob("*") if p.is_file())
+    kinds = {kind_of(path): path for path in files if path.parts[0] != "tmp"}
+    others = itertools.cycle((socket_file, link, folder))
+    for path in kinds.values():
+        for harm in (pipe, next(others)):
+            kept = (root / path).rename(root.parent / "kept")
+            shutil.copy(kept, root / path)
+            harm(root / path)
+            assert paths(root) == [str(path)], (path, harm)
+            (root / path).rmdir() if harm is folder else (root / path).unlink()
+            kept.rename(root / path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes are POSIX")
+@pytest.mark.parametrize("name", ["archive.json", "README.txt", "ledger/*.json", "ledger/*.sha256"])
+def test_no_command_waits_for_a_named_pipe(root: Path, name: str) -> None:
+    pipe(max(root.glob(name)))
+    for command in (("verify",), ("ledger",), ("prove", "tsk_3"), ("reindex",), ("hold", "--list")):
+        assert Command()(*command, "--archive", root, code=None).code in (0, 2, 4, 10)
+
+
+@pytest.mark.parametrize("table", ["runs", "artifacts", "errors", "fetches", "checks"])
+@pytest.mark.parametrize("is_later", [True, False])
+def test_a_copy_of_a_table_file_is_named_and_not_what_it_is_a_copy_of(
+    root: Path, table: str, *, is_later: bool
+) -> None:
+    file = max((root / "tables" / table).glob("*/*.parquet"))
+    year = "2999" if is_later else "2001"
+    copy = file.with_name(f"{year}{file.name[4:]}")
+    shutil.copy(file, copy)
+    if table == "errors" and not is_later:
+        file, copy = copy, file  # without a session in it, nothing tells which came first
+    assert paths(root) == [str(copy.relative_to(root))]
+
+
+def test_a_quick_check_sees_what_lies_among_the_tables(root: Path) -> None:
+    file = max((root / "tables/runs").glob("*/*.parquet"))
+    odd = file.with_name("odd.parquet")
+    shutil.copy(file, odd)
+    link(file)
+    found = verify(LocalStorage(root), Scope(quick=True)).findings
+    assert {one.path for one in found} == {str(one.relative_to(root)) for one in (odd, file)}

@@ -1,0 +1,42 @@
+"""Which runs are meant by the ids that somebody wants to have checked."""
+
+from collections.abc import Iterator
+
+from archiver.adapters.held import other_ids
+from archiver.adapters.ledger import sessions_in_ledger
+from archiver.adapters.revisions import run_folders
+from archiver.adapters.storage import LocalStorage
+from archiver.adapters.unknown_runs import asked_for
+from archiver.domain.ledger import list_path
+from archiver.errors import ArchiveDamaged, UsageError
+
+
+def runs_meant(storage: LocalStorage, ids: frozenset[str]) -> frozenset[str]:
+    """These ids, and those of the runs that were asked for under them.
+
+    Raises UsageError where the archive knows nothing of one: neither a folder, nor a line of the
+    ledger's lists, nor that the API was asked for it.
+    """
+    known = {folder.rpartition("/")[2] for folder in run_folders(storage)} & ids
+    try:
+        pairs = other_ids(storage, ids)
+        known |= set(asked_for(storage, sorted(ids)))
+    except ArchiveDamaged:  # what is wrong with the tables is found where they are looked at
+        return ids
+    lists = _lists(storage) if ids - known else ()
+    for data in lists:
+        known |= {one for one in ids - known if f"/{one}/r".encode() in data}
+    if unknown := sorted(ids - known):
+        raise UsageError(
+            f"the archive knows nothing of {', '.join(unknown)}",
+            hint="`archiver fetch` fetches a run; `archiver query` shows which there are",
+        )
+    return ids | {run_id for asked, run_id in pairs if asked in ids}
+
+
+def _lists(storage: LocalStorage) -> Iterator[bytes]:
+    for session in sessions_in_ledger(storage):
+        try:
+            yield storage.read(list_path(session))
+        except ArchiveDamaged:  # most sessions have none
+            continue
