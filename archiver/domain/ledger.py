@@ -49,7 +49,8 @@ class LedgerRecord(msgspec.Struct, frozen=True, kw_only=True):
     ``manifests`` are those that it committed, ``manifests_root`` the Merkle root over the lines of
     their list. ``files`` are the digests of the archive's own files. Records of format 1 have
     ``manifests_sha256`` in the root's place, the digest of their sorted digests, one per line, and
-    no list. ``details`` are what a kind of session has to say besides.
+    no list. ``fetches`` counts the rows that the session wrote into the table of that name, and
+    ``fetches_sha256`` is their digest. ``details`` are what a kind of session has to say besides.
     """
 
     format: Annotated[int, msgspec.Meta(ge=1)] = 1
@@ -68,6 +69,8 @@ class LedgerRecord(msgspec.Struct, frozen=True, kw_only=True):
     manifests_root: str | None = None
     manifests_sha256: str | None = None
     bytes_downloaded: _Count = 0
+    fetches: _Count = 0
+    fetches_sha256: str | None = None
     recovered: tuple[str, ...] = ()
     files: dict[str, str] = {}
     details: dict[str, Any] = {}

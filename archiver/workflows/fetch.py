@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from archiver.adapters.archive import TOOL, Writer, hold_archive
 from archiver.adapters.decisions import accepted_runs
+from archiver.adapters.fetch_digests import FetchDigest
 from archiver.adapters.held import wanted_runs
 from archiver.adapters.parquet import RowBuffer, flush_name
 from archiver.domain.digest import digest_of_lines
@@ -67,6 +68,8 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
                 runs=summary.run_counts(),
                 artifacts={state.value: n for state, n in sorted(summary.artifacts.items())},
                 bytes_downloaded=summary.bytes_downloaded,
+                fetches=collector.fetches.count,
+                fetches_sha256=collector.fetches.sha256,
                 recovered=recovered.sessions,
                 details={} if summary.redacted is None else {"redacted": summary.redacted},
             )
@@ -118,6 +121,7 @@ class _Collector:
         self._runs = 0
         self._flushed_at = time.monotonic()
         self.manifests = ManifestList()
+        self.fetches = FetchDigest()
 
     @property
     def has_written(self) -> bool:
@@ -133,6 +137,7 @@ class _Collector:
         if summary.redacted is not None:
             summary.redacted += archived.redacted or 0
         self._buffer.add(FETCHES, [fetch_row(fetched)], fetched.at)
+        self.fetches.add(fetched)
         if archived.committed is not None:
             add_rows(self._buffer, archived.committed.rows, archived.committed.fetched_at)
             self.manifests.add(archived.committed.manifest)

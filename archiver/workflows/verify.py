@@ -11,13 +11,13 @@ from random import Random
 from archiver.adapters.comparison import Comparison
 from archiver.adapters.completeness import gaps
 from archiver.adapters.storage import LocalStorage
-from archiver.domain.findings import Depth, Finding, Gap, GapKind, Level, Report, Scope, distinct
-from archiver.domain.ledger import FETCH
+from archiver.domain.findings import Depth, Finding, Level, Report, Scope, distinct
 from archiver.domain.paths import MANIFEST
 from archiver.errors import ArchiveDamaged, Interrupted, WorkerLost
 from archiver.workflows.connect import StopSwitch
 from archiver.workflows.processes import worker_processes
-from archiver.workflows.verify_ledger import Ledger, check_ledger
+from archiver.workflows.verify_fetches import check_fetches
+from archiver.workflows.verify_ledger import Ledger, check_ledger, interrupted
 from archiver.workflows.verify_listed import altered_revisions, compare_ledger
 from archiver.workflows.verify_pruned import left_behind
 from archiver.workflows.verify_revisions import (
@@ -196,7 +196,7 @@ class _Verification:
             report.gaps = gaps(self._storage, self._scope.run_ids, accepted)
         except ArchiveDamaged as error:
             report.notes.append(f"whether the archive is complete cannot be told: {error.message}")
-        report.gaps += _interrupted(ledger)
+        report.gaps += interrupted(ledger)
 
     def _checked(self, units: Iterable[list[RunUnit]], executor: Executor) -> Iterator[Checked]:
         """What came of each batch, in order; a few are under way at any time."""
@@ -280,6 +280,9 @@ class _Verification:
                 found = list(
                     compare_tables(self._storage, comparison, files, is_whole=scope.is_whole)
                 )
+                if not scope.run_ids:
+                    notes = self._report.notes
+                    found += check_fetches(self._storage, comparison, files, ledger, notes)
             except (ArchiveDamaged, OSError):
                 if tries == _MOST_TRIES:
                     raise
@@ -288,11 +291,3 @@ class _Verification:
                 continue
             return [*files.findings, *found]
         raise AssertionError("unreachable")
-
-
-def _interrupted(ledger: Ledger) -> Iterator[Gap]:
-    """The last fetch, if it was interrupted: what it was to ask for is not known from here."""
-    fetches = [record for record in ledger.records.values() if record.kind == FETCH]
-    if fetches and fetches[-1].interrupted:
-        what = "the last fetch was interrupted: the same command again picks up where it stopped"
-        yield Gap(GapKind.INTERRUPTED, fetches[-1].session, what)

@@ -1,5 +1,6 @@
 """The ledger against itself, and against the manifests."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from archiver.adapters.comparison import Comparison
@@ -7,8 +8,9 @@ from archiver.adapters.inventory import Kind, entries
 from archiver.adapters.ledger import read_heads, read_record, sessions_in_ledger
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.digest import Sha256, digest_of_lines, sha256_of
-from archiver.domain.findings import RESTORE, Finding, Level, finding
+from archiver.domain.findings import RESTORE, Finding, Gap, GapKind, Level, finding
 from archiver.domain.ledger import (
+    FETCH,
     HEAD_ENDING,
     IDS_ENDING,
     LIST_ENDING,
@@ -271,3 +273,11 @@ def is_marker_harmed(storage: LocalStorage) -> bool:
             except ArchiveDamaged:
                 return True
     return False
+
+
+def interrupted(ledger: Ledger) -> Iterator[Gap]:
+    """The last fetch, if it was interrupted: what it was to ask for is not known from here."""
+    fetches = [record for record in ledger.records.values() if record.kind == FETCH]
+    if fetches and fetches[-1].interrupted:
+        what = "the last fetch was interrupted: the same command again picks up where it stopped"
+        yield Gap(GapKind.INTERRUPTED, fetches[-1].session, what)

@@ -18,6 +18,7 @@ from archiver.adapters.storage import LocalStorage
 from archiver.domain.findings import Finding, Scope
 from archiver.workflows.verify import find_damage, verify
 from tests.cli.running import Command, Fetch, point_to
+from tests.domain.builders import AT
 from tests.lying_server import LyingServer, png, task_run, webm
 from tests.workflows.held import Held
 
@@ -205,6 +206,54 @@ def test_rows_that_are_gone_or_too_many_are_found(root: Path, tmp_path: Path) ->
     path.unlink()
     (found,) = damage(root)
     assert (found.path, found.run_id, found.table) == ("tables/errors", "tsk_2", "errors")
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("outcome", "not_found"), ("asked_id", "tsk_9"), ("http_status", None), ("at", AT)],
+)
+def test_a_changed_row_of_the_log_of_questions_is_found(
+    root: Path, column: str, value: object
+) -> None:
+    rows = [row for row in Held(root).rows("fetches") if row["asked_id"] == "tsk_2"]
+    path = next((root / "tables/fetches").glob(f"*/{rows[0]['session']}-*.parquet"))
+    table = pq.read_table(path, partitioning=None)
+    place = table.schema.get_field_index(column)
+    changed = table.set_column(
+        place, table.schema.field(place), pa.array([value], table.schema.field(place).type)
+    )
+    pq.write_table(changed.replace_schema_metadata(None), path)
+    (found,) = damage(root)
+    assert (found.path, found.table) == (str(path.relative_to(root)), "fetches")
+    assert rows[0]["session"] in found.problem
+
+
+def test_rows_of_the_log_of_questions_that_are_gone_or_too_many_are_found(root: Path) -> None:
+    first, _, last = sorted((root / "tables/fetches").glob("*/*.parquet"))
+    rows = pq.read_table(first, partitioning=None)
+    pq.write_table(pa.concat_tables([rows, rows]), first)
+    last.unlink()
+    found = {one.path: one.problem for one in damage(root)}
+    session = last.name[:29]
+    assert f"0 rows of session {session} instead of 1" in found["tables/fetches"]
+    assert "2 rows" in found[str(first.relative_to(root))]
+    assert len(found) == 2
+    shutil.rmtree(root / "tables/fetches")
+    (gone,) = damage(root)
+    assert gone.path == "tables/fetches"
+
+
+def test_rows_of_a_session_that_nobody_recorded_are_told(root: Path) -> None:
+    path = next((root / "tables/fetches").glob("*/*.parquet"))
+    rows = pq.read_table(path, partitioning=None)
+    session = pa.array(["20200101T000000.000Z-00000000"])
+    pq.write_table(
+        rows.set_column(0, rows.schema.field(0), session),
+        path.with_name("20200101T000000.000Z-00000000-0001.parquet"),
+    )
+    report = verify(LocalStorage(root))
+    assert report.findings == []
+    assert any("without a record" in note for note in report.notes)
 
 
 def add_file(path: Path) -> None:
