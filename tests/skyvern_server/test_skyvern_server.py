@@ -8,11 +8,13 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import bagit
 import pandas as pd
 import pyarrow.dataset as ds
 import pytest
@@ -145,3 +147,30 @@ def test_no_secret_is_in_the_archive(fetched: Fetched) -> None:
         for path in (fetched.archive / "tables").iterdir()
     ]
     assert not [text for text in texts if key in text or signed.search(text)]
+
+
+def test_what_is_held_is_proven_handed_over_and_forgotten(fetched: Fetched, tmp_path: Path) -> None:
+    archive = Path(shutil.copytree(fetched.archive, tmp_path / "archive"))
+
+    def archiver(*arguments: str | Path) -> Any:
+        ran = run_child(*arguments, environment=environment)
+        assert ran.code == 0, ran.err
+        return ran.json
+
+    environment = fetched.environment | {"ARCHIVER_ARCHIVE": str(archive)}
+    assert archiver("verify", "--json")["integrity"]["findings"] == []
+    held = fetched.latest("artifacts")
+    run_id = str(held[held["path"].notna() & (held["kind"] == "download")]["run_id"].iloc[0])
+    run_child("export", run_id, "--bagit", tmp_path / "bag", environment=environment)
+    assert bagit.Bag(str(tmp_path / "bag")).is_valid()
+    shots = held[held["path"].notna() & (held["kind"] == "screenshot")]
+    pruned = archiver("prune", "--rule", "older-than=1s kind=screenshot", "--json")
+    assert set(shots["run_id"]) >= set(pruned["pruned_of"]) > set()
+    assert not [path for path in shots["path"] if (archive / path).exists()]
+    assert archiver("verify", "--json")["integrity"]["findings"] == []
+    erased = archiver("erase", run_id, "--reason", "asked for", "--yes", "--json")
+    assert erased["runs"] == [run_id]
+    assert archiver("verify", "--json")["integrity"]["findings"] == []
+    names = held[(held["run_id"] == run_id) & held["filename"].notna()]["filename"]
+    everything = b"".join(path.read_bytes() for path in archive.rglob("*.json"))
+    assert not [name for name in names if str(name).encode() in everything]

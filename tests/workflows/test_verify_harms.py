@@ -16,7 +16,7 @@ import pytest
 
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.findings import Finding, Scope
-from archiver.workflows.verify import find_damage, verify
+from archiver.workflows.verify import Checking, find_damage, verify
 from tests.cli.running import Command, Fetch, point_to
 from tests.domain.builders import AT
 from tests.lying_server import LyingServer, png, task_run, webm
@@ -443,3 +443,14 @@ def test_a_quick_check_sees_what_lies_among_the_tables(root: Path) -> None:
     link(file)
     found = verify(LocalStorage(root), Scope(quick=True)).findings
     assert {one.path for one in found} == {str(one.relative_to(root)) for one in (odd, file)}
+
+
+def test_several_processes_find_the_same(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("archiver.workflows.verify.MANY", 2)
+    assert verify(LocalStorage(root), how=Checking(workers=2)).findings == []
+    recording = Held(root).run("tsk_2") / "r1/recording.webm"
+    flip(recording, 77)
+    shutil.rmtree(Held(root).run("tsk_1"))
+    alone, together = (verify(LocalStorage(root), how=Checking(workers=n)) for n in (1, 2))
+    assert together.to_json() == alone.to_json()
+    assert {one.run_id for one in together.findings} == {"tsk_1", "tsk_2"}
