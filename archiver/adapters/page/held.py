@@ -12,7 +12,7 @@ _MEANINGS = {
     ArtifactState.MISMATCH: "not held: what came was not what the checksum says",
     ArtifactState.GONE: "not held: the service does not have it any more",
     ArtifactState.FAILED: "not held: it could not be had so far",
-    ArtifactState.EXCLUDED: "not held: left out on purpose, or waiting for the run's end",
+    ArtifactState.EXCLUDED: "not held: left out on purpose, pruned, or waiting for the run's end",
 }
 
 
