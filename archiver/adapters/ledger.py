@@ -1,7 +1,7 @@
 """The ledger's files, as they lie in the archive."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -85,20 +85,22 @@ def read_list(storage: LocalStorage, session: str) -> list[ListedManifest]:
     return decode_list(storage.read(path), path)
 
 
-def listed_manifests(storage: LocalStorage, run_folder: str) -> dict[str, Sha256]:
-    """What the lists say of a run: the digests of its manifests, by their paths in the archive.
+def listed_manifests(
+    storage: LocalStorage, run_folders: Collection[str]
+) -> dict[str, dict[str, Sha256]]:
+    """What the lists say of runs: for each the digests of its manifests, by path in the archive.
 
-    Lines that cannot be read are left out.
+    Lists and lines that cannot be read are left out.
     """
-    found: dict[str, Sha256] = {}
-    mark = f"  {run_folder}/".encode()
+    found: dict[str, dict[str, Sha256]] = {folder: {} for folder in run_folders}
+    wanted = {folder.encode() for folder in run_folders}
     for session in sessions_in_ledger(storage):
-        path = list_path(session)
-        data = storage.read(path) if storage.exists(path) else b""
-        for line in data.split(b"\n") if mark in data else ():
-            with contextlib.suppress(ArchiveDamaged):
-                found |= {one.path: one.sha256 for one in decode_list(line + b"\n", path)}
-    return {path: sha256 for path, sha256 in found.items() if path.startswith(f"{run_folder}/")}
+        with contextlib.suppress(ArchiveDamaged):  # many have none
+            for line in storage.read(list_path(session)).split(b"\n"):
+                if line[66:].rsplit(b"/", 2)[0] in wanted:
+                    for one in decode_list(line + b"\n", list_path(session)):
+                        found[one.path.rsplit("/", 2)[0]][one.path] = one.sha256
+    return found
 
 
 def sessions_with_ids(storage: LocalStorage) -> list[SessionId]:

@@ -35,6 +35,10 @@ class Held:
     sha256: Sha256
     manifest: Manifest | None
 
+    @property
+    def revision(self) -> int:
+        return int(self.path.split("/")[-2][1:])
+
 
 @dataclass(frozen=True, slots=True)
 class Order:

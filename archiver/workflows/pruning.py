@@ -19,7 +19,7 @@ from archiver.domain.package import ChosenRun
 from archiver.domain.pruning import without_artifacts
 from archiver.domain.removal import Order
 from archiver.errors import ArchiveDamaged
-from archiver.workflows.held_revisions import what_is_held
+from archiver.workflows.held_revisions import all_manifests
 
 _AT_ONCE = 64
 """Revisions that are committed together."""
@@ -57,15 +57,7 @@ def next_manifest(
 
     Raises ArchiveDamaged where a manifest cannot be read: what it lists would be left behind.
     """
-    folder = run.path.rpartition("/")[0]
-    manifests = []
-    for one in what_is_held(storage, folder, run.revision):
-        if one.manifest is None:
-            raise ArchiveDamaged(f"{run.run_id}: {one.path} cannot be read")
-        manifests.append(one.manifest)
-    if not manifests or manifests[-1].revision != run.revision:
-        raise ArchiveDamaged(f"{run.run_id}: there is no manifest in {run.path}")
-    return without_artifacts(order, manifests, kinds)
+    return without_artifacts(order, all_manifests(storage, run), kinds)
 
 
 def _prune(
@@ -78,7 +70,7 @@ def _prune(
             try:
                 manifest = next_manifest(storage, order, run, kinds)
             except ArchiveDamaged as error:
-                damaged.append(error.message)
+                damaged.append(f"{run.run_id}: {error.message}")
                 continue
             if manifest is not None:
                 folder = run.path.rpartition("/")[0]

@@ -76,9 +76,8 @@ def _remove(
     storage = writer.storage
     prepared = []
     try:
-        for run in runs:
+        for run, held in zip(runs, what_is_held(storage, runs), strict=True):
             folder = run.path.rpartition("/")[0]
-            held = what_is_held(storage, folder, run.revision)
             readable = [one.manifest for one in held if one.manifest is not None]
             if not readable and order.kind is RemovalKind.PRUNED:
                 damaged.append(f"{run.run_id}: no manifest in {folder} can be read")
@@ -189,8 +188,7 @@ def _last_known(
 
 def _next_number(storage: LocalStorage, folder: str, known: int, held: Sequence[Held]) -> int:
     """The number behind all that are there, or once were."""
-    listed = (int(one.path.split("/")[-2][1:]) for one in held)
-    return max(known, *revision_numbers(storage, folder), *listed) + 1
+    return max(known, *revision_numbers(storage, folder), *(one.revision for one in held)) + 1
 
 
 def read_tombstones(storage: LocalStorage, revision_folders: Iterable[str]) -> dict[str, Manifest]:
