@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from archiver.adapters.storage import LocalStorage
     from archiver.domain.manifest import RemovalKind
-    from archiver.workflows.doomed import Doomed
+    from archiver.workflows.doomed import Doomed, Extent
     from archiver.workflows.forgetting import Forgotten
 
 _NAMED = 20
@@ -147,7 +147,7 @@ def _remove(
         there = extent(storage, order, doomed)
         if is_shown:
             return _show(doomed, there, options)
-        _ask(len(doomed.runs) + len(doomed.asked), there[0])
+        _ask(len(doomed.runs) + len(doomed.asked), there.files)
     forgotten = forget(
         archive, kind, reason, choose, signing, lambda: datetime.now(UTC), secrets.token_bytes(4)
     )
@@ -168,22 +168,24 @@ def _ask(runs: int, files: int) -> None:
     click.confirm(f"Erase {what} for good?", abort=True, err=True)
 
 
-def _show(doomed: "Doomed", extent: tuple[int, int], options: dict[str, Any]) -> int:
-    files, size = extent
+def _show(doomed: "Doomed", extent: "Extent", options: dict[str, Any]) -> int:
     ids = [run.run_id for run in doomed.runs]
     if options["json"]:
         document = {
             "runs": ids,
             "pruned_of": [run.run_id for run, _ in doomed.artifacts],
             "asked": doomed.asked,
-            "files": files,
-            "bytes": size,
+            "files": extent.files,
+            "bytes": extent.bytes,
             "on_hold": [{"run_id": run, **why.to_json()} for run, why in doomed.on_hold],
+            "damaged": extent.damaged,
         }
         click.echo(json.dumps(document, indent=2))
         return ExitCode.OK
     for run_id, decision in doomed.on_hold:
         click.echo(f"on hold: {run_id}: {printable(decision.reason)}", err=True)
+    for problem in extent.damaged[:_NAMED]:
+        click.echo(f"would not be pruned: {printable(problem)}", err=True)
     if doomed.is_nothing:
         if doomed.erased:
             click.echo(f"nothing to do: {len(doomed.erased)} of these runs were erased before")
@@ -196,10 +198,11 @@ def _show(doomed: "Doomed", extent: tuple[int, int], options: dict[str, Any]) ->
         click.echo(line)
     if len(lines) > _NAMED:
         click.echo(f"… and {len(lines) - _NAMED} more; --json names all")
-    of_others = f" and artifacts of {len(doomed.artifacts)} others" if doomed.artifacts else ""
+    others = len(doomed.artifacts) - len(extent.damaged)
+    of_others = f" and artifacts of {others} others" if doomed.artifacts else ""
     click.echo(
-        f"{len(ids) + len(doomed.asked)} runs{of_others} with {files} files "
-        f"({readable_bytes(size)}) would go, {len(doomed.on_hold)} are on hold"
+        f"{len(ids) + len(doomed.asked)} runs{of_others} with {extent.files} files "
+        f"({readable_bytes(extent.bytes)}) would go, {len(doomed.on_hold)} are on hold"
     )
     return ExitCode.OK
 

@@ -90,15 +90,26 @@ def to_erase(storage: LocalStorage, choice: Choice, now: datetime) -> Doomed:
     return Doomed(runs=there, asked=asked, erased=erased)
 
 
-def extent(storage: LocalStorage, order: Order, doomed: Doomed) -> tuple[int, int]:
-    """How many files of how many bytes would go."""
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How many files of how many bytes would go, and why some of the artifacts would not."""
+
+    files: int
+    bytes: int
+    damaged: Sequence[str] = ()
+
+
+def extent(storage: LocalStorage, order: Order, doomed: Doomed) -> Extent:
+    """How much would go."""
     files, size = files_of(storage, doomed.runs)
+    damaged = []
     for run, kinds in doomed.artifacts:
         try:
             manifest = next_manifest(storage, order, run, kinds)
-        except ArchiveDamaged:
+        except ArchiveDamaged as error:
+            damaged.append(f"{run.run_id}: {error.message}")
             continue
         pruned = manifest.pruned.files if manifest is not None and manifest.pruned else ()
         files += len(pruned)
         size += sum(file.size for file in pruned)
-    return files, size
+    return Extent(files, size, damaged)

@@ -148,6 +148,9 @@ def test_a_run_with_a_damaged_manifest_keeps_its_artifacts(
 ) -> None:
     (old / "r1/manifest.json").write_text("{")
     before = archive.files()
+    dry = archiver(*PRUNE, "--dry-run")
+    assert "tsk_1: runs/" in dry.err
+    assert "artifacts of 0 others" in dry.out
     ran = archiver(*PRUNE, "--json", code=4)
     assert "tsk_1" in ran.err
     assert ran.json["pruned_of"] == []
