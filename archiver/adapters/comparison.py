@@ -68,6 +68,14 @@ class Comparison:
         self._connection.execute(f"INSERT INTO {table} BY NAME FROM new_rows")
         self._connection.unregister("new_rows")
 
+    def excuse_session(self, table_name: str, session: str) -> None:
+        """Add the rows that a table should have of what a session committed to the excused ones."""
+        self._settle()
+        self._connection.execute(
+            "INSERT INTO excused SELECT ?, run_id, revision FROM found WHERE session = ?",
+            [table_name, session],
+        )
+
     def clear(self, table: str) -> None:
         """Forget a set."""
         self._waiting[table].clear()

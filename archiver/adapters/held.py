@@ -69,6 +69,9 @@ WITH pairs AS (SELECT DISTINCT asked_id, run_id FROM fetches WHERE run_id <> ask
     own AS (SELECT id FROM asked UNION SELECT run_id FROM pairs SEMI JOIN asked ON asked_id = id)
 SELECT asked_id, run_id FROM pairs SEMI JOIN own ON run_id = id ORDER BY ALL
 """
+_PRUNED = """
+SELECT DISTINCT sha256 FROM artifact_revisions WHERE run_id = ? AND pruned_at IS NOT NULL
+"""
 
 
 def wanted_runs(
@@ -132,6 +135,19 @@ def other_ids(storage: LocalStorage, ids: Iterable[str]) -> list[tuple[str, str]
         with connection:
             connection.register("asked", asked)
             return connection.sql(_OTHER_IDS).fetchall()
+
+    with damage_found():
+        return ask(storage, work, derived=False)
+
+
+def pruned_digests(storage: LocalStorage, run_id: str) -> frozenset[str]:
+    """The digests of a run's artifacts that were pruned. Raises ArchiveDamaged."""
+    from archiver.adapters.views import ask, damage_found
+
+    def work(connection: "duckdb.DuckDBPyConnection") -> frozenset[str]:
+        with connection:
+            rows = connection.execute(_PRUNED, [run_id]).fetchall()
+            return frozenset(sha256 for (sha256,) in rows)
 
     with damage_found():
         return ask(storage, work, derived=False)

@@ -19,7 +19,7 @@ from archiver.workflows.processes import worker_processes
 from archiver.workflows.verify_fetches import check_fetches
 from archiver.workflows.verify_ledger import Ledger, check_ledger, interrupted
 from archiver.workflows.verify_listed import altered_revisions, compare_ledger
-from archiver.workflows.verify_pruned import left_behind
+from archiver.workflows.verify_pruned import left_behind, without_pruned
 from archiver.workflows.verify_revisions import (
     Checked,
     RevisionCheck,
@@ -263,8 +263,11 @@ class _Verification:
         )
         not_true = {one.path.removesuffix(f"/{MANIFEST}") for one in by_ledger}
         yield from by_ledger
+        unknown = {folder.rpartition("/")[0] for folder in not_true}
         for folder, check in self._suspicious.items():
-            if folder not in not_true:
+            if folder.rpartition("/")[0] in unknown and folder not in not_true:
+                yield from without_pruned(self._storage, folder, check.findings)
+            elif folder not in not_true:
                 yield from check.findings
         for folder in sorted(not_true):
             if self._storage.exists(f"{folder}/{MANIFEST}") and not self._scope.quick:

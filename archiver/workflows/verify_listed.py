@@ -1,6 +1,6 @@
 """The manifests that are there against those that the ledger lists."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from archiver.adapters.comparison import Comparison
 from archiver.adapters.revisions import latest_revision
@@ -8,6 +8,7 @@ from archiver.adapters.storage import LocalStorage
 from archiver.domain.digest import digest_of_lines
 from archiver.domain.findings import Finding, Level, finding, run_of
 from archiver.domain.ledger import manifest_path, record_path
+from archiver.domain.paths import MANIFEST
 from archiver.errors import ArchiverError
 from archiver.workflows.verify_ledger import Ledger, read_journals
 from archiver.workflows.verify_revisions import stray
@@ -21,15 +22,17 @@ def compare_ledger(
     Revisions whose manifest is not what was committed are no more ``is_true`` in ``comparison``,
     and those that are gone are noted there. ``is_whole``: every revision was looked for.
     """
-    altered = list(comparison.ask(_ALTERED))
-    for folder, session in altered:
+    altered = dict(comparison.ask(_ALTERED))
+    for folder, session in altered.items():
         problem = f"it is not the manifest that session {session} committed"
         yield finding(manifest_path(folder), problem, Level.LEDGER)
+    tombstones = _tombstones_among(storage, altered)
     gone = [
         (folder, session)
         for folder, session, sha256 in comparison.ask(_GONE)
         if not storage.exists(manifest_path(folder))
         and not _is_removed(storage, manifest_path(folder), sha256)
+        and tombstones.get(folder.rpartition("/r")[0], 0) <= int(folder.rpartition("/r")[2])
     ]
     runs: dict[str, list[str]] = {}
     for folder, _ in gone:
@@ -46,7 +49,7 @@ def compare_ledger(
     yield from unlisted
     if is_whole:
         yield from _sums_of_sessions(comparison, ledger)
-    lost = [*(row[0] for row in altered), *(row[0] for row in gone)]
+    lost = [*altered, *(row[0] for row in gone)]
     keys = [*map(run_of, lost), *((one.run_id, one.revision) for one in unlisted)]
     comparison.add("gone", (key for key in keys if None not in key))
 
@@ -59,6 +62,17 @@ def _is_removed(storage: LocalStorage, manifest: str, sha256: str) -> bool:
         return False
     removed = latest.removed.revisions if latest is not None and latest.removed else ()
     return any((one.manifest, one.sha256) == (manifest, sha256) for one in removed)
+
+
+def _tombstones_among(storage: LocalStorage, altered: Collection[str]) -> dict[str, int]:
+    """The altered manifests that were tombstones by all that is left, by run: what they stood for
+    cannot be told."""
+    return {
+        run: int(number)
+        for folder in altered
+        if storage.names(folder) == [MANIFEST]
+        for run, _, number in [folder.rpartition("/r")]
+    }
 
 
 def altered_revisions(comparison: Comparison) -> set[str]:

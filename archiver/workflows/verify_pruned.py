@@ -1,7 +1,8 @@
 """Files that were pruned: that they are not there is right, that they still are is not."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from archiver.adapters.held import pruned_digests
 from archiver.adapters.revisions import read_manifest, revision_numbers
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.findings import Finding, Level, finding
@@ -35,6 +36,24 @@ class Gone:
                 yield read_manifest(self._storage, f"{self._folder}/{revision_name(number)}")
             except ArchiverError:  # what is wrong with it is found where it is looked at
                 continue
+
+
+def without_pruned(
+    storage: LocalStorage, folder: str, findings: Iterable[Finding]
+) -> Iterator[Finding]:
+    """What was found in a revision, without files that the tables know to be pruned.
+
+    For runs with a manifest that is not true: it may be the one that would say so.
+    """
+    run = folder.rpartition("/")[0]
+    try:
+        files = {f"{run}/{f.path}": f.sha256 for f in read_manifest(storage, folder).files}
+        pruned = pruned_digests(storage, run.rpartition("/")[2])
+    except ArchiverError:
+        files, pruned = {}, frozenset()
+    for one in findings:
+        if files.get(one.path) not in pruned or storage.exists(one.path):
+            yield one
 
 
 def still_there(storage: LocalStorage, folder: str, manifest: Manifest) -> Sequence[str]:

@@ -216,8 +216,8 @@ def excuse(comparison: Comparison, folders: Iterable[str]) -> None:
 def _excuse(
     storage: LocalStorage, comparison: Comparison, table: Table, path: str, files: TableFiles
 ) -> None:
-    """The rows that were in a harmed file are not missing besides: the flush's other files, or the
-    file itself where it can be read, say which they were."""
+    """The rows that were in a harmed file are not missing besides: the flush's other files, its
+    session, or the file itself where it can be read, say which they were."""
     _, _, month, name = path.split("/")
     siblings = [
         sibling
@@ -233,6 +233,7 @@ def _excuse(
         except (pa.ArrowException, OSError):
             continue
         comparison.add("excused", ((table.name, *row.values()) for row in keys.to_pylist()))
+    comparison.excuse_session(table.name, name.rpartition("-")[0])
 
 
 def _source(storage: LocalStorage, table: Table, paths: list[str]) -> str:

@@ -454,3 +454,16 @@ def test_several_processes_find_the_same(root: Path, monkeypatch: pytest.MonkeyP
     alone, together = (verify(LocalStorage(root), how=Checking(workers=n)) for n in (1, 2))
     assert together.to_json() == alone.to_json()
     assert {one.run_id for one in together.findings} == {"tsk_1", "tsk_2"}
+
+
+def test_one_flipped_bit_is_one_finding_also_where_something_was_removed(root: Path) -> None:
+    archiver, options = Command(), ("--archive", root)
+    archiver("prune", "--rule", "older-than=10m kind=recording,screenshot", *options)
+    archiver("erase", "tsk_2", "--reason", "asked for", "--yes", *options)
+    manifests = [max(root.glob(f"runs/**/{run}/r*/manifest.json")) for run in ("tsk_1", "tsk_2")]
+    for path in (*manifests, max((root / "tables/runs").glob("*/*.parquet"))):
+        whole = path.read_bytes()
+        for eighth in range(8):
+            flip(path, (len(whole) * eighth // 8 + 3) * 8 + eighth)
+            assert paths(root) == [str(path.relative_to(root))], eighth
+            path.write_bytes(whole)
