@@ -19,8 +19,8 @@ _TABLES = {
     "is_true BOOLEAN",
     "listed": "folder VARCHAR, sha256 VARCHAR, session VARCHAR",
     "removed": "folder VARCHAR, sha256 VARCHAR",
-    "expected": "table_name VARCHAR, run_id VARCHAR, revision BIGINT, rows BIGINT, digest UBIGINT",
-    "stored": "table_name VARCHAR, run_id VARCHAR, revision BIGINT, rows BIGINT, digest UBIGINT",
+    "expected": "table_name VARCHAR, run_id VARCHAR, revision BIGINT, rows BIGINT, digest VARCHAR",
+    "stored": "table_name VARCHAR, run_id VARCHAR, revision BIGINT, rows BIGINT, digest VARCHAR",
     "gone": "run_id VARCHAR, revision BIGINT",
     "excused": "table_name VARCHAR, run_id VARCHAR, revision BIGINT",
 }

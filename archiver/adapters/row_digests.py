@@ -19,8 +19,9 @@ def digest_query(table: Table, source: str) -> str:
     columns = ", ".join(f'"{name}"' for name in table.column_names)
     return (
         f"SELECT '{table.name}' AS table_name, run_id, revision, count(*) AS rows, "  # noqa: S608 # names of the project's own
-        f"bit_xor(md5_number_lower(to_json(t)::VARCHAR)) AS digest "
-        f"FROM (SELECT {columns} FROM {source}) AS t GROUP BY run_id, revision"
+        f"sha256(string_agg(row, '' ORDER BY row)) AS digest FROM ("
+        f"SELECT run_id, revision, sha256(to_json(t)::VARCHAR) AS row "
+        f"FROM (SELECT {columns} FROM {source}) AS t) GROUP BY run_id, revision"
     )
 
 
