@@ -96,8 +96,8 @@ def prepare_revision(
     try:
         if manifest.document is not None and document is not None:
             staged.append((storage.stage_bytes(document.encode()), manifest.document.path))
-        if manifest.files:  # sha256sum takes a list without files for an error
-            staged.append((storage.stage_bytes(sha256sums(manifest).encode()), sums))
+        if files := manifest.files:  # sha256sum takes a list without files for an error
+            staged.append((storage.stage_bytes(sha256sums(files).encode()), sums))
         encoded = encode_manifest(manifest)
         last = storage.stage_bytes(encoded)
     except BaseException:

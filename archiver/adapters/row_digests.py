@@ -27,8 +27,8 @@ def digest_query(table: Table, source: str) -> str:
 
 def as_tables(rows: Sequence[RevisionRows]) -> dict[str, pa.Table]:
     """The rows of some revisions, by table, as that would be written."""
-    by_table: dict[Table, list[Row]] = {table: [] for table in PROJECTED}
+    by_table: dict[str, list[Row]] = {table.name: [] for table in PROJECTED}
     for one in rows:
         for table, of_table in one.by_table():
-            by_table[table].extend(of_table)
-    return {table.name: to_arrow(table, of_table) for table, of_table in by_table.items()}
+            by_table[table.name].extend(of_table)
+    return {table.name: to_arrow(table, by_table[table.name]) for table in PROJECTED}

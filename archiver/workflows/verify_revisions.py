@@ -13,6 +13,7 @@ from archiver.adapters.row_digests import as_tables
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.findings import RESTORE, Depth, Finding, Level, finding, run_of
 from archiver.domain.manifest import (
+    FileEntry,
     Manifest,
     RemovedRevision,
     decode_manifest,
@@ -167,9 +168,10 @@ def _check(
     """Check a revision's files; the rows that the tables should have of it."""
     folder = check.folder.rpartition("/")[0]
     document = f"{folder}/{manifest.document.path}" if manifest.document else None
-    check.files = len(manifest.files)
+    files = manifest.files
+    check.files = len(files)
     text = b""
-    for file in manifest.files:
+    for file in files:
         path = f"{folder}/{file.path}"
         deep = check.depth is Depth.BYTES or (path == document and check.depth is Depth.ROWS)
         try:
@@ -190,9 +192,9 @@ def _check(
         elif sha256 is not None and sha256 != file.sha256:
             check.findings.append(_altered(path))
     sums = f"{check.folder}/{SHA256SUMS}"
-    if manifest.files or storage.exists(sums):
-        check.findings += _check_sums(reader, sums, manifest)
-    check.findings += _stray_files(storage, check.folder, manifest)
+    if files or storage.exists(sums):
+        check.findings += _check_sums(reader, sums, files)
+    check.findings += _stray_files(storage, check.folder, files)
     check.left = still_there(storage, folder, manifest)
     if manifest.removed is not None:
         check.removed = manifest.removed.revisions
@@ -230,21 +232,21 @@ def _project(
     return None
 
 
-def _check_sums(reader: Reader, path: str, manifest: Manifest) -> Iterator[Finding]:
+def _check_sums(reader: Reader, path: str, files: Sequence[FileEntry]) -> Iterator[Finding]:
     try:
-        if reader.read(path) != sha256sums(manifest).encode():
+        if reader.read(path) != sha256sums(files).encode():
             yield finding(path, "it does not say what the manifest says", Level.FILES)
     except ArchiveDamaged as error:
         yield finding(path, error.message, Level.FILES)
 
 
 def _stray_files(
-    storage: LocalStorage, revision_folder: str, manifest: Manifest
+    storage: LocalStorage, revision_folder: str, files: Sequence[FileEntry]
 ) -> Iterator[Finding]:
     """What lies in a revision's folder and is not listed."""
     folder = revision_folder.rpartition("/")[0]
     own = {f"{revision_folder}/{name}" for name in (MANIFEST, SHA256SUMS)}
-    own |= {f"{folder}/{file.path}" for file in manifest.files}
+    own |= {f"{folder}/{file.path}" for file in files}
     folders = {path.rpartition("/")[0] for path in own}
     for path in inventory(storage, revision_folder, own, folders):
         yield stray(path)

@@ -17,7 +17,7 @@ from archiver.errors import ArchiveDamaged
 from archiver.workflows.tables import project
 from archiver.workflows.verify_table_files import TableFiles
 
-_MEMORY = 16 << 20
+_MEMORY = 32 << 20
 _MOST = 1_000
 """Revisions whose rows differ that are named one by one."""
 _NAMED = 5

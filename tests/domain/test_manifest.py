@@ -191,7 +191,7 @@ def test_sha256sums_lists_every_file_as_sha256sum_takes_it() -> None:
         revision=2,
     )
     assert of.document is not None
-    assert sha256sums(of) == (
+    assert sha256sums(of.files) == (
         f"{of.document.sha256}  r1/run.json\n"
         f"{digest('a')}  r1/recording.webm\n"
         f"{digest('b')}  r2/downloads/a b é.pdf\n"
