@@ -4,7 +4,6 @@ Format 1; the JSON Schema is ``schemas/manifest.schema.json``. Paths are relativ
 folder: what has not changed since an earlier revision is listed with its path there.
 """
 
-import contextlib
 from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
@@ -18,7 +17,6 @@ from archiver.domain.run_id import RunId
 from archiver.errors import ArchiveDamaged, NotAnArchive
 
 FORMAT = 1
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError)
 
 HexDigest = Annotated[str, msgspec.Meta(pattern=r"\A[0-9a-f]{64}\Z")]
 Size = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -212,21 +210,14 @@ def decode_manifest(data: bytes, where: str) -> Manifest:
     Raises ArchiveDamaged when it is none, NotAnArchive when it is of a newer format.
     """
     try:
-        manifest = msgspec.json.decode(data, type=Manifest)
-    except _UNREADABLE as error:
-        with contextlib.suppress(*_UNREADABLE):
-            _check_format(msgspec.json.decode(data, type=_Versioned).format, where)
+        if (version := msgspec.json.decode(data, type=_Versioned).format) > FORMAT:
+            raise NotAnArchive(
+                f"{where} has format {version}, this tool knows {FORMAT}",
+                hint="Install a newer version of skyvern-archiver",
+            )
+        return msgspec.json.decode(data, type=Manifest)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise ArchiveDamaged(f"{where} is no manifest: {error}") from None
-    _check_format(manifest.format, where)
-    return manifest
-
-
-def _check_format(version: int, where: str) -> None:
-    if version > FORMAT:
-        raise NotAnArchive(
-            f"{where} has format {version}, this tool knows {FORMAT}",
-            hint="Install a newer version of skyvern-archiver",
-        )
 
 
 def sha256sums(files: Iterable[FileEntry]) -> str:
