@@ -23,7 +23,7 @@ COLUMNS = {
     "artifacts": (
         "run_id revision kind ordinal state filename path size sha256 expected_sha256 "
         "expected_size media_type served_type modified_at url artifact_id attempts reason "
-        "fetched_at session"
+        "fetched_at session pruned_at"
     ),
     "errors": "run_id revision ordinal error_code reasoning confidence error",
     "fetches": (

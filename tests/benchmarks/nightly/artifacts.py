@@ -76,6 +76,7 @@ def artifacts(runs: pa.Table, chance: np.random.Generator) -> pa.Table:
         "artifact_id": unless(~is_download, ids),
         "attempts": pa.array(_ATTEMPTS[states]),
         "reason": texts(_REASONS, states),
+        "pruned_at": pa.nulls(count, pa.timestamp("us", "UTC")),
     }
     schema = arrow_schema(ARTIFACTS)
     return pa.table([columns[name] for name in schema.names], schema=schema)
