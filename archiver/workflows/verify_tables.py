@@ -1,6 +1,6 @@
 """The tables against the manifests: files that were harmed, rows that are missing or differ."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import duckdb
@@ -12,7 +12,7 @@ from archiver.adapters.row_digests import PROJECTED, digest_query
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.findings import REINDEX, RESTORE, Finding, Level, run_of
 from archiver.domain.paths import MANIFEST, TABLES_FOLDER
-from archiver.domain.tables import TABLES, Table
+from archiver.domain.tables import RUNS, TABLES, Table
 from archiver.errors import ArchiveDamaged
 from archiver.workflows.tables import project
 from archiver.workflows.verify_table_files import TableFiles
@@ -80,8 +80,9 @@ def compare_tables(
         else:
             key = (table_name, run_id, revision, folder)
             yield _explained(storage, files, key, stored, expected)
-    for (run_id, revision), names in extra.items():
-        yield from _not_held(storage, files, run_id, revision, names)
+    folders = _folders(storage, files, {run_id for run_id, _ in extra})
+    for key, names in extra.items():
+        yield from _not_held(storage, files, key, names, folders.get(key))
 
 
 _DIFFERENT = """
@@ -141,21 +142,37 @@ def _explained(
     return Finding(path, problem, Level.TABLES, REINDEX, run_id, revision, name, columns)
 
 
+def _folders(
+    storage: LocalStorage, files: TableFiles, run_ids: Collection[str]
+) -> dict[tuple[str, int], str]:
+    """The folders of these runs' revisions, by run and revision, as the table ``runs`` has them."""
+    filters = [("run_id", "in", sorted(run_ids))]
+    parts = (
+        pq.read_table(
+            storage.locate(path),
+            columns=["run_id", "revision", "path"],
+            filters=filters,
+            partitioning=None,
+        )
+        for path in (files.sound.get(RUNS, ()) if run_ids else ())
+    )
+    rows = (row for part in parts for row in part.to_pylist())
+    return {(row["run_id"], row["revision"]): row["path"] for row in rows}
+
+
 def _not_held(
-    storage: LocalStorage, files: TableFiles, run_id: str, revision: int, names: list[str]
+    storage: LocalStorage,
+    files: TableFiles,
+    key: tuple[str, int],
+    names: list[str],
+    folder: str | None,
 ) -> Iterator[Finding]:
     """One finding for a revision that only tables know; none if it was committed meanwhile."""
-    paths = [
-        path
-        for table in PROJECTED
-        if table.name == "runs" and "runs" in names
-        for _, part in _stored(storage, table, files, run_id, revision)
-        for path in part["path"].to_pylist()
-    ]
-    if any(manifest_is_there(storage, path) for path in paths):
+    if folder is not None and manifest_is_there(storage, folder):
         return
+    run_id, revision = key
     (table,) = (table for table in TABLES if table.name == names[0])
-    path = paths[0] if paths else _file_of(storage, table, files, run_id, revision)
+    path = folder or _file_of(storage, table, files, run_id, revision)
     problem = f"{', '.join(names)} know this revision, but its manifest is not there"
     todo = f"{RESTORE}; if it was never there, {REINDEX}"
     yield Finding(path, problem, Level.TABLES, todo, run_id, revision, None)
