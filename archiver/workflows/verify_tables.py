@@ -81,8 +81,8 @@ def compare_tables(
             key = (table_name, run_id, revision, folder)
             yield _explained(storage, files, key, stored, expected)
     folders = _folders(storage, files, {run_id for run_id, _ in extra})
-    for key, names in extra.items():
-        yield from _not_held(storage, files, key, names, folders.get(key))
+    for of, names in extra.items():
+        yield from _not_held(storage, files, of, names, folders.get(of))
 
 
 _DIFFERENT = """
