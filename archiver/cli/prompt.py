@@ -10,7 +10,7 @@ from types import FrameType
 
 import click
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import get_app
+from prompt_toolkit.application import Application, get_app
 from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.lexers import PygmentsLexer
@@ -47,11 +47,13 @@ def run_prompt(ask: Ask, settings: Settings) -> None:
         enable_open_in_editor=True,
     )
     click.echo(f"{settings.archive}: SQL ends with ;  {HELP} shows help, Ctrl-D leaves")
-    with _terminable() as terminated:
+    with _terminable(session.app) as terminated:
         while True:
             text = ""
             try:
                 text = session.prompt().strip()
+                if terminated:
+                    raise KeyboardInterrupt
                 if text.rstrip(";") in _LEAVING:
                     return
                 settings = _done(text, ask, settings)
@@ -92,13 +94,20 @@ def _is_whole(text: str) -> bool:
 
 
 @contextlib.contextmanager
-def _terminable() -> Iterator[list[int]]:
+def _terminable(prompt: Application[str]) -> Iterator[list[int]]:
     """Gets a number when SIGTERM came, which is no Ctrl-C: it ends the prompt too."""
     terminated: list[int] = []
 
+    def leave() -> None:
+        if prompt.is_running and not prompt.is_done:
+            prompt.exit(exception=KeyboardInterrupt())
+
     def on_signal(number: int, _frame: FrameType | None) -> None:
         terminated.append(number)
-        raise KeyboardInterrupt
+        if not prompt.is_running or prompt.loop is None:
+            raise KeyboardInterrupt
+        # Raised in the middle of the prompt's own work, it might leave a terminal without echo.
+        prompt.loop.call_soon_threadsafe(leave)
 
     previous = signal.signal(signal.SIGTERM, on_signal)
     try:
