@@ -63,6 +63,15 @@ def workspace(target: Path) -> Iterator[Path]:
         try:
             yield folder
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            _remove(folder)
     except OSError as error:
         raise UsageError(f"cannot write {target}: {error.strerror or error}") from None
+
+
+def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except BaseException as error:  # Ctrl-C: what it leaves half done here, nobody removes later
+        shutil.rmtree(folder, ignore_errors=True)
+        if not isinstance(error, OSError):  # of a folder that was closed already
+            raise

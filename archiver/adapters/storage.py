@@ -162,7 +162,7 @@ class LocalStorage:
     def make_root(self) -> None:
         """Create the archive's folder, and those above it, durably."""
         with explained(f"create the archive {self.root}"):
-            for made in _make_folder(self.root):
+            for made in _make_folder(self.root, Path(self.root.anchor)):
                 self._durability.sync_folder(str(made.parent))
             self.accept_root()
 
@@ -174,7 +174,7 @@ class LocalStorage:
         """Create a folder and those above it up to the root, durably."""
         self.check_root()
         with explained(f"create {folder}"):
-            for made in _make_folder(self.locate(folder)):
+            for made in _make_folder(self.locate(folder), self.root):
                 self._durability.sync_folder(str(made.parent))
 
     def make_new_folder(self, folder: str) -> bool:
@@ -184,8 +184,9 @@ class LocalStorage:
         except FileExistsError:
             return False
         except FileNotFoundError:
+            self.check_root()
             with explained(f"create {folder}"):
-                _make_folder(self.locate(folder))
+                _make_folder(self.locate(folder), self.root)
         except OSError as error:
             raise unwritable(f"create {folder}", error) from error
         return True
@@ -238,7 +239,7 @@ class LocalStorage:
         """
         self.check_root()
         with explained(f"replace {old}"):
-            self.locate(new).mkdir(parents=True, exist_ok=True)
+            _make_folder(self.locate(new), self.root)
             self.make_folder(old)
             exchange_folders(self.locate(new), self.locate(old))
             self._durability.sync_folder(str(self.locate(old).parent))
@@ -279,10 +280,10 @@ def _identity(folder: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _make_folder(folder: Path) -> list[Path]:
-    """Those that were made, the outermost first."""
+def _make_folder(folder: Path, top: Path) -> list[Path]:
+    """Those that were made, the outermost first; never ``top``, which has to be there."""
     missing = []
-    while not folder.is_dir():
+    while folder != top and not folder.is_dir():
         missing.append(folder)
         folder = folder.parent
     missing.reverse()

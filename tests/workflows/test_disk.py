@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from archiver.adapters.archive import hold_archive
+from archiver.adapters.archive import hold_archive, open_archive
 from archiver.errors import ArchiveUnwritable
 from tests.cli.running import Command, Fetch, child_command, child_environment
 from tests.lying_server import FOREVER, Blob, LyingServer, Stall, task_run
@@ -102,6 +102,18 @@ def test_a_disk_that_is_read_only_is_said_and_can_still_be_read(
         assert "read-only" in archiver(*command, "--archive", archive, code=3).err
     archiver("verify", "--archive", archive)
     assert len(archiver("query", "FROM runs", "--archive", archive, "--format", "json").json) == 1
+
+
+def test_no_folder_is_made_where_the_archive_was(archive: Held, fetch: Fetch) -> None:
+    fetch("tsk_1", code=3)
+    storage = open_archive(archive.root)
+    storage.accept_root()
+    moved = archive.root.rename(archive.root.with_name("moved"))
+    with pytest.raises(ArchiveUnwritable, match="not there any more"):
+        storage.make_new_folder("runs/2026/11/tsk_1")
+    assert not archive.root.exists()
+    moved.rename(archive.root)
+    assert storage.make_new_folder("runs/2026/11/tsk_1")
 
 
 @pytest.mark.parametrize("new", [False, True], ids=["gone", "another"])

@@ -1,0 +1,43 @@
+"""What is written outside the archive is there as a whole, or not at all."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import child_environment
+
+INTERRUPTED = """
+import sys
+from pathlib import Path
+from archiver.adapters.beside import placed_folder
+
+left = [int(sys.argv[2])]
+
+def interrupt(event, arguments):
+    if event in ("os.remove", "os.rmdir"):
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+
+sys.addaudithook(interrupt)
+with placed_folder(Path(sys.argv[1]), overwrite=False) as folder:
+    for name in ("a", "b", "c/d"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(name)
+    raise KeyboardInterrupt
+"""
+"""Ctrl-C, and once more while what was written is removed: the audit hook comes in between."""
+
+
+@pytest.mark.parametrize("removals", [0, 1, 2, 3, 4, 5, 6])
+def test_ctrl_c_while_cleaning_up_leaves_nothing(tmp_path: Path, removals: int) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, str(tmp_path / "out"), str(removals)],
+        env=child_environment(),
+        capture_output=True,
+        text=True,
+    )
+    assert ended.stderr.endswith("KeyboardInterrupt\n")
+    assert list(tmp_path.iterdir()) == []
