@@ -34,6 +34,7 @@ LEFT JOIN (
     WHERE run_id <> asked_id GROUP BY asked_id
 ) AS other USING (asked_id)
 """
+_ASKED_VIEWS = ("runs", "artifacts")
 _EXTENT = """
 SELECT count(path), coalesce(sum(size), 0)::BIGINT
 FROM artifacts SEMI JOIN chosen USING (run_id) WHERE path IS NOT NULL
@@ -93,8 +94,10 @@ def chosen_runs(
                 )
         return Chosen(runs, files, size)
 
+    # A condition may ask any of the views.
+    views = True if isinstance(choice, Where) else _ASKED_VIEWS
     with damage_found(), memory_found():
-        chosen = ask(storage, work, setup=setup)
+        chosen = ask(storage, work, derived=views, setup=setup)
     if not chosen.runs and isinstance(choice, Where) and lacking is None:
         raise UsageError(
             f"no run of the archive fulfils {choice.condition}",

@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 
-from archiver.adapters.derived_views import view_queries
+from archiver.adapters.derived_views import view_queries, with_sources
 from archiver.domain.tables import Column
 from archiver.domain.views import ALL_REVISIONS, VIEWS
 
@@ -40,7 +40,7 @@ def write_database(
     path.unlink(missing_ok=True)
     quoted = str(path).replace("'", "''")
     connection.execute(f"ATTACH '{quoted}' AS exported (STORAGE_VERSION '{STORAGE_VERSION}')")
-    needed = _with_sources(views)
+    needed = with_sources(views)
     rows = {}
     for name in ALL_REVISIONS.values():
         if name in needed:
@@ -59,18 +59,6 @@ def write_database(
     connection.execute("USE memory")
     connection.execute("DETACH exported")
     return rows
-
-
-def _with_sources(views: Collection[str]) -> set[str]:
-    queries = view_queries()
-    needed: set[str] = set()
-    pending = list(views)
-    while pending:
-        name = pending.pop()
-        needed.add(name)
-        if name in queries:
-            pending += queries[name].reads
-    return needed
 
 
 def _descriptions(needed: Collection[str]) -> Iterator[str]:

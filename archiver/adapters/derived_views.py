@@ -3,7 +3,7 @@
 Their columns and meaning are in :mod:`archiver.domain.views`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from archiver.adapters.failure_reasons import with_reason
@@ -77,6 +77,19 @@ def view_queries() -> Mapping[str, ViewQuery]:
         DURATIONS.name: ViewQuery(runs, f"SELECT {_names(DURATIONS)} FROM ({final})"),
         DAILY.name: ViewQuery(runs, _DAILY),
     }
+
+
+def with_sources(views: Iterable[str]) -> set[str]:
+    """These views, and all that they are made of, by name."""
+    queries = view_queries()
+    found: set[str] = set()
+    pending = list(views)
+    while pending:
+        name = pending.pop()
+        found.add(name)
+        if name in queries:
+            pending += queries[name].reads
+    return found
 
 
 def _names(view: View) -> str:

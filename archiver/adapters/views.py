@@ -2,13 +2,13 @@
 
 import contextlib
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import TypeAlias, TypeVar
 
 import duckdb
 
-from archiver.adapters.derived_views import view_queries
+from archiver.adapters.derived_views import view_queries, with_sources
 from archiver.adapters.interruption import interruptible
 from archiver.adapters.pinned import PinnedFolder, without_descriptors
 from archiver.adapters.storage import LocalStorage
@@ -40,12 +40,13 @@ def ask(
     work: Callable[[duckdb.DuckDBPyConnection], ResultT],
     *,
     allow_files: bool = False,
-    derived: bool = True,
+    derived: bool | Collection[str] = True,
     setup: Setup | None = None,
 ) -> ResultT:
     """What ``work`` gets out of a connection with the archive's views; times are UTC.
 
-    Not ``derived``: with those of all revisions and ``fetches`` only, which are there much sooner.
+    Not ``derived``: with those of all revisions and ``fetches`` only, which are there much sooner;
+    the names of others are of those that are wanted besides.
     Reads nothing outside the archive's tables unless ``allow_files``, or what ``setup`` attached.
     That it writes nothing either is what :mod:`archiver.adapters.query` sees to. The connection is
     closed when ``work`` fails, else it is for ``work`` to close; until then the tables are read as
@@ -90,7 +91,7 @@ def prepare(
     files: Files,
     *,
     allow_files: bool = False,
-    derived: bool = True,
+    derived: bool | Collection[str] = True,
     pinned: Sequence[str] = (),
 ) -> None:
     """Give a connection, and all its cursors, the archive's views over these files.
@@ -106,8 +107,11 @@ def prepare(
         connection.execute(f"SET allowed_directories = [{allowed}]")
         connection.execute("SET enable_external_access = false")
     define_tables(connection, files)
-    for name, view in view_queries().items() if derived else ():
-        connection.execute(f"CREATE VIEW {name} AS {view.query}")
+    queries = view_queries()
+    wanted = with_sources(queries if derived is True else derived or ())
+    for name, view in queries.items():
+        if name in wanted:
+            connection.execute(f"CREATE VIEW {name} AS {view.query}")
     connection.execute("SET lock_configuration = true")
 
 
