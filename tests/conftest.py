@@ -1,5 +1,7 @@
 """What tests share: a server that can lie, an archive, and the command that goes between them."""
 
+import gc
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +11,16 @@ import pytest
 from tests.cli.running import Command, Fetch, point_to
 from tests.lying_server import LyingServer
 from tests.workflows.held import Held
+
+
+def pytest_configure() -> None:
+    # As the command does: little of what is made is ever garbage of the kind that is looked for.
+    gc.set_threshold(20_000)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors, for some tests wait: for a retry, for a browser."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.crash.killer import Killer
 
 IS_EVERY = os.environ.get("ARCHIVER_TEST_KILLS") == "all"
-"""Before every change; else before the first and the last of each kind of change."""
+"""Before every change; else before one of each kind of change."""
 _SESSION = re.compile(r"\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}")
 _NUMBER = re.compile(r"\d+")
 _NO_CHANGES = ("fsync", "syncfs")
@@ -18,8 +18,8 @@ def kill_points(killer: Killer, archive: Path, record: Path, *arguments: str) ->
     """The numbers of the changes that are chosen; the last one is never reached.
 
     Two are of a kind where the same is done to paths that differ in numbers and sessions only: a
-    file set aside, a document given its place. ``archive`` is what the command works on, and is
-    changed by it.
+    file set aside, a document given its place. Of one kind it is the first that is chosen, of the
+    next the last, by turns. ``archive`` is what the command works on, and is changed by it.
     """
     assert killer.run(archive, *arguments, record=record).code == 0
     done = [one for one in json.loads(record.read_text()) if one[0] not in _NO_CHANGES]
@@ -30,8 +30,8 @@ def kill_points(killer: Killer, archive: Path, record: Path, *arguments: str) ->
     for number, (event, *paths) in enumerate(done, 1):
         kind = (event, *(_kind(path) for path in paths))
         kinds.setdefault(kind, []).append(number)
-    ends = {place for places in kinds.values() for place in (places[0], places[-1])}
-    return [*sorted(ends), last]
+    chosen = {places[-(turn % 2)] for turn, places in enumerate(kinds.values())}
+    return [*sorted(chosen), last]
 
 
 def _kind(path: str) -> str:

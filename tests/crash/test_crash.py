@@ -19,7 +19,7 @@ from tests.lying_server import LyingServer, task_run, webm
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are POSIX")
 
-SHARES = 4
+SHARES = 2
 """Every change is somebody's: the kills are shared out, so that they can run side by side."""
 
 

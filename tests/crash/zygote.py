@@ -7,8 +7,10 @@ never). An audit hook sees those changes: the product has no seam for it. Answer
 JSON list of lists: what was done, and the paths.
 """
 
+import importlib
 import json
 import os
+import pkgutil
 import sys
 from pathlib import Path
 
@@ -17,11 +19,7 @@ import httpcore  # noqa: F401
 import pyarrow.dataset
 import pyarrow.parquet  # noqa: F401
 
-import archiver.adapters.held
-import archiver.cli.progress
-import archiver.cli.results
-import archiver.cli.signals
-import archiver.workflows.fetch  # noqa: F401
+import archiver
 from archiver.adapters.durability import Durability
 from archiver.cli.main import WithoutUnused, run
 
@@ -87,6 +85,9 @@ def _child(order: dict[str, object], report: int) -> None:
 
 def main() -> None:
     sys.meta_path.insert(0, WithoutUnused())
+    for module in pkgutil.walk_packages(archiver.__path__, "archiver."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
     for line in sys.stdin:
         readable, writable = os.pipe()
         child = os.fork()

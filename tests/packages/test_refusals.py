@@ -136,18 +136,20 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_full_disk_is_told_and_nothing_is_left(
     archiver: Command, copy: Path, small_disk: Path, arguments: list[str]
 ) -> None:
-    grown = large(copy, 100_000)
+    grown = large(copy, os.urandom(100_000))
     filled = [argument.format(small_disk) for argument in arguments]
     ran = archiver("export", grown, *filled, "--archive", copy, code=2)
     assert "No space left" in ran.err
     assert list(small_disk.iterdir()) == []
 
 
-def large(archive: Path, size: int) -> str:
-    """Give a run a recording of so many bytes, none to be compressed; the ledger has no list."""
+def large(archive: Path, data: bytes, size: int | None = None) -> str:
+    """Give a run another recording; the ledger has no list. Up to its size there is a hole."""
+    size = size or len(data)
     (folder,) = archive.glob("runs/**/tsk_1")
-    data = os.urandom(size)
-    (folder / "r1/recording.webm").write_bytes(data)
+    recording = folder / "r1/recording.webm"
+    recording.write_bytes(data)
+    os.truncate(recording, size)
     manifest = json.loads((folder / "r1/manifest.json").read_bytes())
     (entry,) = [a for a in manifest["artifacts"] if a["kind"] == "recording"]
     entry["size"], entry["sha256"] = size, hashlib.sha256(data).hexdigest()
@@ -161,16 +163,12 @@ def large(archive: Path, size: int) -> str:
 def test_an_export_that_is_interrupted_leaves_nothing(
     copy: Path, tmp_path: Path, arguments: list[str]
 ) -> None:
-    (recording,) = copy.glob("runs/**/tsk_1/r1/recording.webm")
-    recording.unlink()
-    os.mkfifo(recording)  # whoever reads it waits
+    huge = large(copy, b"", 8 << 30)  # it takes seconds to read
     filled = [argument.format(tmp_path) for argument in arguments]
-    command = child_command("export", "tsk_1", *filled, "--archive", copy)
-    with (
-        subprocess.Popen(command, env=child_environment(), stderr=subprocess.PIPE) as process,
-        recording.open("wb"),  # it is being read now
-    ):
-        assert list(tmp_path.glob(".out.*"))
+    command = child_command("export", huge, *filled, "--archive", copy)
+    with subprocess.Popen(command, env=child_environment(), stderr=subprocess.PIPE) as process:
+        while not any(tmp_path.glob(".out.*")):
+            assert process.poll() is None
         process.send_signal(signal.SIGINT)
         assert process.stderr is not None
         err = process.stderr.read()

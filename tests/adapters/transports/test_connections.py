@@ -94,7 +94,8 @@ def test_closing_an_answer_twice_frees_one_place_only(clients: Clients) -> None:
         held.close()
 
 
-def test_no_more_connections_are_open_than_allowed(clients: Clients) -> None:
+def test_no_more_connections_are_open_than_allowed(fast_clients: Clients) -> None:
+    """httpx's own pool sometimes closes a connection that it has just given to another thread."""
     together = threading.Barrier(3)
 
     def answer(connection: socket.socket, asked: Asked) -> bytes:
@@ -103,7 +104,7 @@ def test_no_more_connections_are_open_than_allowed(clients: Clients) -> None:
         return reply(b"x" * 10_000)
 
     with WireServer(answer) as server, ThreadPoolExecutor(9) as threads:
-        client = clients(3)
+        client = fast_clients(3)
         bodies = threads.map(lambda _: client.get(server.origin), range(36))
         assert {len(body) for body in bodies} == {10_000}
         assert server.most_open == server.opened == 3
