@@ -103,6 +103,28 @@ def listed_manifests(
     return found
 
 
+def listed_revisions(storage: LocalStorage, run_ids: Collection[str]) -> dict[str, str]:
+    """The folders of these runs' last revisions that the lists know, by run id.
+
+    Lists and lines that cannot be read are left out.
+    """
+    last: dict[str, str] = {}
+    wanted = {run_id.encode() for run_id in run_ids}
+    for session in sessions_in_ledger(storage):
+        with contextlib.suppress(ArchiveDamaged):  # many have none
+            for line in storage.read(list_path(session)).split(b"\n"):
+                if len(parts := line[66:].rsplit(b"/", 3)) == 4 and parts[1] in wanted:
+                    for one in decode_list(line + b"\n", list_path(session)):
+                        folder, run_id = one.path.rpartition("/")[0], parts[1].decode()
+                        if _number(folder) > _number(last.get(run_id, "")):
+                            last[run_id] = folder
+    return last
+
+
+def _number(revision_folder: str) -> int:
+    return int(revision_folder.rpartition("/r")[2] or 0)
+
+
 def sessions_with_ids(storage: LocalStorage) -> list[SessionId]:
     """The sessions that listed the ids that they were about, oldest first.
 

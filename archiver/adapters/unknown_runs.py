@@ -1,17 +1,18 @@
 """Ids of which the tables have no run, and of which the archive has something all the same."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import duckdb
 import pyarrow as pa
 
+from archiver.adapters.ledger import listed_revisions
 from archiver.adapters.revisions import revision_numbers, run_folders
 from archiver.adapters.storage import LocalStorage
 from archiver.adapters.views import ask, damage_found
 from archiver.domain.digest import sha256_of
 from archiver.domain.package import ChosenRun
-from archiver.domain.paths import revision_name
+from archiver.domain.paths import TEMPORARY_FOLDER, revision_name
 
 _UNKNOWN = "unknown"
 _ASKED = "SELECT DISTINCT asked_id FROM fetches SEMI JOIN asked USING (asked_id) ORDER BY ALL"
@@ -32,27 +33,45 @@ def runs_with_folders(
         if name in wanted and (numbers := revision_numbers(storage, folder)):
             found[name] = folder, numbers[-1]
     return [
-        ChosenRun(
-            run_id=run_id,
-            revision=number,
-            path=f"{folder}/{revision_name(number)}",
-            run_type=None,
-            status=_UNKNOWN,
-            is_final=True,
-            is_settled=True,
-            title=None,
-            failure_reason=None,
-            request_url=None,
-            created_at=None,
-            queued_at=None,
-            started_at=None,
-            finished_at=None,
-            fetched_at=fetched_at,
-            document_sha256=sha256_of(b""),
-            removed=None,
-        )
+        _unknown(run_id, f"{folder}/{revision_name(number)}", fetched_at)
         for run_id, (folder, number) in sorted(found.items())
     ]
+
+
+def listed_runs(
+    storage: LocalStorage, ids: Collection[str], fetched_at: datetime
+) -> list[ChosenRun]:
+    """Those that only the ledger's lists know: what there was of them is gone."""
+    last = listed_revisions(storage, ids) if ids else {}
+    return [_unknown(run_id, folder, fetched_at) for run_id, folder in sorted(last.items())]
+
+
+def _unknown(run_id: str, revision_folder: str, fetched_at: datetime) -> ChosenRun:
+    return ChosenRun(
+        run_id=run_id,
+        revision=int(revision_folder.rpartition("/r")[2]),
+        path=revision_folder,
+        run_type=None,
+        status=_UNKNOWN,
+        is_final=True,
+        is_settled=True,
+        title=None,
+        failure_reason=None,
+        request_url=None,
+        created_at=None,
+        queued_at=None,
+        started_at=None,
+        finished_at=None,
+        fetched_at=fetched_at,
+        document_sha256=sha256_of(b""),
+        removed=None,
+    )
+
+
+def begun_downloads(storage: LocalStorage, ids: Sequence[str]) -> list[str]:
+    """Those of which a download was begun, and is to go on."""
+    names = storage.names(TEMPORARY_FOLDER)
+    return [run_id for run_id in ids if any(name.startswith(f"{run_id}-") for name in names)]
 
 
 def asked_for(storage: LocalStorage, ids: Sequence[str]) -> list[str]:

@@ -173,7 +173,7 @@ def _show(doomed: "Doomed", extent: "Extent", options: dict[str, Any]) -> int:
     if options["json"]:
         document = {
             "runs": ids,
-            "pruned_of": [run.run_id for run, _ in doomed.artifacts],
+            "pruned_of": sorted(extent.pruned_of),
             "asked": doomed.asked,
             "files": extent.files,
             "bytes": extent.bytes,
@@ -193,12 +193,16 @@ def _show(doomed: "Doomed", extent: "Extent", options: dict[str, Any]) -> int:
             click.echo("no run is old enough")
         return ExitCode.OK
     lines = [*ids, *(f"{run_id} (never had)" for run_id in doomed.asked)]
-    lines += (f"{run.run_id} ({', '.join(sorted(kinds))})" for run, kinds in doomed.artifacts)
+    lines += (
+        f"{run.run_id} ({', '.join(sorted(kinds))})"
+        for run, kinds in doomed.artifacts
+        if run.run_id in extent.pruned_of
+    )
     for line in lines[:_NAMED]:
         click.echo(line)
     if len(lines) > _NAMED:
         click.echo(f"… and {len(lines) - _NAMED} more; --json names all")
-    others = len(doomed.artifacts) - len(extent.damaged)
+    others = len(extent.pruned_of)
     of_others = f" and artifacts of {others} others" if doomed.artifacts else ""
     click.echo(
         f"{len(ids) + len(doomed.asked)} runs{of_others} with {extent.files} files "
@@ -221,6 +225,9 @@ def _report(kind: "RemovalKind", forgotten: "Forgotten", options: dict[str, Any]
             "damaged": forgotten.damaged,
         }
         click.echo(json.dumps(document, indent=2))
+        return
+    if forgotten.session is None:
+        click.echo("nothing to do")
         return
     others = len(forgotten.pruned_of)
     click.echo(

@@ -1,20 +1,25 @@
 """Which runs are to be pruned or erased, and how much that is."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from archiver.adapters.chosen_runs import Choice, Where, chosen_runs
 from archiver.adapters.decisions import held_runs
 from archiver.adapters.storage import LocalStorage
-from archiver.adapters.unknown_runs import asked_for, runs_with_folders
+from archiver.adapters.unknown_runs import (
+    asked_for,
+    begun_downloads,
+    listed_runs,
+    runs_with_folders,
+)
 from archiver.domain.decisions import Decision
 from archiver.domain.manifest import RemovalKind
 from archiver.domain.package import ChosenRun
 from archiver.domain.removal import Order
 from archiver.domain.retention import Disposal
-from archiver.errors import ArchiveDamaged, RunsOnHold, UsageError
-from archiver.workflows.pruning import Kinds, next_manifest
+from archiver.errors import RunsOnHold, UsageError
+from archiver.workflows.pruning import Kinds, next_manifests
 from archiver.workflows.removal import files_of
 
 _MOST_NAMED = 10
@@ -69,8 +74,10 @@ def to_erase(storage: LocalStorage, choice: Choice, now: datetime) -> Doomed:
     by_ids = not isinstance(choice, Where)
     found = [*chosen_runs(storage, choice, lacking=lacking if by_ids else None).runs]
     found += runs_with_folders(storage, lacking, now)
+    found += listed_runs(storage, {*lacking} - {run.run_id for run in found}, now)
     known = {run.run_id for run in found}
-    asked = asked_for(storage, [run_id for run_id in lacking if run_id not in known])
+    left = [run_id for run_id in lacking if run_id not in known]
+    asked = sorted({*asked_for(storage, left), *begun_downloads(storage, left)})
     if unknown := [run_id for run_id in lacking if run_id not in {*known, *asked}]:
         more = " …" if len(unknown) > _MOST_NAMED else ""
         raise UsageError(
@@ -80,7 +87,9 @@ def to_erase(storage: LocalStorage, choice: Choice, now: datetime) -> Doomed:
         )
     there = [run for run in found if run.removed != RemovalKind.ERASED]
     holds = held_runs(storage)
-    if on_hold := [run.run_id for run in there if run.run_id in holds]:
+    if on_hold := [
+        run_id for run_id in (*(run.run_id for run in there), *asked) if run_id in holds
+    ]:
         named = ", ".join(f"{run} ({holds[run].reason})" for run in on_hold[:_MOST_NAMED])
         raise RunsOnHold(
             f"{len(on_hold)} of these runs are on hold: {named}; nothing was erased",
@@ -92,24 +101,25 @@ def to_erase(storage: LocalStorage, choice: Choice, now: datetime) -> Doomed:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """How many files of how many bytes would go, and why some of the artifacts would not."""
+    """How many files of how many bytes would go, and why some of the artifacts would not.
+
+    ``pruned_of`` are the runs that have artifacts to go.
+    """
 
     files: int
     bytes: int
+    pruned_of: Collection[str] = ()
     damaged: Sequence[str] = ()
 
 
 def extent(storage: LocalStorage, order: Order, doomed: Doomed) -> Extent:
     """How much would go."""
     files, size = files_of(storage, doomed.runs)
-    damaged = []
-    for run, kinds in doomed.artifacts:
-        try:
-            manifest = next_manifest(storage, order, run, kinds)
-        except ArchiveDamaged as error:
-            damaged.append(f"{run.run_id}: {error.message}")
-            continue
-        pruned = manifest.pruned.files if manifest is not None and manifest.pruned else ()
+    damaged: list[str] = []
+    pruned_of = set()
+    for run, manifest in next_manifests(storage, order, doomed.artifacts, damaged):
+        pruned_of.add(run.run_id)
+        pruned = manifest.pruned.files if manifest.pruned is not None else ()
         files += len(pruned)
         size += sum(file.size for file in pruned)
-    return Extent(files, size, damaged)
+    return Extent(files, size, pruned_of, damaged)

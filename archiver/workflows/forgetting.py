@@ -18,7 +18,13 @@ from archiver.errors import StampRefused
 from archiver.workflows.doomed import Doomed
 from archiver.workflows.ledger import SignOff, close_session
 from archiver.workflows.pruning import prune_artifacts
-from archiver.workflows.removal import read_tombstones, remove_rows, remove_runs
+from archiver.workflows.removal import (
+    read_tombstones,
+    remove_copies,
+    remove_rows,
+    remove_runs,
+    remove_unfinished,
+)
 from archiver.workflows.tables import add_rows, project, recover
 
 _COMMANDS = {RemovalKind.PRUNED: "prune", RemovalKind.ERASED: "erase"}
@@ -62,9 +68,9 @@ def forget(
 ) -> Forgotten:
     """Remove what is chosen, and write down who did it and why.
 
-    What cannot be pruned is named, and stays. Raises RunsOnHold, UsageError, ArchiveLocked,
-    ArchiveDamaged and ArchiveUnwritable. What was begun is brought to its end by whoever writes
-    next.
+    What cannot be pruned is named, and stays. Where nothing went there is no session. Raises
+    RunsOnHold, UsageError, ArchiveLocked, ArchiveDamaged and ArchiveUnwritable. What was begun is
+    brought to its end by whoever writes next.
     """
     started_at = now()
     open_archive(archive)  # raises where there is none
@@ -75,6 +81,8 @@ def forget(
         order = replace(order_of(kind, reason, sign_off, started_at), session=writer.session)
         manifests = recovered.listed()
         committed: list[str] = []
+        if kind is RemovalKind.ERASED:
+            remove_copies(writer.storage, doomed.runs)
         whole = remove_runs(writer, order, doomed.runs, forgotten.damaged)
         parts = prune_artifacts(writer, order, doomed.artifacts, forgotten.damaged)
         for of_kind, removed in ((forgotten.runs, whole), (forgotten.pruned_of, parts)):
@@ -86,7 +94,12 @@ def forget(
                     forgotten.files += one.files
                     forgotten.bytes += one.bytes
                 on_progress(len(committed))
+        for run_id in doomed.asked:
+            remove_unfinished(writer.storage, run_id)
         forgotten.asked += doomed.asked
+        if not (committed or doomed.asked or recovered.sessions):
+            writer.forget_own()
+            return replace(forgotten, session=None)
         _level_tables(writer, committed, doomed.asked)
         record = LedgerRecord(
             kind=_COMMANDS[kind],

@@ -1,81 +1,83 @@
 """What there is of runs, as far as it can be told, before something of them is removed."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from archiver.adapters.ledger import listed_manifests
-from archiver.adapters.revisions import read_manifest, revision_numbers
+from archiver.adapters.revisions import revision_numbers
 from archiver.adapters.storage import LocalStorage
-from archiver.domain.digest import sha256_of
+from archiver.domain.digest import Sha256, sha256_of
 from archiver.domain.ledger import manifest_path
 from archiver.domain.manifest import Manifest, decode_manifest
 from archiver.domain.package import ChosenRun
-from archiver.domain.paths import revision_name
+from archiver.domain.paths import is_run_folder, revision_name
 from archiver.domain.removal import Held
 from archiver.errors import ArchiveDamaged
 
+_AT_ONCE = 10_000
+"""Runs for which the ledger's lists are read through once."""
 
-def all_manifests(storage: LocalStorage, run: ChosenRun) -> list[Manifest]:
+
+def held_revisions(
+    storage: LocalStorage, runs: Iterable[ChosenRun]
+) -> Iterator[tuple[ChosenRun, list[Held]]]:
+    """The revisions of each of these runs, oldest first, damaged ones too.
+
+    A manifest is damaged that cannot be read, is that of another revision, or is not the one that
+    the ledger lists: of it, and of those that are gone, the ledger tells the digest. What was never
+    committed is left out. Raises NotAnArchive where a manifest is of a newer format.
+    """
+    left = iter(runs)
+    while some := list(itertools.islice(left, _AT_ONCE)):
+        folders = [run.path.rpartition("/")[0] for run in some]
+        listed = listed_manifests(storage, set(folders))
+        for run, folder in zip(some, folders, strict=True):
+            there = _there(storage, folder, listed[folder])
+            known = _removed([one.manifest for one in there.values() if one.manifest])
+            for path, sha256 in listed[folder].items():
+                if path not in there and path not in known:
+                    there[path] = Held(path, sha256, None)
+            yield run, sorted(there.values(), key=lambda one: one.revision)
+
+
+def all_manifests(run: ChosenRun, held: Sequence[Held]) -> list[Manifest]:
     """The manifests of a run's revisions, oldest first. Raises ArchiveDamaged where one is lost."""
-    folder = run.path.rpartition("/")[0]
-    manifests = [
-        read_manifest(storage, revision)
-        for number in revision_numbers(storage, folder)
-        if storage.exists(manifest_path(revision := f"{folder}/{revision_name(number)}"))
-    ]
+    manifests = []
+    for one in held:
+        if one.manifest is None:
+            raise ArchiveDamaged(f"{one.path} is not there, or is not what was committed")
+        manifests.append(one.manifest)
     if [one.revision for one in manifests][-1:] != [run.revision]:
         raise ArchiveDamaged(f"{manifest_path(run.path)} is not there, or not the latest")
-    if _told(manifests) < run.revision:
-        raise ArchiveDamaged(f"manifests are missing in {folder}")
+    if len(manifests) + len(_removed(manifests)) < run.revision:
+        raise ArchiveDamaged(f"manifests are missing in {run.path.rpartition('/')[0]}")
     return manifests
 
 
-def what_is_held(storage: LocalStorage, runs: Sequence[ChosenRun]) -> list[list[Held]]:
-    """The revisions of each of these runs, oldest first, damaged ones too.
-
-    Of those whose manifest is damaged or gone the ledger tells the digest. What was never committed
-    is left out. Raises NotAnArchive where a manifest is of a newer format.
-    """
-    folders = [run.path.rpartition("/")[0] for run in runs]
-    held = [_there(storage, folder) for folder in folders]
-    unclear = {
-        folder
-        for run, folder, there in zip(runs, folders, held, strict=True)
-        if len(readable := [one.manifest for one in there.values() if one.manifest]) < len(there)
-        or _told(readable) < run.revision
-    }
-    listed = listed_manifests(storage, unclear) if unclear else {}
-    for folder, there in zip(folders, held, strict=True):
-        known = _removed([one.manifest for one in there.values() if one.manifest])
-        for path, sha256 in listed.get(folder, {}).items():
-            is_lost = path not in there or there[path].manifest is None
-            if is_lost and path not in known:
-                there[path] = Held(path, sha256, None)
-    return [sorted(there.values(), key=lambda one: one.revision) for there in held]
-
-
-def _there(storage: LocalStorage, folder: str) -> dict[str, Held]:
+def _there(storage: LocalStorage, folder: str, listed: Mapping[str, Sha256]) -> dict[str, Held]:
     found = {}
     for number in revision_numbers(storage, folder):
         path = manifest_path(f"{folder}/{revision_name(number)}")
-        if storage.exists(path) and (held := _read(storage, path)) is not None:
+        if storage.exists(path) and (held := _read(storage, path, listed.get(path))) is not None:
             found[path] = held
     return found
 
 
-def _read(storage: LocalStorage, path: str) -> Held | None:
+def _read(storage: LocalStorage, path: str, listed: Sha256 | None) -> Held | None:
     try:
         data = storage.read(path)
     except ArchiveDamaged:
         return None
+    sha256 = sha256_of(data)
+    if listed not in (None, sha256):
+        return Held(path, listed or sha256, None)
     try:
-        return Held(path, sha256_of(data), decode_manifest(data, path))
+        manifest = decode_manifest(data, path)
     except ArchiveDamaged:
-        return Held(path, sha256_of(data), None)
-
-
-def _told(manifests: Sequence[Manifest]) -> int:
-    """Of how many revisions these tell."""
-    return len(manifests) + len(_removed(manifests))
+        return Held(path, sha256, None)
+    held = Held(path, sha256, manifest)
+    is_its_own = is_run_folder(path.rsplit("/", 2)[0], manifest.run_id)
+    return held if is_its_own and manifest.revision == held.revision else Held(path, sha256, None)
 
 
 def _removed(manifests: Sequence[Manifest]) -> set[str]:

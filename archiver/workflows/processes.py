@@ -25,7 +25,8 @@ _LOOK_SECONDS = 0.2
 
 @contextlib.contextmanager
 def worker_processes(count: int, stop: StopSwitch) -> Iterator[Executor]:
-    """``count`` processes, started at once; waited for at the end unless the session is to stop.
+    """``count`` processes, started at once; waited for at the end unless the session is to stop,
+    or the block failed.
 
     They end when this process does. A fork starts at once, but is safe only while no other thread
     may hold a lock; those of Arrow's allocator know of forks, and DuckDB's end with its connection.
@@ -40,14 +41,17 @@ def worker_processes(count: int, stop: StopSwitch) -> Iterator[Executor]:
         for _ in range(count):
             executor.submit(os.getpid)
     ours = [process for process in multiprocessing.active_children() if process not in others]
+    is_waited_for = False
     try:
         yield executor
+        is_waited_for = not stop.is_set
     finally:
-        if stop.is_set:
-            # What they were at has had its time; every write is atomic.
+        if not is_waited_for:
+            # What they were at has had its time; every write is atomic. SIGTERM, which the executor
+            # sends when one of them was killed, they do not heed.
             for process in ours:
                 process.kill()
-        executor.shutdown(wait=not stop.is_set, cancel_futures=True)
+        executor.shutdown(wait=is_waited_for, cancel_futures=True)
 
 
 @contextlib.contextmanager

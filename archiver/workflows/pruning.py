@@ -19,7 +19,7 @@ from archiver.domain.package import ChosenRun
 from archiver.domain.pruning import without_artifacts
 from archiver.domain.removal import Order
 from archiver.errors import ArchiveDamaged
-from archiver.workflows.held_revisions import all_manifests
+from archiver.workflows.held_revisions import all_manifests, held_revisions
 
 _AT_ONCE = 64
 """Revisions that are committed together."""
@@ -45,36 +45,41 @@ def prune_artifacts(
     Runs with a manifest that cannot be read stay as they are and are named in ``damaged``. Raises
     ArchiveUnwritable.
     """
-    left = iter(runs)
+    left = next_manifests(writer.storage, order, runs, damaged)
     while some := list(itertools.islice(left, _AT_ONCE)):
-        yield _prune(writer, order, some, damaged)
+        yield _prune(writer, some)
 
 
-def next_manifest(
-    storage: LocalStorage, order: Order, run: ChosenRun, kinds: Kinds
-) -> Manifest | None:
-    """The manifest after which the run has no artifacts of these kinds; None where it has none now.
+def next_manifests(
+    storage: LocalStorage,
+    order: Order,
+    runs: Iterable[tuple[ChosenRun, Kinds]],
+    damaged: list[str],
+) -> Iterator[tuple[ChosenRun, Manifest]]:
+    """The manifests after which runs have no artifacts of these kinds; of those that have some now.
 
-    Raises ArchiveDamaged where a manifest cannot be read: what it lists would be left behind.
+    Runs with a manifest that cannot be read are named in ``damaged``: what it lists would be left
+    behind.
     """
-    return without_artifacts(order, all_manifests(storage, run), kinds)
+    runs, again = itertools.tee(runs)
+    held = held_revisions(storage, (run for run, _ in runs))
+    for (run, revisions), (_, kinds) in zip(held, again, strict=True):
+        try:
+            manifest = without_artifacts(order, all_manifests(run, revisions), kinds)
+        except ArchiveDamaged as error:
+            damaged.append(f"{run.run_id}: {error.message}")
+            continue
+        if manifest is not None:
+            yield run, manifest
 
 
-def _prune(
-    writer: Writer, order: Order, runs: Sequence[tuple[ChosenRun, Kinds]], damaged: list[str]
-) -> list[Pruned]:
+def _prune(writer: Writer, runs: Sequence[tuple[ChosenRun, Manifest]]) -> list[Pruned]:
     storage = writer.storage
     prepared = []
     try:
-        for run, kinds in runs:
-            try:
-                manifest = next_manifest(storage, order, run, kinds)
-            except ArchiveDamaged as error:
-                damaged.append(f"{run.run_id}: {error.message}")
-                continue
-            if manifest is not None:
-                folder = run.path.rpartition("/")[0]
-                prepared.append(prepare_revision(storage, folder, manifest, None, []))
+        for run, manifest in runs:
+            folder = run.path.rpartition("/")[0]
+            prepared.append(prepare_revision(storage, folder, manifest, None, []))
     except BaseException:
         for one in prepared:
             one.discard()

@@ -17,9 +17,11 @@ from archiver.adapters.revisions import (
     prepare_revision,
     read_manifest,
     revision_numbers,
+    run_folders,
 )
 from archiver.adapters.row_removal import Gone, has_rows_of, write_without
 from archiver.adapters.storage import LocalStorage
+from archiver.domain.digest import sha256_of
 from archiver.domain.ledger import ListedManifest, manifest_path
 from archiver.domain.manifest import Manifest, RemovalKind
 from archiver.domain.package import ChosenRun
@@ -29,7 +31,7 @@ from archiver.domain.run import Run, read_document
 from archiver.domain.tables import TABLES, Table
 from archiver.errors import ArchiveDamaged
 from archiver.workflows.compaction import NewTables, months_in
-from archiver.workflows.held_revisions import what_is_held
+from archiver.workflows.held_revisions import held_revisions
 
 _AT_ONCE = 64
 """Tombstones that are committed together."""
@@ -54,7 +56,7 @@ def remove_runs(
     which no manifest can be read, stays and is named in ``damaged``; what is to be erased goes all
     the same. Raises ArchiveUnwritable.
     """
-    left = iter(runs)
+    left = held_revisions(writer.storage, runs)
     while some := list(itertools.islice(left, _AT_ONCE)):
         yield _remove(writer, order, some, damaged)
 
@@ -71,12 +73,15 @@ def files_of(storage: LocalStorage, runs: Iterable[ChosenRun]) -> tuple[int, int
 
 
 def _remove(
-    writer: Writer, order: Order, runs: Sequence[ChosenRun], damaged: list[str]
+    writer: Writer,
+    order: Order,
+    runs: Sequence[tuple[ChosenRun, list[Held]]],
+    damaged: list[str],
 ) -> list[Removed]:
     storage = writer.storage
     prepared = []
     try:
-        for run, held in zip(runs, what_is_held(storage, runs), strict=True):
+        for run, held in runs:
             folder = run.path.rpartition("/")[0]
             readable = [one.manifest for one in held if one.manifest is not None]
             if not readable and order.kind is RemovalKind.PRUNED:
@@ -97,27 +102,51 @@ def _remove(
     commit_revisions(writer, prepared)
     removed = []
     for one in prepared:
-        files, size = remove_earlier(storage, one.path)
+        files, size = remove_earlier(storage, one.path, one.manifest)
         listed = ListedManifest(one.sha256, manifest_path(one.path))
         removed.append(Removed(one.manifest.run_id, listed, files, size))
     return removed
 
 
-def remove_earlier(storage: LocalStorage, tombstone_folder: str) -> tuple[int, int]:
-    """Remove all that a tombstone stands for: how many files of how many bytes that were."""
+def remove_earlier(
+    storage: LocalStorage, tombstone_folder: str, manifest: Manifest
+) -> tuple[int, int]:
+    """Remove all that a tombstone stands for: how many files of how many bytes that were.
+
+    Of a run that was erased, also what nothing lists: all else in its folder.
+    """
     files = size = 0
-    folder = tombstone_folder.rpartition("/")[0]
-    for earlier in earlier_revisions(storage, tombstone_folder):
-        for path in storage.files(earlier):
+    folder, _, own = tombstone_folder.rpartition("/")
+    gone = earlier_revisions(storage, tombstone_folder)
+    if manifest.removed_kind is RemovalKind.ERASED:
+        gone = [f"{folder}/{name}" for name in storage.names(folder) if name != own]
+    for path in gone:
+        for file in storage.files(path) if storage.is_folder(path) else [path]:
             files += 1
-            size += storage.size(path) or 0
-        storage.remove(earlier)
+            size += storage.size(file) or 0
+        storage.remove(path)
     storage.sync([], [folder])
-    prefix = f"{folder.rpartition('/')[2]}-"
-    for name in storage.names(TEMPORARY_FOLDER):
-        if name.startswith(prefix):  # a download that was to go on
-            storage.remove(f"{TEMPORARY_FOLDER}/{name}")
+    remove_unfinished(storage, folder.rpartition("/")[2])
     return files, size
+
+
+def remove_copies(storage: LocalStorage, runs: Iterable[ChosenRun]) -> None:
+    """Remove folders with the names of these runs that lie where their own do not."""
+    own = {run.run_id: run.path.rpartition("/")[0] for run in runs}
+    copies = [
+        folder
+        for folder in (run_folders(storage) if own else ())
+        if own.get(folder.rpartition("/")[2], folder) != folder
+    ]
+    for folder in copies:
+        storage.remove(folder)
+
+
+def remove_unfinished(storage: LocalStorage, run_id: str) -> None:
+    """Remove downloads of a run that were to go on."""
+    for name in storage.names(TEMPORARY_FOLDER):
+        if name.startswith(f"{run_id}-"):
+            storage.remove(f"{TEMPORARY_FOLDER}/{name}")
 
 
 def remove_rows(
@@ -182,7 +211,9 @@ def _last_known(
         if manifest.document is not None:
             path = f"{folder}/{manifest.document.path}"
             with contextlib.suppress(ArchiveDamaged):
-                return read_document(storage.read(path).decode(errors="replace"), path)
+                data = storage.read(path)
+                if sha256_of(data) == manifest.document.sha256:
+                    return read_document(data.decode(errors="replace"), path)
     return run_in_tables(row)
 
 

@@ -182,7 +182,7 @@ def _settle_journals(writer: Writer) -> list[str]:
         revisions.remove_uncommitted(writer.storage, folder)
     for folder, manifest in _readable(writer.storage, committed):
         if manifest.removed is not None:
-            remove_earlier(writer.storage, folder)
+            remove_earlier(writer.storage, folder, manifest)
         else:
             remove_pruned(writer.storage, folder.rpartition("/")[0], manifest)
     # What such a session committed before it removed the run is gone with it.

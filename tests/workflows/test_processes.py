@@ -1,0 +1,28 @@
+"""Processes that work for a session end with it, whatever ends one of them."""
+
+import os
+import signal
+import sys
+import threading
+from concurrent.futures import BrokenExecutor
+
+import pytest
+
+from archiver.workflows.connect import StopSwitch
+from archiver.workflows.processes import worker_processes
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+
+
+def kill_itself() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def wait_for_ever() -> None:
+    threading.Event().wait()
+
+
+def test_who_waits_for_one_that_was_killed_does_not_wait_for_the_others() -> None:
+    with pytest.raises(BrokenExecutor), worker_processes(2, StopSwitch()) as executor:
+        executor.submit(wait_for_ever)
+        executor.submit(kill_itself).result(timeout=60)
