@@ -28,9 +28,12 @@ _LINE = """concat_ws('|', session, asked_id, coalesce(run_id, ''), outcome,
 
 
 class SessionRows(NamedTuple):
-    """How many rows a session has, their digest, and a file that some of them lie in."""
+    """How many rows a session has, their digest, and a file that some of them lie in.
 
-    session: str
+    Rows that somebody forged may be of none.
+    """
+
+    session: str | None
     rows: int
     sha256: Sha256
     file: str | None

@@ -48,10 +48,11 @@ class TableFile:
         with self._damage_found():
             os.close(open_file(self._place))
             metadata = pq.read_metadata(self._place)
-            names = set(metadata.schema.to_arrow_schema().names)
+            fields = {field.name: field for field in metadata.schema.to_arrow_schema()}
         self.rows: int = metadata.num_rows
         groups = range(metadata.num_row_groups)
         self.bytes: int = sum(metadata.row_group(number).total_byte_size for number in groups)
+        names = set(fields)
         if unknown := sorted(names - set(table.column_names)):
             raise ArchiveDamaged(
                 f"{path} has columns that this version does not know: {', '.join(unknown)}",
@@ -60,6 +61,18 @@ class TableFile:
         required = {column.name for column in table.columns if not column.nullable}
         if lacking := sorted(required - names):
             raise ArchiveDamaged(f"{path} lacks columns: {', '.join(lacking)}", hint=_HINT)
+        others = [
+            f"{field.name} is {fields[field.name].type}, not {field.type}"
+            for field in self._schema
+            if field.name in names and fields[field.name].type != field.type
+        ]
+        others += sorted(
+            f"{name} may be null" for name in required & names if fields[name].nullable
+        )
+        if others:
+            raise ArchiveDamaged(
+                f"{path} has columns of other types: {'; '.join(others)}", hint=_HINT
+            )
 
     @property
     def row_bytes(self) -> float:

@@ -280,9 +280,7 @@ class _Verification:
             files = table_files(self._storage, self._how.stop.check)
             excuse(comparison, ledger.unlisted)
             try:
-                found = list(
-                    compare_tables(self._storage, comparison, files, is_whole=scope.is_whole)
-                )
+                found = list(compare_tables(self._storage, comparison, files, scope))
                 if not scope.run_ids:
                     notes = self._report.notes
                     found += check_fetches(self._storage, comparison, files, ledger, notes)

@@ -35,13 +35,17 @@ def check_fetches(
     """
     places = {str(storage.locate(path)): path for path in files.sound.get(FETCHES, ())}
     try:
-        stored = {one.session: one for one in stored_fetches(comparison, list(places))}
+        stored: dict[str | None, SessionRows] = {
+            one.session: one for one in stored_fetches(comparison, list(places))
+        }
     except duckdb.Error as error:
         raise ArchiveDamaged(
             f"{_PATH} cannot be read: {str(error).splitlines()[0]}", hint=RESTORE
         ) from None
     is_harmed = bool(files.harmed.get(FETCHES))
     problems: dict[str, list[str]] = {}
+    if nameless := stored.pop(None, None):
+        problems[places.get(nameless.file or "", _PATH)] = [f"{nameless.rows} rows of no session"]
     nothing = Sha256(sha256_of(b""))
     for session, record in ledger.records.items():
         there = stored.pop(session, SessionRows(session, 0, nothing, None))
@@ -58,7 +62,7 @@ def check_fetches(
         more = f"; and {len(of_path) - _NAMED} more" if len(of_path) > _NAMED else ""
         what = "; ".join(of_path[:_NAMED]) + more
         yield Finding(path, what, Level.TABLES, _TODO, table=FETCHES.name)
-    unknown = sorted(stored.keys() - ledger.lost - {s for s in stored if s > ledger.last})
+    unknown = sorted(s for s in stored if s and s not in ledger.lost and s <= ledger.last)
     if unknown:
         notes.append(
             f"{_PATH} has rows of {len(unknown)} sessions without a record, as a session leaves "

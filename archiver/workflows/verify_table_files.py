@@ -98,8 +98,9 @@ def _look_at(storage: LocalStorage, table: Table, path: str, found: TableFiles) 
     try:
         with os.fdopen(open_file(storage.locate(path), follow_links=False), "rb") as file:
             sealed = is_sealed_truly(file)
-        if sealed is None:
-            for _ in TableFile(storage, table, path).batches(_MEMORY):
+        content = TableFile(storage, table, path) if sealed is not False else None
+        if content is not None and sealed is None:
+            for _ in content.batches(_MEMORY):
                 pass
         problem = "the bytes are not those that were written" if sealed is False else None
     except OSError as error:

@@ -1,6 +1,6 @@
 """The tables against the manifests: files that were harmed, rows that are missing or differ."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import duckdb
@@ -10,11 +10,17 @@ import pyarrow.parquet as pq
 from archiver.adapters.comparison import Comparison
 from archiver.adapters.row_digests import PROJECTED, digest_query
 from archiver.adapters.storage import LocalStorage
-from archiver.domain.findings import REINDEX, RESTORE, Finding, Level, run_of
-from archiver.domain.paths import MANIFEST, TABLES_FOLDER
-from archiver.domain.tables import RUNS, TABLES, Table
+from archiver.domain.findings import REINDEX, RESTORE, Finding, Level, Scope, run_of
+from archiver.domain.paths import MANIFEST, TABLES_FOLDER, is_run_folder
+from archiver.domain.tables import TABLES, Table
 from archiver.errors import ArchiveDamaged
-from archiver.workflows.tables import project
+from archiver.workflows.verify_rows import (
+    differing_columns,
+    file_of,
+    folders_in_tables,
+    quoted,
+    rows_of,
+)
 from archiver.workflows.verify_table_files import TableFiles
 
 _MEMORY = 32 << 20
@@ -48,19 +54,21 @@ class ExpectedRows:
 
 
 def compare_tables(
-    storage: LocalStorage, comparison: Comparison, files: TableFiles, *, is_whole: bool
+    storage: LocalStorage, comparison: Comparison, files: TableFiles, scope: Scope
 ) -> Iterator[Finding]:
     """Hold the rows that the manifests give against those that the tables have.
 
-    ``comparison`` has what is expected and what was found. Unless ``is_whole``, only of the
-    revisions that were looked at. Raises ArchiveDamaged.
+    ``comparison`` has what is expected and what was found. Where the ``scope`` is not whole, only
+    of the runs that are meant, or of the revisions that were looked at. Raises ArchiveDamaged.
     """
     try:
         for table in PROJECTED:
             if paths := files.sound.get(table):
-                source = _source(storage, table, paths)
+                source = rows_of(storage, table, paths)
                 query = f"FROM ({digest_query(table, source)})"
-                if not is_whole:
+                if scope.run_ids:
+                    query += f" WHERE run_id IN ({quoted(scope.run_ids)})"
+                elif not scope.is_whole:
                     query += " SEMI JOIN found USING (run_id, revision)"
                 comparison.add_query("stored", query)
             for path in files.harmed.get(table, ()):
@@ -70,6 +78,7 @@ def compare_tables(
         raise ArchiveDamaged(
             f"the tables cannot be read: {str(error).splitlines()[0]}", hint=REINDEX
         ) from None
+    yield from _rows_of_nothing(comparison)
     yield from _rows_missing(row for row in differing if row[4] is None)
     extra: dict[tuple[str, int], list[str]] = {}
     for table_name, run_id, revision, folder, stored, expected in differing:
@@ -80,7 +89,7 @@ def compare_tables(
         else:
             key = (table_name, run_id, revision, folder)
             yield _explained(storage, files, key, stored, expected)
-    folders = _folders(storage, files, {run_id for run_id, _ in extra})
+    folders = folders_in_tables(storage, files, {run_id for run_id, _ in extra})
     for of, names in extra.items():
         yield from _not_held(storage, files, of, names, folders.get(of))
 
@@ -97,10 +106,24 @@ LEFT JOIN excused x ON x.table_name = coalesce(e.table_name, s.table_name)
                    AND x.revision = coalesce(e.revision, s.revision)
 WHERE (e.rows IS DISTINCT FROM s.rows OR e.digest IS DISTINCT FROM s.digest)
   AND coalesce(f.is_true, true) AND NOT (x.run_id IS NOT NULL AND s.rows IS NULL)
+  AND coalesce(e.run_id, s.run_id) IS NOT NULL AND coalesce(e.revision, s.revision) IS NOT NULL
   AND (coalesce(e.run_id, s.run_id), coalesce(e.revision, s.revision)) NOT IN (FROM gone)
 ORDER BY 2, 3, 1 LIMIT ?
 """
 """What differs; not of revisions whose manifest is itself in question, or is known to be gone."""
+
+
+_OF_NOTHING = """
+SELECT table_name, sum(rows) FROM stored WHERE run_id IS NULL OR revision IS NULL
+GROUP BY ALL ORDER BY ALL
+"""
+
+
+def _rows_of_nothing(comparison: Comparison) -> Iterator[Finding]:
+    """One finding for each table with rows that do not say of what they are."""
+    for table, rows in comparison.ask(_OF_NOTHING):
+        problem = f"{rows} rows have no run_id or no revision"
+        yield Finding(f"{TABLES_FOLDER}/{table}", problem, Level.TABLES, REINDEX, table=table)
 
 
 def _rows_missing(rows: Iterable[tuple[Any, ...]]) -> Iterator[Finding]:
@@ -136,28 +159,10 @@ def _explained(
     if stored != (expected or 0):
         problem = f"there are {stored} rows instead of {expected or 0}"
     else:
-        columns = _columns(storage, table, files, run_id, revision, folder)
+        columns = differing_columns(storage, table, files, run_id, revision, folder)
         problem = f"{', '.join(columns)} differ from what the manifest and its document say"
-    path = _file_of(storage, table, files, run_id, revision)
+    path = file_of(storage, table, files, run_id, revision)
     return Finding(path, problem, Level.TABLES, REINDEX, run_id, revision, name, columns)
-
-
-def _folders(
-    storage: LocalStorage, files: TableFiles, run_ids: Collection[str]
-) -> dict[tuple[str, int], str]:
-    """The folders of these runs' revisions, by run and revision, as the table ``runs`` has them."""
-    filters = [("run_id", "in", sorted(run_ids))]
-    parts = (
-        pq.read_table(
-            storage.locate(path),
-            columns=["run_id", "revision", "path"],
-            filters=filters,
-            partitioning=None,
-        )
-        for path in (files.sound.get(RUNS, ()) if run_ids else ())
-    )
-    rows = (row for part in parts for row in part.to_pylist())
-    return {(row["run_id"], row["revision"]): row["path"] for row in rows}
 
 
 def _not_held(
@@ -168,60 +173,23 @@ def _not_held(
     folder: str | None,
 ) -> Iterator[Finding]:
     """One finding for a revision that only tables know; none if it was committed meanwhile."""
-    if folder is not None and manifest_is_there(storage, folder):
-        return
     run_id, revision = key
+    if folder is not None and _is_of(folder, run_id, revision):
+        if manifest_is_there(storage, folder):
+            return
+    else:  # a row may say anything
+        folder = None
     (table,) = (table for table in TABLES if table.name == names[0])
-    path = folder or _file_of(storage, table, files, run_id, revision)
+    path = folder or file_of(storage, table, files, run_id, revision)
     problem = f"{', '.join(names)} know this revision, but its manifest is not there"
     todo = f"{RESTORE}; if it was never there, {REINDEX}"
     yield Finding(path, problem, Level.TABLES, todo, run_id, revision, None)
 
 
-def _columns(
-    storage: LocalStorage, table: Table, files: TableFiles, run_id: str, revision: int, folder: str
-) -> tuple[str, ...]:
-    """The columns in which the rows of a revision differ."""
-    from archiver.adapters.parquet import to_arrow
-
-    try:
-        _, rows = project(storage, folder)
-    except ArchiveDamaged:
-        return ()
-    expected = to_arrow(table, dict(rows.by_table())[table])
-    stored = pa.concat_tables(
-        part for _, part in _stored(storage, table, files, run_id, revision)
-    ).sort_by([(name, "ascending") for name in table.sorted_by])
-    return tuple(
-        name
-        for name in table.column_names
-        if expected[name].to_pylist() != stored[name].to_pylist()
-    )
-
-
-def _file_of(
-    storage: LocalStorage, table: Table, files: TableFiles, run_id: str, revision: int
-) -> str:
-    parts = _stored(storage, table, files, run_id, revision)
-    return next((path for path, _ in parts), f"{TABLES_FOLDER}/{table.name}")
-
-
-def _stored(
-    storage: LocalStorage, table: Table, files: TableFiles, run_id: str, revision: int
-) -> Iterator[tuple[str, pa.Table]]:
-    """The rows of a revision with the files that they lie in."""
-    filters = [("run_id", "=", run_id), ("revision", "=", revision)]
-    for path in files.sound[table]:
-        names = set(pq.read_schema(storage.locate(path)).names)
-        there = [name for name in table.column_names if name in names]
-        part = pq.read_table(
-            storage.locate(path), columns=there, filters=filters, partitioning=None
-        )
-        if part.num_rows:
-            for name in table.column_names:
-                if name not in names:
-                    part = part.append_column(name, pa.nulls(part.num_rows))
-            yield path, part.select(table.column_names)
+def _is_of(folder: str, run_id: str, revision: int) -> bool:
+    """Whether a revision's folder can be that of this one."""
+    of_run, _, name = folder.rpartition("/")
+    return is_run_folder(of_run, run_id) and name == f"r{revision}"
 
 
 def excuse(comparison: Comparison, folders: Iterable[str]) -> None:
@@ -249,19 +217,10 @@ def _excuse(
             )
         except (pa.ArrowException, OSError):
             continue
-        comparison.add("excused", ((table.name, *row.values()) for row in keys.to_pylist()))
+        rows = [tuple(row.values()) for row in keys.to_pylist()]
+        known = ((table.name, run, n) for run, n in rows if type(run) is str and type(n) is int)
+        comparison.add("excused", known)
     comparison.excuse_session(table.name, name.rpartition("-")[0])
-
-
-def _source(storage: LocalStorage, table: Table, paths: list[str]) -> str:
-    """The rows of table files; a column that none of them has is null."""
-    listed = ", ".join("'" + str(storage.locate(path)).replace("'", "''") + "'" for path in paths)
-    read = f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true)"
-    there = {name for path in paths for name in pq.read_schema(storage.locate(path)).names}
-    columns = ", ".join(
-        f'"{name}"' if name in there else f'NULL AS "{name}"' for name in table.column_names
-    )
-    return f"(SELECT {columns} FROM {read})"  # noqa: S608 # names of the project's own
 
 
 def manifest_is_there(storage: LocalStorage, folder: str) -> bool:

@@ -22,7 +22,12 @@ def wait_for_ever() -> None:
     threading.Event().wait()
 
 
-def test_who_waits_for_one_that_was_killed_does_not_wait_for_the_others() -> None:
-    with pytest.raises(BrokenExecutor), worker_processes(2, StopSwitch()) as executor:
+def one_is_killed() -> None:
+    with worker_processes(2, StopSwitch()) as executor:
         executor.submit(wait_for_ever)
         executor.submit(kill_itself).result(timeout=60)
+
+
+def test_who_waits_for_one_that_was_killed_does_not_wait_for_the_others() -> None:
+    with pytest.raises(BrokenExecutor):
+        one_is_killed()
