@@ -103,7 +103,10 @@ def tombstone(
             queued_at=run.queued_at,
             started_at=run.started_at,
             finished_at=run.finished_at,
-            revisions=tuple(one for held in revisions for one in _removed(held)),
+            revisions=tuple(
+                # What was put back after it was removed is told of once.
+                {one.manifest: one for held in revisions for one in _removed(held)}.values()
+            ),
         ),
     )
 

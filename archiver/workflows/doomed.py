@@ -6,6 +6,7 @@ from datetime import datetime
 
 from archiver.adapters.chosen_runs import Choice, Where, chosen_runs
 from archiver.adapters.decisions import held_runs
+from archiver.adapters.revisions import earlier_revisions
 from archiver.adapters.storage import LocalStorage
 from archiver.adapters.unknown_runs import (
     asked_for,
@@ -85,7 +86,12 @@ def to_erase(storage: LocalStorage, choice: Choice, now: datetime) -> Doomed:
             f"{', '.join(unknown[:_MOST_NAMED])}{more}; nothing was erased",
             hint="`archiver query` shows what there is",
         )
-    there = [run for run in found if run.removed != RemovalKind.ERASED]
+    erased = [
+        run.run_id
+        for run in found
+        if run.removed == RemovalKind.ERASED and not earlier_revisions(storage, run.path)
+    ]
+    there = [run for run in found if run.run_id not in set(erased)]
     holds = held_runs(storage)
     if on_hold := [
         run_id for run_id in (*(run.run_id for run in there), *asked) if run_id in holds
@@ -95,7 +101,6 @@ def to_erase(storage: LocalStorage, choice: Choice, now: datetime) -> Doomed:
             f"{len(on_hold)} of these runs are on hold: {named}; nothing was erased",
             hint="`archiver release` ends a hold",
         )
-    erased = [run.run_id for run in found if run.removed == RemovalKind.ERASED]
     return Doomed(runs=there, asked=asked, erased=erased)
 
 

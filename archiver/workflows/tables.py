@@ -143,7 +143,7 @@ def _project_all(writer: Writer, folder: str, damaged: list[str]) -> int:
     """Write the rows of all revisions into table files below ``folder``; how many there are."""
     buffer = RowBuffer(folder)
     count = number = 0
-    for revision_folder in revisions.revision_folders(writer.storage):
+    for revision_folder in _not_removed(writer.storage, damaged):
         try:
             manifest, rows = project(writer.storage, revision_folder)
             add_rows(buffer, rows, manifest.fetched_at)
@@ -156,6 +156,18 @@ def _project_all(writer: Writer, folder: str, damaged: list[str]) -> int:
             buffer.write(writer.storage, flush_name(writer.session, number))
     buffer.write(writer.storage, flush_name(writer.session, number + 1))
     return count
+
+
+def _not_removed(storage: LocalStorage, damaged: list[str]) -> Iterator[str]:
+    """The folder of every committed revision, without what was put back after it was removed."""
+    for _, folders in itertools.groupby(
+        revisions.revision_folders(storage), key=lambda folder: folder.rpartition("/")[0]
+    ):
+        *earlier, last = folders
+        if earlier and any(m.removed is not None for _, m in _readable(storage, [last])):
+            damaged += (f"{folder}: it was removed, and is there; left out" for folder in earlier)
+            earlier = []
+        yield from (*earlier, last)
 
 
 def _without_damaged(storage: LocalStorage, month: MonthFiles, damaged: list[str]) -> MonthFiles:

@@ -20,6 +20,7 @@ from archiver.workflows.verify_fetches import check_fetches
 from archiver.workflows.verify_ledger import Ledger, check_ledger, interrupted
 from archiver.workflows.verify_listed import altered_revisions, compare_ledger
 from archiver.workflows.verify_pruned import left_behind, without_pruned
+from archiver.workflows.verify_removed import Removals, excuse_removed
 from archiver.workflows.verify_revisions import (
     Checked,
     RevisionCheck,
@@ -264,11 +265,15 @@ class _Verification:
         not_true = {one.path.removesuffix(f"/{MANIFEST}") for one in by_ledger}
         yield from by_ledger
         unknown = {folder.rpartition("/")[0] for folder in not_true}
+        removals = Removals(self._storage)
         for folder, check in self._suspicious.items():
-            if folder.rpartition("/")[0] in unknown and folder not in not_true:
-                yield from without_pruned(self._storage, folder, check.findings)
+            found = removals.without(folder, check.findings)
+            run = folder.rpartition("/")[0]
+            if run in unknown and folder not in not_true:
+                is_forgotten = run in ledger.forgetting
+                yield from without_pruned(self._storage, folder, found, is_forgotten=is_forgotten)
             elif folder not in not_true:
-                yield from check.findings
+                yield from found
         for folder in sorted(not_true):
             if self._storage.exists(f"{folder}/{MANIFEST}") and not self._scope.quick:
                 yield from check_by_sums(self._storage, folder)
@@ -279,6 +284,7 @@ class _Verification:
         for tries in itertools.count(1):
             files = table_files(self._storage, self._how.stop.check)
             excuse(comparison, ledger.unlisted)
+            excuse_removed(comparison, ledger.unlisted)
             try:
                 found = list(compare_tables(self._storage, comparison, files, scope))
                 if not scope.run_ids:

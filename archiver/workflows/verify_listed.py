@@ -1,12 +1,12 @@
 """The manifests that are there against those that the ledger lists."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from archiver.adapters.comparison import Comparison
 from archiver.adapters.revisions import latest_revision
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.digest import digest_of_lines
-from archiver.domain.findings import Finding, Level, finding, run_of
+from archiver.domain.findings import RESTORE, Finding, Level, finding, run_of
 from archiver.domain.ledger import manifest_path, record_path
 from archiver.domain.paths import MANIFEST
 from archiver.errors import ArchiverError
@@ -25,7 +25,7 @@ def compare_ledger(
     altered = dict(comparison.ask(_ALTERED))
     for folder, session in altered.items():
         problem = f"it is not the manifest that session {session} committed"
-        yield finding(manifest_path(folder), problem, Level.LEDGER)
+        yield finding(manifest_path(folder), problem, Level.LEDGER, _todo(ledger, session))
     tombstones = _tombstones_among(storage, altered)
     gone = [
         (folder, session)
@@ -34,14 +34,14 @@ def compare_ledger(
         and not _is_removed(storage, manifest_path(folder), sha256)
         and tombstones.get(folder.rpartition("/r")[0], 0) <= int(folder.rpartition("/r")[2])
     ]
-    runs: dict[str, list[str]] = {}
-    for folder, _ in gone:
-        runs.setdefault(folder.rpartition("/")[0], []).append(folder)
+    runs: dict[str, dict[str, str]] = {}
+    for folder, session in gone:
+        runs.setdefault(folder.rpartition("/")[0], {})[folder] = session
     for run, folders in runs.items():
         if storage.exists(run):
-            for folder in folders:
+            for folder, session in _without_removed(ledger, folders).items():
                 what = "it is not there, and the ledger lists it"
-                yield finding(manifest_path(folder), what, Level.LEDGER)
+                yield finding(manifest_path(folder), what, Level.LEDGER, _todo(ledger, session))
         else:
             revisions = ", ".join(folder.rpartition("/")[2] for folder in folders)
             yield finding(run, f"the run is gone, and the ledger lists {revisions}", Level.LEDGER)
@@ -49,9 +49,34 @@ def compare_ledger(
     yield from unlisted
     if is_whole:
         yield from _sums_of_sessions(comparison, ledger)
-    lost = [*altered, *(row[0] for row in gone)]
+    harmed = {**altered, **dict(gone)}
+    ledger.forgetting = {
+        folder.rpartition("/")[0] for folder, session in harmed.items() if _forgot(ledger, session)
+    }
+    forgotten = [list(ledger.forgetting)]
+    lost = [*harmed, *(row[0] for row in comparison.ask(_OF_RUNS, forgotten))]
     keys = [*map(run_of, lost), *((one.run_id, one.revision) for one in unlisted)]
     comparison.add("gone", (key for key in keys if None not in key))
+
+
+def _forgot(ledger: Ledger, session: str) -> bool:
+    """Whether a session removed what it committed something of."""
+    record = ledger.records.get(session)
+    return record is not None and record.kind in ("erase", "prune")
+
+
+def _todo(ledger: Ledger, session: str) -> str:
+    return f"{RESTORE}: {_SAYS}" if _forgot(ledger, session) else RESTORE
+
+
+def _without_removed(ledger: Ledger, gone: Mapping[str, str]) -> dict[str, str]:
+    """The revisions of a run that are gone, without those that went before another's tombstone."""
+    last = max(gone, key=lambda folder: int(folder.rpartition("/r")[2]))
+    is_all = len(gone) == int(last.rpartition("/r")[2])
+    record = ledger.records.get(gone[last])
+    if _forgot(ledger, gone[last]) and record and (is_all or record.kind == "erase"):
+        return {last: gone[last]}
+    return dict(gone)
 
 
 def _is_removed(storage: LocalStorage, manifest: str, sha256: str) -> bool:
@@ -80,6 +105,10 @@ def altered_revisions(comparison: Comparison) -> set[str]:
     return {folder for folder, _ in comparison.ask(_ALTERED)}
 
 
+_SAYS = "it says what was removed, which must not come back"
+_OF_RUNS = """
+SELECT folder FROM found WHERE regexp_replace(folder, '/r[0-9]+$', '') IN (SELECT unnest(?))
+"""
 _ALTERED = """
 SELECT DISTINCT folder, l.session FROM found JOIN listed l USING (folder)
 WHERE found.sha256 IS NOT NULL AND found.sha256 <> l.sha256

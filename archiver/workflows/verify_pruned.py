@@ -1,4 +1,4 @@
-"""Files that were pruned: that they are not there is right, that they still are is not."""
+"""What was pruned or removed: that it is not there is right, that it still is is not."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
@@ -11,6 +11,7 @@ from archiver.domain.paths import revision_name
 from archiver.domain.pruning import PrunedPaths, pruned_paths
 from archiver.errors import ArchiverError
 
+_REMOVE = "Find out who put it back, and remove it"
 _TODO = "Any command that writes finishes what was cut off; else find out who put it back"
 
 
@@ -39,13 +40,17 @@ class Gone:
 
 
 def without_pruned(
-    storage: LocalStorage, folder: str, findings: Iterable[Finding]
+    storage: LocalStorage, folder: str, findings: Iterable[Finding], *, is_forgotten: bool
 ) -> Iterator[Finding]:
     """What was found in a revision, without files that the tables know to be pruned.
 
-    For runs with a manifest that is not true: it may be the one that would say so.
+    For runs with a manifest that is not true: it may be the one that would say so. If it is
+    (``is_forgotten``), no file is missing for sure.
     """
     run = folder.rpartition("/")[0]
+    if is_forgotten:
+        yield from (one for one in findings if storage.exists(one.path))
+        return
     try:
         files = {f"{run}/{f.path}": f.sha256 for f in read_manifest(storage, folder).files}
         pruned = pruned_digests(storage, run.rpartition("/")[2])
@@ -69,4 +74,6 @@ def left_behind(left: Mapping[str, Sequence[str]], unlisted: Collection[str]) ->
     """
     for folder, paths in left.items():
         for path in paths if folder not in unlisted else ():
-            yield finding(path, "it was pruned, and is still there", Level.STRAY, _TODO)
+            is_whole = path.rpartition("/")[0] == folder.rpartition("/")[0]
+            what = "it was removed, and is there" if is_whole else "it was pruned, and is there"
+            yield finding(path, what, Level.STRAY, _REMOVE if is_whole else _TODO)

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from archiver.adapters.inventory import Kind, entries, inventory
 from archiver.adapters.reading import Reader
+from archiver.adapters.revisions import earlier_revisions
 from archiver.adapters.row_digests import as_tables
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.findings import RESTORE, Depth, Finding, Level, finding, run_of
@@ -27,16 +28,21 @@ from archiver.domain.run import read_document
 from archiver.domain.run_id import RunId
 from archiver.errors import ArchiveDamaged, NotAnArchive
 from archiver.workflows.verify_pruned import Gone, still_there
+from archiver.workflows.verify_removed import tombstone_at
 
 REFETCH = f"{RESTORE}, or have it fetched again: `archiver fetch --refresh {{}}`"
 
 
 @dataclass(frozen=True, slots=True)
 class RunUnit:
-    """A run's folder, and how closely its revisions are to be looked at, by number."""
+    """A run's folder, and how closely its revisions are to be looked at, by number.
+
+    ``last`` is the number of the last one that is there.
+    """
 
     folder: str
     revisions: Mapping[int, Depth]
+    last: int
 
 
 @dataclass(slots=True)
@@ -60,7 +66,7 @@ class RevisionCheck:
     removed: Sequence[RemovedRevision] = ()
     """Those whose place this one has taken, where it is a tombstone."""
     left: Sequence[str] = ()
-    """Files that it says were pruned, and that are still there."""
+    """What it says was removed, and is there: files of its own, or revisions before a tombstone."""
 
 
 @dataclass(slots=True)
@@ -83,7 +89,11 @@ def check_runs(root: Path, units: Sequence[RunUnit], since: datetime | None = No
     for unit in units:
         reader = Reader(storage)
         pruned = Gone(storage, unit.folder)
+        is_alone = min(unit.revisions) == unit.last
+        first = 0 if is_alone else tombstone_at(storage, f"{unit.folder}/r{unit.last}")
         for revision, depth in unit.revisions.items():
+            if revision < first:
+                continue  # should it be there, the tombstone tells
             check = RevisionCheck(
                 f"{unit.folder}/r{revision}", depth, unit.folder.rpartition("/")[2], revision
             )
@@ -197,6 +207,7 @@ def _check(
     check.findings += _stray_files(storage, check.folder, files)
     check.left = still_there(storage, folder, manifest)
     if manifest.removed is not None:
+        check.left = earlier_revisions(storage, check.folder)
         check.removed = manifest.removed.revisions
         return revision_rows(manifest, removed_run(manifest), None, folder)
     if document is None or check.depth is Depth.NAMES:

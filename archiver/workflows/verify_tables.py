@@ -14,6 +14,7 @@ from archiver.domain.findings import REINDEX, RESTORE, Finding, Level, Scope, ru
 from archiver.domain.paths import MANIFEST, TABLES_FOLDER, is_run_folder
 from archiver.domain.tables import TABLES, Table
 from archiver.errors import ArchiveDamaged
+from archiver.workflows.verify_removed import Removals
 from archiver.workflows.verify_rows import (
     differing_columns,
     file_of,
@@ -73,7 +74,7 @@ def compare_tables(
                 comparison.add_query("stored", query)
             for path in files.harmed.get(table, ()):
                 _excuse(storage, comparison, table, path, files)
-        differing = list(comparison.ask(_DIFFERENT, [_MOST + 1]))
+        differing = _differing(storage, comparison)
     except duckdb.Error as error:
         raise ArchiveDamaged(
             f"the tables cannot be read: {str(error).splitlines()[0]}", hint=REINDEX
@@ -91,7 +92,9 @@ def compare_tables(
             yield _explained(storage, files, key, stored, expected)
     folders = folders_in_tables(storage, files, {run_id for run_id, _ in extra})
     for of, names in extra.items():
-        yield from _not_held(storage, files, of, names, folders.get(of))
+        removed = f"/{of[0]}/r{of[1]}"
+        ((is_removed,),) = comparison.ask(_IS_REMOVED, [removed])
+        yield from _not_held(storage, files, of, names, folders.get(of), is_removed=is_removed)
 
 
 _DIFFERENT = """
@@ -113,6 +116,17 @@ ORDER BY 2, 3, 1 LIMIT ?
 """What differs; not of revisions whose manifest is itself in question, or is known to be gone."""
 
 
+def _differing(storage: LocalStorage, comparison: Comparison) -> list[tuple[Any, ...]]:
+    """What differs, without what was removed since it was looked at."""
+    removals = Removals(storage)
+    while True:
+        found = list(comparison.ask(_DIFFERENT, [_MOST + 1]))
+        meanwhile = {row[1:3] for row in found if row[3] and removals.has_taken(row[3])}
+        if not meanwhile:
+            return found
+        comparison.add("gone", meanwhile)
+
+
 _OF_NOTHING = """
 SELECT table_name, sum(rows) FROM stored WHERE run_id IS NULL OR revision IS NULL
 GROUP BY ALL ORDER BY ALL
@@ -124,6 +138,9 @@ def _rows_of_nothing(comparison: Comparison) -> Iterator[Finding]:
     for table, rows in comparison.ask(_OF_NOTHING):
         problem = f"{rows} rows have no run_id or no revision"
         yield Finding(f"{TABLES_FOLDER}/{table}", problem, Level.TABLES, REINDEX, table=table)
+
+
+_IS_REMOVED = "SELECT count(*) > 0 FROM removed WHERE ends_with(folder, ?)"
 
 
 def _rows_missing(rows: Iterable[tuple[Any, ...]]) -> Iterator[Finding]:
@@ -171,6 +188,8 @@ def _not_held(
     key: tuple[str, int],
     names: list[str],
     folder: str | None,
+    *,
+    is_removed: bool,
 ) -> Iterator[Finding]:
     """One finding for a revision that only tables know; none if it was committed meanwhile."""
     run_id, revision = key
@@ -181,8 +200,9 @@ def _not_held(
         folder = None
     (table,) = (table for table in TABLES if table.name == names[0])
     path = folder or file_of(storage, table, files, run_id, revision)
-    problem = f"{', '.join(names)} know this revision, but its manifest is not there"
-    todo = f"{RESTORE}; if it was never there, {REINDEX}"
+    why = "it was removed" if is_removed else "its manifest is not there"
+    problem = f"{', '.join(names)} know this revision, but {why}"
+    todo = REINDEX if is_removed else f"{RESTORE}; if it was never there, {REINDEX}"
     yield Finding(path, problem, Level.TABLES, todo, run_id, revision, None)
 
 

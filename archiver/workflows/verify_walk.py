@@ -55,7 +55,7 @@ def batches(
         folders += paths
         chosen = {n: d for n, path in zip(numbers, paths, strict=True) if (d := choose(path))}
         if chosen:
-            batch.append(RunUnit(folder, chosen))
+            batch.append(RunUnit(folder, chosen, numbers[-1]))
             count += len(chosen)
         if not numbers:
             findings.append(stray(folder, "there is no revision of a run in it"))

@@ -1,0 +1,146 @@
+"""What was removed stays removed: what is there again is found, and what is at work is no harm."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from archiver.adapters.storage import LocalStorage
+from archiver.domain.findings import Scope
+from archiver.workflows.verify import Checking, find_damage, verify
+from tests.cli.running import Command, Fetch
+from tests.lying_server import LyingServer, task_run, webm
+from tests.workflows.held import Held
+from tests.workflows.test_deciding import OLD
+from tests.workflows.test_redaction import everything
+
+MARK = "Marker4711"
+ERASE = ("erase", "tsk_1", "--reason", "asked for", "--yes")
+PRUNE = ("prune", "--older-than", "1y")
+OF_KIND = ("prune", "--rule", "older-than=1y kind=recording")
+
+
+@pytest.fixture
+def run(server: LyingServer, fetch: Fetch, archive: Held) -> Path:
+    """The folder of a run with two revisions of different recordings; there is another run."""
+    server.add_run(task_run("tsk_2"))
+    for number in (1, 2):
+        recording = server.artifact(webm(seed=number))
+        server.add_run(task_run("tsk_1", title=MARK, recording=recording, **OLD))
+        fetch("tsk_1", "tsk_2", "--refresh")
+    return archive.run("tsk_1")
+
+
+def paths(run: Path) -> list[str]:
+    """Of what was found, in the run's folder where it is there."""
+    root = run.parents[4]
+    folder = f"{run.relative_to(root)}/"
+    return [one.path.removeprefix(folder) for one in find_damage(LocalStorage(root))]
+
+
+def whole(earlier: Path) -> None:
+    """All of it, as a backup has it."""
+
+
+def without_manifest(earlier: Path) -> None:
+    (earlier / "manifest.json").unlink()
+
+
+def emptied(earlier: Path) -> None:
+    shutil.rmtree(earlier)
+    earlier.mkdir()
+
+
+@pytest.mark.parametrize("command", [ERASE, PRUNE])
+@pytest.mark.parametrize("state", [whole, without_manifest, emptied])
+def test_a_revision_that_was_put_back_is_found_and_comes_into_no_table(
+    archiver: Command,
+    archive: Held,
+    run: Path,
+    tmp_path: Path,
+    command: tuple[str, ...],
+    state: Callable[[Path], None],
+) -> None:
+    kept = Path(shutil.copytree(run / "r1", tmp_path / "kept"))
+    archiver(*command)
+    state(Path(shutil.copytree(kept, run / "r1")))
+    assert paths(run) == ["r1"]
+    for scope in (Scope(quick=True), Scope(run_ids=frozenset(["tsk_1"]))):
+        (found,) = verify(LocalStorage(archive.root), scope).findings
+        assert (found.run_id, found.revision) == ("tsk_1", 1)
+    archiver("reindex", code=4 if state is whole else 0)
+    assert paths(run) == ["r1"]
+    assert archive.row("runs", run_id="tsk_1")["revision"] == 3
+    archiver(*ERASE)
+    assert paths(run) == []
+    assert MARK not in everything(archive.root)
+    removed = archive.manifest("tsk_1", 4)["removed"]["revisions"]
+    assert [one["manifest"].split("/")[-2] for one in removed] == ["r1", "r2", "r3"]
+
+
+@pytest.mark.parametrize("command", [ERASE, PRUNE, OF_KIND])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_harm_to_what_says_what_was_removed_is_one_finding(
+    archiver: Command, archive: Held, run: Path, command: tuple[str, ...], is_there: bool
+) -> None:
+    archiver(*command)
+    manifest = run / "r3/manifest.json"
+    manifest.unlink()
+    if is_there:
+        manifest.write_text("{}")
+    assert paths(run) == ["r3/manifest.json"]
+    (found,) = find_damage(LocalStorage(archive.root))
+    assert "must not come back" in found.todo
+
+
+@pytest.mark.parametrize("command", [ERASE, PRUNE])
+def test_a_run_as_it_was_before_it_was_removed_is_no_reason_to_reindex(
+    archiver: Command, run: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    kept = Path(shutil.copytree(run, tmp_path / "kept"))
+    archiver(*command)
+    shutil.rmtree(run)
+    shutil.copytree(kept, run)
+    assert paths(run) == ["r3/manifest.json"]
+
+
+@pytest.mark.parametrize("command", [ERASE, PRUNE])
+@pytest.mark.parametrize("has_files", [True, False])
+def test_what_is_about_to_be_removed_is_no_finding(
+    archiver: Command, archive: Held, run: Path, command: tuple[str, ...], has_files: bool
+) -> None:
+    """As it is when the session is at work, or was killed: tombstone and journal are there."""
+    before = Path(shutil.copytree(archive.root, archive.root.with_name("before")))
+    archiver(*command)
+    tombstone = run / "r3"
+    shutil.copytree(tombstone, before / tombstone.relative_to(archive.root))
+    if not has_files:
+        for earlier in ("r1", "r2"):
+            shutil.rmtree(before / run.relative_to(archive.root) / earlier)
+    session = json.loads((tombstone / "manifest.json").read_text())["session"]
+    journal = before / "tmp" / f"{session}.journal"
+    journal.write_text(f"{tombstone.relative_to(archive.root)}\n")
+    report = verify(LocalStorage(before))
+    assert report.findings == []
+    assert "committed 1 revisions that the ledger does not list yet" in report.notes[0]
+    archiver("verify", "--archive", before)
+    archiver("reindex", "--archive", before)
+    assert find_damage(LocalStorage(before)) == []
+    assert MARK not in everything(before)
+
+
+def test_what_is_removed_while_it_is_checked_is_no_finding(
+    archiver: Command, archive: Held, run: Path
+) -> None:
+    """The run is erased when its revisions were read, and the tables were not."""
+    said: list[str] = []
+
+    def erase(*_: object) -> None:
+        if not said:
+            said.append(archiver(*ERASE).out)
+
+    report = verify(LocalStorage(archive.root), how=Checking(looked_at=erase))
+    assert said
+    assert report.findings == []
