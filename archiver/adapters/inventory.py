@@ -1,7 +1,7 @@
 """What lies in the archive's folders, of whatever kind."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from enum import StrEnum
 
 from archiver.adapters.disk import unreadable
@@ -31,18 +31,21 @@ def entries(storage: LocalStorage, folder: str) -> list[tuple[str, Kind]]:
 
 
 def inventory(
-    storage: LocalStorage, folder: str, files: Collection[str], folders: Collection[str]
+    read: Callable[[str], list[tuple[str, Kind]]],
+    folder: str,
+    files: Collection[str],
+    folders: Collection[str],
 ) -> Iterator[str]:
     """Paths in a folder and below that are none of ``files``; of a folder that none is in, its own.
 
-    ``folders`` are those that files are in.
+    ``read`` tells what is in a folder, ``folders`` are those that files are in.
     """
-    for name, kind in entries(storage, folder):
+    for name, kind in read(folder):
         path = f"{folder}/{name}"
         if path in files:
             continue
         if kind is Kind.FOLDER and path in folders:
-            yield from inventory(storage, path, files, folders)
+            yield from inventory(read, path, files, folders)
         else:
             yield path
 

@@ -16,8 +16,8 @@ from archiver.errors import ArchiverError, ExitCode, NotAnArchive, UsageError
 if TYPE_CHECKING:
     from archiver.adapters.storage import LocalStorage
     from archiver.domain.findings import Report, Scope
+    from archiver.workflows.checking import Checking
     from archiver.workflows.connect import StopSwitch
-    from archiver.workflows.verify import Checking
     from archiver.workflows.verify_record import CheckLog
     from archiver.workflows.verify_seals import Seals
 
@@ -177,7 +177,7 @@ def _checking(
     storage: "LocalStorage", options: dict[str, Any], now: datetime, stop: "StopSwitch", random: Any
 ) -> "Checking":
     from archiver.adapters.past_checks import revisions_due
-    from archiver.workflows.verify import Checking
+    from archiver.workflows.checking import Checking
 
     chosen: frozenset[str] = frozenset()
     if options["rotate"] is not None:

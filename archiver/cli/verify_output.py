@@ -12,7 +12,7 @@ from archiver.cli.text import printable, readable_bytes
 from archiver.domain.findings import Finding, GapKind, Report, by_run
 
 if TYPE_CHECKING:
-    from archiver.workflows.verify import Progress
+    from archiver.workflows.checking import Progress
 
 _LINE_EVERY = 10.0
 """Seconds between plain lines of progress."""

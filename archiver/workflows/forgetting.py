@@ -14,7 +14,7 @@ from archiver.domain.digest import Sha256
 from archiver.domain.ledger import LedgerRecord
 from archiver.domain.manifest import RemovalKind
 from archiver.domain.removal import Order
-from archiver.errors import StampRefused
+from archiver.errors import ArchiveDamaged, StampRefused
 from archiver.workflows.doomed import Doomed
 from archiver.workflows.ledger import SignOff, close_session
 from archiver.workflows.pruning import prune_artifacts
@@ -100,7 +100,14 @@ def forget(
         if not (committed or doomed.asked or recovered.sessions):
             writer.forget_own()
             return replace(forgotten, session=None)
-        _level_tables(writer, committed, doomed.asked)
+        try:
+            _level_tables(writer, committed, doomed.asked)
+        except ArchiveDamaged as error:
+            raise ArchiveDamaged(
+                f"the files of {len(committed)} runs are {kind.value}, their rows are still in the "
+                f"tables: {error.message}",
+                hint="`archiver reindex` rebuilds the tables without them",
+            ) from None
         record = LedgerRecord(
             kind=_COMMANDS[kind],
             session=writer.session,

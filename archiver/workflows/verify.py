@@ -2,11 +2,9 @@
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from random import Random
 
 from archiver.adapters.comparison import Comparison
 from archiver.adapters.completeness import gaps
@@ -14,9 +12,10 @@ from archiver.adapters.storage import LocalStorage
 from archiver.domain.findings import Depth, Finding, Level, Report, Scope, distinct
 from archiver.domain.paths import MANIFEST
 from archiver.errors import ArchiveDamaged, Interrupted, WorkerLost
-from archiver.workflows.connect import StopSwitch
+from archiver.workflows.checking import Checking, Progress
 from archiver.workflows.processes import worker_processes
 from archiver.workflows.verify_fetches import check_fetches
+from archiver.workflows.verify_folders import hidden_folders, without_hidden
 from archiver.workflows.verify_ledger import Ledger, check_ledger, interrupted
 from archiver.workflows.verify_listed import altered_revisions, compare_ledger
 from archiver.workflows.verify_pruned import left_behind, without_pruned
@@ -28,7 +27,7 @@ from archiver.workflows.verify_revisions import (
     check_by_sums,
     check_runs,
 )
-from archiver.workflows.verify_seals import Seals, check_seals
+from archiver.workflows.verify_seals import check_seals
 from archiver.workflows.verify_table_files import table_files
 from archiver.workflows.verify_tables import (
     ExpectedRows,
@@ -42,42 +41,6 @@ MANY = 500
 _FIRST = 8
 """Batches that tell whether there are many."""
 _MOST_TRIES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far it is. ``total`` are the revisions that the ledger lists, whatever is chosen."""
-
-    revisions: int
-    total: int
-    bytes: int
-    findings: int
-
-
-def _nothing(_: object) -> None:
-    """Nobody wants to know."""
-
-
-@dataclass(frozen=True, slots=True)
-class Checking:
-    """How to check, and who hears of it.
-
-    ``random`` chooses where a share is to be checked. ``chosen``: the folders of the revisions to
-    look at where it is the oldest's turn; ``done``: those whose artifacts were read before, by a
-    check that was interrupted. ``tells_gaps``: what is missing is to be told
-    too. ``looked_at`` hears of revisions as they were checked, and may ask
-    of which so far the manifest is not what the ledger lists.
-    """
-
-    stop: StopSwitch = field(default_factory=StopSwitch)
-    seals: Seals = field(default_factory=Seals)
-    random: Random | None = None
-    workers: int = 1
-    chosen: frozenset[str] = frozenset()
-    done: frozenset[str] = frozenset()
-    tells_gaps: bool = True
-    progress: Callable[[Progress], None] = _nothing
-    looked_at: Callable[[list[RevisionCheck], Callable[[], set[str]]], None] = lambda _, __: None
 
 
 def find_damage(storage: LocalStorage) -> list[Finding]:
@@ -114,7 +77,7 @@ class _Verification:
                 self._compare(stack, *units)
         except Interrupted:
             report.interrupted = True
-        report.findings = distinct(self._findings)
+        report.findings = distinct(without_hidden(self._findings))
         return report
 
     def _forget_begun(self, ledger: Ledger) -> None:
@@ -259,8 +222,11 @@ class _Verification:
 
     def _of_manifests(self, comparison: Comparison, ledger: Ledger) -> Iterator[Finding]:
         """What is wrong with revisions. Where the manifest is, the sums tell of its files."""
+        hidden = hidden_folders(
+            itertools.chain(self._findings, *(c.findings for c in self._suspicious.values()))
+        )
         by_ledger = list(
-            compare_ledger(self._storage, comparison, ledger, is_whole=self._scope.is_whole)
+            compare_ledger(self._storage, comparison, ledger, hidden, is_whole=self._scope.is_whole)
         )
         not_true = {one.path.removesuffix(f"/{MANIFEST}") for one in by_ledger}
         yield from by_ledger

@@ -42,7 +42,7 @@ def check_fetches(
         raise ArchiveDamaged(
             f"{_PATH} cannot be read: {str(error).splitlines()[0]}", hint=RESTORE
         ) from None
-    is_harmed = bool(files.harmed.get(FETCHES))
+    is_harmed = bool(files.harmed.get(FETCHES)) or files.is_hidden(FETCHES.name)
     problems: dict[str, list[str]] = {}
     if nameless := stored.pop(None, None):
         problems[places.get(nameless.file or "", _PATH)] = [f"{nameless.rows} rows of no session"]

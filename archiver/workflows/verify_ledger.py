@@ -35,6 +35,7 @@ from archiver.domain.paths import (
     TEMPORARY_FOLDER,
 )
 from archiver.errors import ArchiveDamaged
+from archiver.workflows.verify_folders import readable_entries
 from archiver.workflows.verify_revisions import stray
 
 _ENDINGS = (HEAD_ENDING, LIST_ENDING, IDS_ENDING, SIGNATURE_ENDING, STAMP_ENDING)
@@ -256,7 +257,7 @@ def _check_own_files(storage: LocalStorage, ledger: Ledger) -> None:
 
 def read_journals(storage: LocalStorage, ledger: Ledger) -> None:
     """What killed sessions committed, or a session that is still at work."""
-    for name, kind in entries(storage, TEMPORARY_FOLDER):
+    for name, kind in readable_entries(storage, TEMPORARY_FOLDER, ledger.findings):
         if kind is Kind.FILE and name.endswith(_JOURNAL_ENDING):
             text = storage.read(f"{TEMPORARY_FOLDER}/{name}").decode(errors="replace")
             ledger.unlisted.update(line for line in text.split("\n")[:-1] if line)

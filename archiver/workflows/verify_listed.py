@@ -10,27 +10,37 @@ from archiver.domain.findings import RESTORE, Finding, Level, finding, run_of
 from archiver.domain.ledger import manifest_path, record_path
 from archiver.domain.paths import MANIFEST
 from archiver.errors import ArchiverError
+from archiver.workflows.verify_folders import is_hidden
 from archiver.workflows.verify_ledger import Ledger, read_journals
 from archiver.workflows.verify_revisions import stray
 
 
 def compare_ledger(
-    storage: LocalStorage, comparison: Comparison, ledger: Ledger, *, is_whole: bool
+    storage: LocalStorage,
+    comparison: Comparison,
+    ledger: Ledger,
+    hidden: Collection[str] = (),
+    *,
+    is_whole: bool,
 ) -> Iterator[Finding]:
     """Hold the manifests that were found against those that the ledger lists.
 
     Revisions whose manifest is not what was committed are no more ``is_true`` in ``comparison``,
-    and those that are gone are noted there. ``is_whole``: every revision was looked for.
+    and those that are gone are noted there, as those in folders that are ``hidden``: they could not
+    be looked into. ``is_whole``: every revision was looked for.
     """
     altered = dict(comparison.ask(_ALTERED))
     for folder, session in altered.items():
         problem = f"it is not the manifest that session {session} committed"
         yield finding(manifest_path(folder), problem, Level.LEDGER, _todo(ledger, session))
     tombstones = _tombstones_among(storage, altered)
+    not_there = list(comparison.ask(_GONE))
+    unseen = {row[0] for row in not_there if is_hidden(f"{row[0]}/", hidden)}
     gone = [
         (folder, session)
-        for folder, session, sha256 in comparison.ask(_GONE)
-        if not storage.exists(manifest_path(folder))
+        for folder, session, sha256 in not_there
+        if folder not in unseen
+        and not storage.exists(manifest_path(folder))
         and not _is_removed(storage, manifest_path(folder), sha256)
         and tombstones.get(folder.rpartition("/r")[0], 0) <= int(folder.rpartition("/r")[2])
     ]
@@ -54,7 +64,7 @@ def compare_ledger(
         folder.rpartition("/")[0] for folder, session in harmed.items() if _forgot(ledger, session)
     }
     forgotten = [list(ledger.forgetting)]
-    lost = [*harmed, *(row[0] for row in comparison.ask(_OF_RUNS, forgotten))]
+    lost = [*harmed, *unseen, *(row[0] for row in comparison.ask(_OF_RUNS, forgotten))]
     keys = [*map(run_of, lost), *((one.run_id, one.revision) for one in unlisted)]
     comparison.add("gone", (key for key in keys if None not in key))
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
-from archiver.adapters.inventory import Kind, entries, inventory
+from archiver.adapters.inventory import inventory
 from archiver.adapters.reading import Reader
 from archiver.adapters.revisions import earlier_revisions
 from archiver.adapters.row_digests import as_tables
@@ -25,8 +26,8 @@ from archiver.domain.paths import MANIFEST, SHA256SUMS, is_run_folder
 from archiver.domain.removal import removed_run
 from archiver.domain.rows import RevisionRows, revision_rows
 from archiver.domain.run import read_document
-from archiver.domain.run_id import RunId
 from archiver.errors import ArchiveDamaged, NotAnArchive
+from archiver.workflows.verify_folders import readable_entries, without_hidden
 from archiver.workflows.verify_pruned import Gone, still_there
 from archiver.workflows.verify_removed import tombstone_at
 
@@ -150,6 +151,7 @@ def _read_manifest(storage: LocalStorage, reader: Reader, check: RevisionCheck) 
     try:
         data = reader.read(path)
     except ArchiveDamaged as error:
+        readable_entries(storage, check.folder, check.findings)
         if storage.exists(path):
             check.findings.append(finding(path, error.message, Level.FILES))
         return None
@@ -204,7 +206,8 @@ def _check(
     sums = f"{check.folder}/{SHA256SUMS}"
     if files or storage.exists(sums):
         check.findings += _check_sums(reader, sums, files)
-    check.findings += _stray_files(storage, check.folder, files)
+    check.findings += _stray_files(storage, check, files)
+    check.findings = without_hidden(check.findings)
     check.left = still_there(storage, folder, manifest)
     if manifest.removed is not None:
         check.left = earlier_revisions(storage, check.folder)
@@ -252,41 +255,20 @@ def _check_sums(reader: Reader, path: str, files: Sequence[FileEntry]) -> Iterat
 
 
 def _stray_files(
-    storage: LocalStorage, revision_folder: str, files: Sequence[FileEntry]
+    storage: LocalStorage, check: RevisionCheck, files: Sequence[FileEntry]
 ) -> Iterator[Finding]:
     """What lies in a revision's folder and is not listed."""
-    folder = revision_folder.rpartition("/")[0]
-    own = {f"{revision_folder}/{name}" for name in (MANIFEST, SHA256SUMS)}
+    folder = check.folder.rpartition("/")[0]
+    own = {f"{check.folder}/{name}" for name in (MANIFEST, SHA256SUMS)}
     own |= {f"{folder}/{file.path}" for file in files}
     folders = {path.rpartition("/")[0] for path in own}
-    for path in inventory(storage, revision_folder, own, folders):
+    found: list[Finding] = []
+    read = partial(readable_entries, storage, findings=found)
+    for path in inventory(read, check.folder, own, folders):
         yield stray(path)
+    yield from found
 
 
 def stray(path: str, problem: str = "nothing in the archive lists it") -> Finding:
     """Something that does not belong where it lies."""
     return finding(path, problem, Level.STRAY, "Find out who put it there, and remove it")
-
-
-def run_units(storage: LocalStorage, folder: str, findings: list[Finding]) -> Iterator[int]:
-    """The revisions in a run's folder, in order; what else is there goes to ``findings``."""
-    numbers = []
-    name = folder.rpartition("/")[2]
-    if not _is_run_id(name):
-        findings.append(stray(folder, "its name is no run id"))
-        return
-    for entry, kind in entries(storage, folder):
-        number = entry[1:]
-        if kind is Kind.FOLDER and entry[:1] == "r" and number.isdecimal() and number[0] != "0":
-            numbers.append(int(number))
-        else:
-            findings.append(stray(f"{folder}/{entry}"))
-    yield from sorted(numbers)
-
-
-def _is_run_id(text: str) -> bool:
-    try:
-        RunId(text)
-    except ValueError:
-        return False
-    return True

@@ -17,11 +17,11 @@ def runs_meant(storage: LocalStorage, ids: frozenset[str]) -> frozenset[str]:
     Raises UsageError where the archive knows nothing of one: neither a folder, nor a line of the
     ledger's lists, nor that the API was asked for it.
     """
-    known = {folder.rpartition("/")[2] for folder in run_folders(storage)} & ids
     try:
+        known = {folder.rpartition("/")[2] for folder in run_folders(storage)} & ids
         pairs = other_ids(storage, ids)
         known |= set(asked_for(storage, sorted(ids)))
-    except ArchiveDamaged:  # what is wrong with the tables is found where they are looked at
+    except ArchiveDamaged:  # what cannot be read is found where it is looked at
         return ids
     lists = _lists(storage) if ids - known else ()
     for data in lists:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from archiver.adapters.disk import unreadable
-from archiver.adapters.inventory import Kind, entries
+from archiver.adapters.inventory import Kind
 from archiver.adapters.opening import open_file
 from archiver.adapters.seal import is_sealed_truly
 from archiver.adapters.storage import LocalStorage
@@ -20,6 +20,7 @@ from archiver.domain.findings import REINDEX, RESTORE, Finding, Level, finding
 from archiver.domain.paths import TABLES_FOLDER
 from archiver.domain.tables import TABLES, Table
 from archiver.errors import ArchiveDamaged
+from archiver.workflows.verify_folders import hidden_folders, readable_entries
 from archiver.workflows.verify_revisions import stray
 
 _FILE = re.compile(r"\d{4}-\d\d/(\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}-\d{4,})\.parquet", re.ASCII)
@@ -34,6 +35,14 @@ class TableFiles:
     sound: dict[Table, list[str]] = field(default_factory=dict)
     harmed: dict[Table, list[str]] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+
+    def is_hidden(self, table_name: str) -> bool:
+        """Whether files of a table may lie in a folder that could not be looked into."""
+        folder = f"{TABLES_FOLDER}/{table_name}"
+        return any(
+            f"{one}/".startswith(f"{folder}/") or one == TABLES_FOLDER
+            for one in hidden_folders(self.findings)
+        )
 
     def harm(self, table: Table, path: str, problem: str) -> None:
         self.harmed.setdefault(table, []).append(path)
@@ -69,15 +78,17 @@ def table_files(
     """
     found = TableFiles()
     named = {table.name: table for table in TABLES}
-    for name, kind in entries(storage, TABLES_FOLDER):
+    for name, kind in readable_entries(storage, TABLES_FOLDER, found.findings):
         folder = f"{TABLES_FOLDER}/{name}"
         if kind is not Kind.FOLDER or name not in named:
             found.findings.append(stray(folder))
             continue
         table = named[name]
-        for month, of_month in entries(storage, folder):
+        for month, of_month in readable_entries(storage, folder, found.findings):
             prefix, _, value = month.partition("=")
-            files = entries(storage, f"{folder}/{month}") if of_month is Kind.FOLDER else []
+            files = []
+            if of_month is Kind.FOLDER:
+                files = readable_entries(storage, f"{folder}/{month}", found.findings)
             belongs = prefix == table.partition and bool(value)
             if not files and not (belongs and of_month is Kind.FOLDER):
                 found.findings.append(stray(f"{folder}/{month}"))

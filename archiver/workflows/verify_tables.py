@@ -80,7 +80,9 @@ def compare_tables(
             f"the tables cannot be read: {str(error).splitlines()[0]}", hint=REINDEX
         ) from None
     yield from _rows_of_nothing(comparison)
-    yield from _rows_missing(row for row in differing if row[4] is None)
+    yield from _rows_missing(
+        row for row in differing if row[4] is None and not files.is_hidden(row[0])
+    )
     extra: dict[tuple[str, int], list[str]] = {}
     for table_name, run_id, revision, folder, stored, expected in differing:
         if stored is None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 
-from archiver.adapters.inventory import Kind, entries
+from archiver.adapters.inventory import Kind
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.findings import Depth, Finding
 from archiver.domain.paths import (
@@ -14,7 +14,9 @@ from archiver.domain.paths import (
     TABLES_FOLDER,
     TEMPORARY_FOLDER,
 )
-from archiver.workflows.verify_revisions import RunUnit, run_units, stray
+from archiver.domain.run_id import RunId
+from archiver.workflows.verify_folders import hidden_folders, readable_entries
+from archiver.workflows.verify_revisions import RunUnit, stray
 
 _BATCH = 64
 """Revisions that a worker gets at once."""
@@ -50,14 +52,14 @@ def batches(
     folders: list[str] = []
     count = 0
     for folder in _run_folders(storage, run_ids, findings):
-        numbers = list(run_units(storage, folder, findings))
+        numbers = list(_run_units(storage, folder, findings))
         paths = [f"{folder}/r{number}" for number in numbers]
         folders += paths
         chosen = {n: d for n, path in zip(numbers, paths, strict=True) if (d := choose(path))}
         if chosen:
             batch.append(RunUnit(folder, chosen, numbers[-1]))
             count += len(chosen)
-        if not numbers:
+        if not numbers and folder not in hidden_folders(findings[-1:]):
             findings.append(stray(folder, "there is no revision of a run in it"))
         if count >= _SPREAD * _BATCH or len(folders) >= 16 * _SPREAD * _BATCH:
             walked(folders)
@@ -71,18 +73,20 @@ def _spread(units: list[RunUnit]) -> Iterator[list[RunUnit]]:
     return (part for first in range(_SPREAD) if (part := units[first::_SPREAD]))
 
 
-def stray_at_top(storage: LocalStorage) -> Iterator[Finding]:
+def stray_at_top(storage: LocalStorage) -> list[Finding]:
     """What lies in the archive's own folder and is no part of it."""
-    for name, kind in entries(storage, ""):
+    found: list[Finding] = []
+    for name, kind in readable_entries(storage, "", found):
         if _TOP.get(name) is not kind:
-            yield stray(name)
+            found.append(stray(name))
+    return found
 
 
 def _run_folders(
     storage: LocalStorage, run_ids: frozenset[str], findings: list[Finding]
 ) -> Iterator[str]:
     for day in _days(storage, RUNS_FOLDER, 0, findings):
-        for name, kind in entries(storage, day):
+        for name, kind in readable_entries(storage, day, findings):
             path = f"{day}/{name}"
             if run_ids and name not in run_ids:
                 continue
@@ -96,7 +100,7 @@ def _days(storage: LocalStorage, folder: str, depth: int, findings: list[Finding
     if depth == len(_DIGITS):
         yield folder
         return
-    for name, kind in entries(storage, folder):
+    for name, kind in readable_entries(storage, folder, findings):
         path = f"{folder}/{name}"
         if kind is Kind.FOLDER and depth == 0 and name == _UNDATED:
             yield path
@@ -104,3 +108,27 @@ def _days(storage: LocalStorage, folder: str, depth: int, findings: list[Finding
             yield from _days(storage, path, depth + 1, findings)
         else:
             findings.append(stray(path))
+
+
+def _run_units(storage: LocalStorage, folder: str, findings: list[Finding]) -> Iterator[int]:
+    """The revisions in a run's folder, in order; what else is there goes to ``findings``."""
+    numbers = []
+    name = folder.rpartition("/")[2]
+    if not _is_run_id(name):
+        findings.append(stray(folder, "its name is no run id"))
+        return
+    for entry, kind in readable_entries(storage, folder, findings):
+        number = entry[1:]
+        if kind is Kind.FOLDER and entry[:1] == "r" and number.isdecimal() and number[0] != "0":
+            numbers.append(int(number))
+        else:
+            findings.append(stray(f"{folder}/{entry}"))
+    yield from sorted(numbers)
+
+
+def _is_run_id(text: str) -> bool:
+    try:
+        RunId(text)
+    except ValueError:
+        return False
+    return True

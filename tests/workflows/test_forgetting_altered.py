@@ -131,3 +131,16 @@ def test_a_rule_under_which_nothing_is_left_to_go_leaves_no_record(
     assert "nothing to do" in archiver(*rule).out
     assert "0 files" in archiver(*rule, "--dry-run").out
     assert len(list(archive.root.glob("ledger/*.json"))) == records
+
+
+def test_what_is_done_is_told_where_the_tables_cannot_be_written_anew(
+    archiver: Command, archive: Held, folder: Path
+) -> None:
+    documents, *_ = archive.table_files("documents")
+    documents.write_bytes(b"PAR1")
+    ran = archiver(*ERASE, "tsk_1", code=4)
+    assert "the files of 1 runs are erased, their rows are still in the tables" in ran.err
+    assert "archiver reindex" in ran.err
+    archiver("reindex")
+    assert f"{MARK} tsk_1" not in everything(archive.root)
+    assert find_damage(open_archive(archive.root)) == []

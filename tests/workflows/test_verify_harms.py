@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +17,9 @@ import pytest
 
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.findings import Finding, Scope
-from archiver.workflows.verify import Checking, find_damage, verify
-from tests.cli.running import Command, Fetch, point_to
+from archiver.workflows.checking import Checking
+from archiver.workflows.verify import find_damage, verify
+from tests.cli.running import Command, Fetch, child_command, child_environment, point_to
 from tests.domain.builders import AT
 from tests.lying_server import LyingServer, png, task_run, webm
 from tests.workflows.held import Held
@@ -443,6 +445,36 @@ def test_a_quick_check_sees_what_lies_among_the_tables(root: Path) -> None:
     link(file)
     found = verify(LocalStorage(root), Scope(quick=True)).findings
     assert {one.path for one in found} == {str(one.relative_to(root)) for one in (odd, file)}
+
+
+def without_privileges(*arguments: str | Path) -> list[str]:
+    """The command of somebody who may not read what permissions keep from everybody."""
+    command = child_command(*arguments)
+    if os.geteuid():
+        return command
+    if shutil.which("setpriv") is None:
+        pytest.skip("root may read everything")
+    return ["setpriv", "--bounding-set=-dac_override,-dac_read_search", *command]
+
+
+FOLDERS = ["runs", "{}", "{}/r1", "{}/r1/screenshots", "tables", "tables/runs", "tables/*/*", "tmp"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX")
+@pytest.mark.parametrize("name", FOLDERS)
+def test_a_folder_that_cannot_be_read_is_one_finding(root: Path, name: str) -> None:
+    run = Held(root).run("tsk_2").relative_to(root)
+    folder = next(path for path in root.glob(name.format(run)) if path.is_dir())
+    folder.chmod(0)
+    try:
+        command = without_privileges("verify", "--json", "--no-record", "--archive", root)
+        ended = subprocess.run(command, env=child_environment(), capture_output=True)
+    finally:
+        folder.chmod(0o700)
+    assert ended.returncode == 4, ended.stderr
+    (found,) = json.loads(ended.stdout)["integrity"]["findings"]
+    assert found["path"] == str(folder.relative_to(root))
+    assert "Permission denied" in found["problem"]
 
 
 def test_several_processes_find_the_same(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.findings import Scope
-from archiver.workflows.verify import Checking, find_damage, verify
+from archiver.workflows.checking import Checking
+from archiver.workflows.verify import find_damage, verify
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, task_run, webm
 from tests.workflows.held import Held
