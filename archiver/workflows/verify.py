@@ -18,7 +18,7 @@ from archiver.workflows.verify_fetches import check_fetches
 from archiver.workflows.verify_folders import hidden_folders, without_hidden
 from archiver.workflows.verify_ledger import Ledger, check_ledger, interrupted
 from archiver.workflows.verify_listed import altered_revisions, compare_ledger
-from archiver.workflows.verify_pruned import left_behind, without_pruned
+from archiver.workflows.verify_pruned import left_behind, missing_without, without_pruned
 from archiver.workflows.verify_removed import Removals, excuse_removed
 from archiver.workflows.verify_revisions import (
     Checked,
@@ -28,7 +28,7 @@ from archiver.workflows.verify_revisions import (
     check_runs,
 )
 from archiver.workflows.verify_seals import check_seals
-from archiver.workflows.verify_table_files import table_files
+from archiver.workflows.verify_table_files import quick_look, table_files
 from archiver.workflows.verify_tables import (
     ExpectedRows,
     compare_tables,
@@ -143,7 +143,8 @@ class _Verification:
         self._forget_begun(ledger)
         self._how.stop.check()
         if scope.quick:
-            self._findings += table_files(storage, self._how.stop.check, is_quick=True).findings
+            has_runs = self._total > 0
+            self._findings += quick_look(storage, self._how.stop.check, has_runs=has_runs)
         else:
             self._findings += self._of_tables(comparison, ledger)
         if self._how.tells_gaps:
@@ -228,6 +229,8 @@ class _Verification:
         by_ledger = list(
             compare_ledger(self._storage, comparison, ledger, hidden, is_whole=self._scope.is_whole)
         )
+        for folder in ledger.forged:
+            yield from missing_without(self._storage, folder)
         not_true = {one.path.removesuffix(f"/{MANIFEST}") for one in by_ledger}
         yield from by_ledger
         unknown = {folder.rpartition("/")[0] for folder in not_true}

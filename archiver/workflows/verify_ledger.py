@@ -52,7 +52,8 @@ class Ledger:
     ``records`` are those in their places, by session; ``lost`` are sessions whose record is not
     there or not true. ``unlisted`` are revisions that only the journal of a killed session knows,
     ``recovered`` sessions that were killed, ``accepted`` the ids whose gaps were declared final,
-    ``forgetting`` the folders of runs of which the revision is harmed that says what was removed.
+    ``forgetting`` the folders of runs of which the revision is harmed that says what was removed,
+    ``forged`` revisions that no session committed.
     """
 
     records: dict[str, LedgerRecord] = field(default_factory=dict)
@@ -64,6 +65,7 @@ class Ledger:
     accepted: set[str] = field(default_factory=set)
     run_ids: frozenset[str] = frozenset()
     forgetting: set[str] = field(default_factory=set)
+    forged: set[str] = field(default_factory=set)
 
     @property
     def last(self) -> str:

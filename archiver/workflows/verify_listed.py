@@ -160,6 +160,7 @@ def _unlisted(storage: LocalStorage, comparison: Comparison, ledger: Ledger) -> 
         if record is None and session is not None:
             without[session] = without.get(session, 0) + 1
         else:
+            ledger.forged.add(folder)
             todo = "Find out who wrote it: no session did"
             what = f"no list of the ledger has it, also not that of session {session}"
             yield finding(manifest_path(folder), what, Level.LEDGER, todo)

@@ -18,9 +18,11 @@ _TODO = "Any command that writes finishes what was cut off; else find out who pu
 class Gone:
     """What of a run's files was pruned. Its manifests are read only when some file is not there."""
 
-    def __init__(self, storage: LocalStorage, folder: str) -> None:
+    def __init__(self, storage: LocalStorage, folder: str, forged: str | None = None) -> None:
+        """What the revision in the folder ``forged`` says counts for nothing."""
         self._storage = storage
         self._folder = folder
+        self._forged = forged
         self._pruned: PrunedPaths | None = None
 
     def excuses(self, path: str, sha256: str, revision: int) -> bool:
@@ -28,15 +30,30 @@ class Gone:
         if self._storage.exists(f"{self._folder}/{path}"):
             return False
         if self._pruned is None:
-            self._pruned = pruned_paths(self._manifests())
+            self._pruned = pruned_paths(self.manifests())
         return self._pruned.excuse(path, sha256, revision)
 
-    def _manifests(self) -> Iterator[Manifest]:
+    def manifests(self) -> Iterator[Manifest]:
+        """Those of the run that can be read."""
         for number in revision_numbers(self._storage, self._folder):
+            revision = f"{self._folder}/{revision_name(number)}"
             try:
-                yield read_manifest(self._storage, f"{self._folder}/{revision_name(number)}")
+                if revision != self._forged:
+                    yield read_manifest(self._storage, revision)
             except ArchiverError:  # what is wrong with it is found where it is looked at
                 continue
+
+
+def missing_without(storage: LocalStorage, forged: str) -> Iterator[Finding]:
+    """Files that are not there, which only a revision says to be pruned that nobody committed."""
+    run = forged.rpartition("/")[0]
+    gone = Gone(storage, run, forged)
+    for manifest in gone.manifests():
+        for file in manifest.files:
+            path = f"{run}/{file.path}"
+            there = storage.exists(path) or gone.excuses(file.path, file.sha256, manifest.revision)
+            if not there:
+                yield finding(path, "it is not there", Level.FILES)
 
 
 def without_pruned(

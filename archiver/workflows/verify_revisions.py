@@ -31,8 +31,6 @@ from archiver.workflows.verify_folders import readable_entries, without_hidden
 from archiver.workflows.verify_pruned import Gone, still_there
 from archiver.workflows.verify_removed import tombstone_at
 
-REFETCH = f"{RESTORE}, or have it fetched again: `archiver fetch --refresh {{}}`"
-
 
 @dataclass(frozen=True, slots=True)
 class RunUnit:
@@ -141,9 +139,7 @@ def check_by_sums(storage: LocalStorage, revision_folder: str) -> list[Finding]:
 
 
 def _altered(path: str) -> Finding:
-    run_id, _ = run_of(path)
-    todo = REFETCH.format(run_id)
-    return finding(path, "the bytes are not those that were stored", Level.FILES, todo)
+    return finding(path, "the bytes are not those that were stored", Level.FILES)
 
 
 def _read_manifest(storage: LocalStorage, reader: Reader, check: RevisionCheck) -> Manifest | None:
@@ -193,14 +189,12 @@ def _check(
         except ArchiveDamaged as error:
             if pruned.excuses(file.path, file.sha256, check.revision):
                 continue
-            todo = REFETCH.format(manifest.run_id)
-            check.findings.append(finding(path, error.message, Level.FILES, todo))
+            check.findings.append(finding(path, error.message, Level.FILES))
             continue
         check.bytes += size if deep else 0
         if size != file.size:
             problem = f"{size} bytes instead of {file.size}"
-            todo = REFETCH.format(manifest.run_id)
-            check.findings.append(finding(path, problem, Level.FILES, todo))
+            check.findings.append(finding(path, problem, Level.FILES))
         elif sha256 is not None and sha256 != file.sha256:
             check.findings.append(_altered(path))
     sums = f"{check.folder}/{SHA256SUMS}"

@@ -18,7 +18,7 @@ from archiver.adapters.storage import LocalStorage
 from archiver.adapters.table_files import TableFile
 from archiver.domain.findings import REINDEX, RESTORE, Finding, Level, finding
 from archiver.domain.paths import TABLES_FOLDER
-from archiver.domain.tables import TABLES, Table
+from archiver.domain.tables import RUNS, TABLES, Table
 from archiver.errors import ArchiveDamaged
 from archiver.workflows.verify_folders import hidden_folders, readable_entries
 from archiver.workflows.verify_revisions import stray
@@ -99,10 +99,24 @@ def table_files(
                     found.findings.append(stray(path))
                 elif of_file is not Kind.FILE:
                     found.harm(table, path, f"it is {of_file.value}")
-                elif not is_quick:
+                elif is_quick:
+                    found.sound.setdefault(table, []).append(path)
+                else:
                     _look_at(storage, table, path, found)
-        found.set_copies_aside(storage, table)
+        if not is_quick:
+            found.set_copies_aside(storage, table)
     return found
+
+
+def quick_look(
+    storage: LocalStorage, check_stop: Callable[[], None], *, has_runs: bool
+) -> list[Finding]:
+    """What is wrong with the names of the tables' files. Where there are runs, so are files."""
+    files = table_files(storage, check_stop, is_quick=True)
+    if has_runs and not files.sound.get(RUNS) and not files.is_hidden(RUNS.name):
+        path = f"{TABLES_FOLDER}/{RUNS.name}"
+        files.findings.append(finding(path, "no file of it is there", Level.TABLES, REINDEX))
+    return files.findings
 
 
 def _look_at(storage: LocalStorage, table: Table, path: str, found: TableFiles) -> None:

@@ -41,7 +41,7 @@ def test_the_report_is_as_its_schema_says(archiver: Command, archive: Held) -> N
     jsonschema.validate(ran.json, SCHEMA)
     (finding,) = ran.json["integrity"]["findings"]
     assert finding["path"] == str(path.relative_to(archive.root))
-    assert "fetch --refresh tsk_3" in finding["todo"]
+    assert finding["todo"] == "Restore it from a backup"
     assert "run tsk_3:" in ran.err
 
 

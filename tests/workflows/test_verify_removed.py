@@ -145,3 +145,24 @@ def test_what_is_removed_while_it_is_checked_is_no_finding(
     report = verify(LocalStorage(archive.root), how=Checking(looked_at=erase))
     assert said
     assert report.findings == []
+
+
+def test_a_forged_revision_excuses_no_file_that_is_gone(archive: Held, run: Path) -> None:
+    manifest = archive.manifest("tsk_1", 2)
+    (entry,) = manifest["artifacts"]
+    lost = {name: entry[name] for name in ("path", "kind", "size", "sha256")}
+    at = manifest["fetched_at"]
+    manifest["pruned"] = {"at": at, "user": None, "host": None, "reason": "x", "files": [lost]}
+    entry |= {"state": "excluded", "path": None, "pruned_at": at}
+    manifest["revision"] = 3
+    (run / "r3").mkdir()
+    (run / "r3/manifest.json").write_text(json.dumps(manifest))
+    recording = run / lost["path"]
+    recording.unlink()
+    assert {"r3/manifest.json", lost["path"]} <= set(paths(run))
+
+
+def test_a_quick_check_sees_that_the_tables_are_gone(archive: Held, run: Path) -> None:
+    shutil.rmtree(archive.root / "tables")
+    report = verify(LocalStorage(archive.root), Scope(quick=True))
+    assert [one.path for one in report.findings] == ["tables/runs"]
