@@ -82,6 +82,9 @@ class _ArchiveFile(msgspec.Struct, frozen=True):
     created_at: datetime
 
 
+_ARCHIVE_FILE = msgspec.json.Decoder(_ArchiveFile)
+
+
 def open_archive(root: Path) -> LocalStorage:
     """The storage of an existing archive. Raises NotAnArchive when ``root`` holds none."""
     storage = LocalStorage(root)
@@ -97,7 +100,7 @@ def open_archive(root: Path) -> LocalStorage:
     except OSError as error:
         raise NotAnArchive(f"cannot read {path}: {error.strerror}") from None
     try:
-        version = msgspec.json.decode(data, type=_ArchiveFile).format
+        version = _ARCHIVE_FILE.decode(data).format
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise NotAnArchive(
             f"{path} is not what an archive begins with",

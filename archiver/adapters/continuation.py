@@ -126,6 +126,9 @@ class _Checkpoint(msgspec.Struct, frozen=True):
     sha256: str
 
 
+_CHECKPOINT = msgspec.json.Decoder(_Checkpoint)
+
+
 class Checkpoints:
     """Notes beside a large download how far it came, so that a later session can go on with it.
 
@@ -192,7 +195,7 @@ class Checkpoints:
 
     def _read_note(self) -> _Checkpoint | None:
         try:
-            note = msgspec.json.decode(self._note.read_bytes(), type=_Checkpoint)
+            note = _CHECKPOINT.decode(self._note.read_bytes())
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             return None
         return note if note.address == self._address else None

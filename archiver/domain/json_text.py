@@ -14,10 +14,13 @@ JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, J
 JsonObject: TypeAlias = "dict[str, JsonValue]"
 
 
+_ANY = msgspec.json.Decoder()
+
+
 def decode_json(data: bytes | bytearray) -> JsonValue:
     """The value of a JSON text in UTF-8. Raises ValueError when it is none, or nests too deeply."""
     try:
-        return msgspec.json.decode(data)  # type: ignore[no-any-return]  # untyped decode: Any
+        return _ANY.decode(data)  # type: ignore[no-any-return]  # untyped decode: Any
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except UnicodeDecodeError as error:

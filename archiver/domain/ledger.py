@@ -137,6 +137,9 @@ def session_of(name: str, ending: str = RECORD_ENDING) -> SessionId | None:
         return None
 
 
+_RECORD = msgspec.json.Decoder(LedgerRecord)
+
+
 def encode_record(record: LedgerRecord) -> bytes:
     return msgspec.json.format(msgspec.json.encode(record, enc_hook=str), indent=1) + b"\n"
 
@@ -144,7 +147,7 @@ def encode_record(record: LedgerRecord) -> bytes:
 def decode_record(data: bytes, where: str) -> LedgerRecord:
     """Raises ArchiveDamaged when ``data`` is no ledger record."""
     try:
-        return msgspec.json.decode(data, type=LedgerRecord)
+        return _RECORD.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise ArchiveDamaged(f"{where} is no ledger record: {error}") from None
 

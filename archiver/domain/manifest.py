@@ -210,12 +210,12 @@ def decode_manifest(data: bytes, where: str) -> Manifest:
     Raises ArchiveDamaged when it is none, NotAnArchive when it is of a newer format.
     """
     try:
-        if (version := msgspec.json.decode(data, type=_Versioned).format) > FORMAT:
+        if (version := _VERSIONED.decode(data).format) > FORMAT:
             raise NotAnArchive(
                 f"{where} has format {version}, this tool knows {FORMAT}",
                 hint="Install a newer version of skyvern-archiver",
             )
-        return msgspec.json.decode(data, type=Manifest)
+        return _MANIFEST.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise ArchiveDamaged(f"{where} is no manifest: {error}") from None
 
@@ -234,3 +234,8 @@ def _plain(value: object) -> str:
 
 class _Versioned(msgspec.Struct):
     format: int
+
+
+# Made once, here: msgspec crashes where the first to decode a type are several threads.
+_VERSIONED = msgspec.json.Decoder(_Versioned)
+_MANIFEST = msgspec.json.Decoder(Manifest)

@@ -85,6 +85,9 @@ def make_proof(
     )
 
 
+_PROOF = msgspec.json.Decoder(Proof)
+
+
 def encode_proof(proof: Proof) -> bytes:
     return msgspec.json.format(msgspec.json.encode(proof), indent=1) + b"\n"
 
@@ -101,7 +104,7 @@ def check_proof(
     Raises ProofInvalid, which says where it breaks.
     """
     try:
-        proof = msgspec.json.decode(data, type=Proof)
+        proof = _PROOF.decode(data)
         siblings = [bytes.fromhex(sibling) for sibling in proof.siblings]
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ProofInvalid(f"it is no proof: {error}") from None

@@ -15,7 +15,7 @@ _NO_CHANGES = ("fsync", "syncfs")
 
 
 def kill_points(killer: Killer, archive: Path, record: Path, *arguments: str) -> list[int]:
-    """The numbers of the changes that are chosen; the last one is never reached.
+    """The numbers of the changes that are chosen, and at last 0: that one is not killed.
 
     Two are of a kind where the same is done to paths that differ in numbers and sessions only: a
     file set aside, a document given its place. Of one kind it is the first that is chosen, of the
@@ -23,15 +23,14 @@ def kill_points(killer: Killer, archive: Path, record: Path, *arguments: str) ->
     """
     assert killer.run(archive, *arguments, record=record).code == 0
     done = [one for one in json.loads(record.read_text()) if one[0] not in _NO_CHANGES]
-    last = len(done) + 1
     if IS_EVERY:
-        return list(range(1, last + 1))
+        return [*range(1, len(done) + 1), 0]
     kinds: dict[tuple[str, ...], list[int]] = {}
     for number, (event, *paths) in enumerate(done, 1):
         kind = (event, *(_kind(path) for path in paths))
         kinds.setdefault(kind, []).append(number)
     chosen = {places[-(turn % 2)] for turn, places in enumerate(kinds.values())}
-    return [*sorted(chosen), last]
+    return [*sorted(chosen), 0]
 
 
 def _kind(path: str) -> str:

@@ -28,12 +28,16 @@ def every_kill(
 ) -> Iterator[tuple[int, Path]]:
     """Kills the command before the changes that are in this share; at last it gets through."""
     archive = prepare()
-    *points, end = kill_points(killer, archive, archive.parent / "events", *arguments)
-    for number in (*points[share - 1 :: SHARES], end):
+    *points, unkilled = kill_points(killer, archive, archive.parent / "events", *arguments)
+    assert len(points) > SHARES
+    for number in (*points[share - 1 :: SHARES], unkilled):
         shutil.rmtree(archive, ignore_errors=True)
         archive = prepare()
         ended = killer.run(archive, *arguments, die_before=number)
-        assert ended.code == (0 if number == end else KILLED), number
+        if ended.code != KILLED or number == unkilled:
+            assert ended.code == 0, number
+            # Threads take turns: one time there is a change less than another time.
+            assert number == unkilled or ended.changes < number
         yield number, archive
 
 
@@ -56,8 +60,8 @@ def test_a_fetch_that_is_killed_anywhere_loses_nothing(
         committed = sum(json.loads(data)["status"] == "completed" for data in before.values())
         asked = {r.path for r in server.requests if r.path.startswith("/v1/runs/")}
         assert len(asked) == 3 - committed, "a committed run was asked for again"
-        points = number
-    assert points > 40
+        points += 1
+    assert points > 20 // SHARES
 
 
 @pytest.mark.parametrize("share", range(1, SHARES + 1))
@@ -135,7 +139,6 @@ def test_merging_that_is_killed_anywhere_leaves_all_rows_once(
         assert killer.run(archive, *merge).code == 0
         assert counted(archive) == [2, 2, 4, 2, 4]
         assert_tidy(archive)
-    assert number > 40
     assert_intact(archive)
 
 
@@ -190,5 +193,5 @@ def test_a_verify_that_is_killed_anywhere_harms_nothing(
         assert killer.run(archive, "verify", "--quiet").code == 0, number
         assert_intact(archive)
         assert_tidy(archive)
-        points = number
-    assert points > 5
+        points += 1
+    assert points > 5 // SHARES
