@@ -1,8 +1,8 @@
 """Writing a file or a folder outside the archive: aside, and then into place as a whole."""
 
 import contextlib
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,9 +58,11 @@ def workspace(target: Path) -> Iterator[Path]:
 
     Raises UsageError for what the system refuses in it.
     """
+    # Named before it is made, which mkdtemp cannot: Ctrl-C right after that leaves nothing, too.
+    folder = target.absolute().parent / f".{target.name}.{secrets.token_hex(8)}.part"
     try:
-        folder = Path(tempfile.mkdtemp(".part", f".{target.name}.", target.absolute().parent))
         try:
+            folder.mkdir(0o700)
             yield folder
         finally:
             _remove(folder)

@@ -1,11 +1,13 @@
 """What is written outside the archive is there as a whole, or not at all."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from archiver.adapters.beside import workspace
 from tests.cli.running import child_environment
 
 INTERRUPTED = """
@@ -41,3 +43,23 @@ def test_ctrl_c_while_cleaning_up_leaves_nothing(tmp_path: Path, removals: int) 
     )
     assert ended.stderr.endswith("KeyboardInterrupt\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_as_soon_as_the_folder_is_there_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = os.mkdir
+
+    def interrupted(path: Path, mode: int) -> None:
+        make(path, mode)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "mkdir", interrupted)
+    with pytest.raises(KeyboardInterrupt), workspace(tmp_path / "out"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
+    with workspace(tmp_path / "out") as folder:
+        assert folder.stat().st_mode & 0o077 == 0
