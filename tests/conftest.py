@@ -8,6 +8,7 @@ from pathlib import Path
 import certifi
 import pytest
 
+from archiver.workflows.connect import StopSwitch
 from tests.cli.running import Command, Fetch, point_to
 from tests.lying_server import LyingServer
 from tests.workflows.held import Held
@@ -66,3 +67,9 @@ def archiver(
 @pytest.fixture
 def fetch(archiver: Command) -> Fetch:
     return Fetch(archiver)
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries do not wait: for tests of what is asked again, and not of when."""
+    monkeypatch.setattr(StopSwitch, "sleep", lambda switch, _seconds: switch.check())

@@ -146,7 +146,7 @@ def in_flight(
             pending.add(future)
             future.add_done_callback(ended.put)
         more = len(pending) == limit
-        if found := results(POLL_SECONDS):
+        if pending and (found := results(POLL_SECONDS)):
             yield found
     for future in tuple(pending):
         future.cancel()

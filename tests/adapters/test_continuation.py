@@ -44,6 +44,7 @@ def ranges(server: LyingServer) -> list[str | None]:
     return [r.headers.get("range") for r in server.requests if "/artifacts/" in r.path]
 
 
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(
     "lies", [[], [ETag(('"a"',))], [ETag(('W/"a"',))], [Headers({"Last-Modified": "x"})]]
 )
@@ -60,6 +61,7 @@ def test_a_body_that_was_cut_off_goes_on(
     assert archive.row("fetches", run_id="tsk_1")["bytes"] == SIZE
 
 
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(
     "lie",
     [

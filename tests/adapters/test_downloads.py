@@ -135,6 +135,7 @@ def test_a_file_of_another_size_or_digest_is_not_kept(
     assert not list(archive.run(run_id).rglob("downloads/*"))
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_whole_body_that_is_another_file_is_a_mismatch_after_two_looks(
     server: LyingServer, fetch: Fetch
 ) -> None:
@@ -144,6 +145,7 @@ def test_a_whole_body_that_is_another_file_is_a_mismatch_after_two_looks(
     assert server.count("/v1/artifacts/") == 2
 
 
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("lie", [Cut(1000), HangUp(), Cut(5, "chunked"), EXPIRED])
 def test_what_passes_is_tried_again(
     server: LyingServer, fetch: Fetch, archive: Held, lie: Lie
@@ -158,6 +160,7 @@ def test_what_passes_is_tried_again(
     assert row["requests"] == len(server.requests)
 
 
+@pytest.mark.usefixtures("at_once")
 def test_a_body_that_goes_on_is_not_taken_for_another_file(
     server: LyingServer, fetch: Fetch, archive: Held
 ) -> None:

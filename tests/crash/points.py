@@ -11,15 +11,16 @@ IS_EVERY = os.environ.get("ARCHIVER_TEST_KILLS") == "all"
 """Before every change; else before one of each kind of change."""
 _SESSION = re.compile(r"\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}")
 _NUMBER = re.compile(r"\d+")
+_TABLE = re.compile(r"/(runs|documents|artifacts|fetches|checks)(?=/|$)")
 _NO_CHANGES = ("fsync", "syncfs")
 
 
 def kill_points(killer: Killer, archive: Path, record: Path, *arguments: str) -> list[int]:
     """The numbers of the changes that are chosen, and at last 0: that one is not killed.
 
-    Two are of a kind where the same is done to paths that differ in numbers and sessions only: a
-    file set aside, a document given its place. Of one kind it is the first that is chosen, of the
-    next the last, by turns. ``archive`` is what the command works on, and is changed by it.
+    Two are of a kind where the same is done to paths that differ in numbers, sessions and tables
+    only: a file set aside, a document given its place. Of one kind it is the first that is chosen,
+    of the next the last, by turns. ``archive`` is what the command works on, and is changed by it.
     """
     assert killer.run(archive, *arguments, record=record).code == 0
     done = [one for one in json.loads(record.read_text()) if one[0] not in _NO_CHANGES]
@@ -34,4 +35,4 @@ def kill_points(killer: Killer, archive: Path, record: Path, *arguments: str) ->
 
 
 def _kind(path: str) -> str:
-    return _NUMBER.sub("N", _SESSION.sub("S", path.partition("/archive/")[2]))
+    return _TABLE.sub("/T", _NUMBER.sub("N", _SESSION.sub("S", path.partition("/archive/")[2])))

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are POSIX
 MARK = "Marker4711"
 ERASE = ("erase", "tsk_9", "--reason", "asked for", "--yes")
 SHARES = 2
-STEP = int(os.environ.get("ARCHIVER_TEST_KILL_STEP", "8"))
+STEP = int(os.environ.get("ARCHIVER_TEST_KILL_STEP", "12"))
 """Every how manyth change somebody is killed before; 2 are all of them, in a minute."""
 
 

@@ -21,6 +21,7 @@ from tests.lying_server import (
 from tests.workflows.held import Held
 
 
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(
     "lie",
     [
