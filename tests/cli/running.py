@@ -1,11 +1,12 @@
 """Running the command for real: in this process as its entry point does, or in one of its own."""
 
+import contextlib
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,15 @@ def point_to(server: LyingServer, patch: pytest.MonkeyPatch) -> None:
             patch.delenv(name)
     patch.setenv("SKYVERN_API_KEY", server.key)
     patch.setenv("SKYVERN_BASE_URL", server.base_url)
+
+
+@contextlib.contextmanager
+def fetching(root: Path) -> Iterator[tuple[LyingServer, Fetch]]:
+    """A server, and a fetch from it into the archive in ``root``: for archives to be copied."""
+    with LyingServer() as server, pytest.MonkeyPatch.context() as patch:
+        point_to(server, patch)
+        patch.setenv("ARCHIVER_ARCHIVE", str(root))
+        yield server, Fetch(Command())
 
 
 def child_environment(**changes: str) -> dict[str, str]:

@@ -8,19 +8,22 @@ from pathlib import Path
 from tests.crash.killer import Killer
 
 IS_EVERY = os.environ.get("ARCHIVER_TEST_KILLS") == "all"
-"""Before every change; else before one of each kind of change."""
+"""Before every change; else before one of each kind of change, or of every second kind."""
 _SESSION = re.compile(r"\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}")
 _NUMBER = re.compile(r"\d+")
 _TABLE = re.compile(r"/(runs|documents|artifacts|fetches|checks)(?=/|$)")
 _NO_CHANGES = ("fsync", "syncfs")
 
 
-def kill_points(killer: Killer, archive: Path, record: Path, *arguments: str) -> list[int]:
+def kill_points(
+    killer: Killer, archive: Path, record: Path, *arguments: str, step: int = 1
+) -> list[int]:
     """The numbers of the changes that are chosen, and at last 0: that one is not killed.
 
     Two are of a kind where the same is done to paths that differ in numbers, sessions and tables
     only: a file set aside, a document given its place. Of one kind it is the first that is chosen,
-    of the next the last, by turns. ``archive`` is what the command works on, and is changed by it.
+    of the next the last, by turns; only of every ``step``-th kind. ``archive`` is what the command
+    works on, and is changed by it.
     """
     assert killer.run(archive, *arguments, record=record).code == 0
     done = [one for one in json.loads(record.read_text()) if one[0] not in _NO_CHANGES]
@@ -31,7 +34,7 @@ def kill_points(killer: Killer, archive: Path, record: Path, *arguments: str) ->
         kind = (event, *(_kind(path) for path in paths))
         kinds.setdefault(kind, []).append(number)
     chosen = {places[-(turn % 2)] for turn, places in enumerate(kinds.values())}
-    return [*sorted(chosen), 0]
+    return [*sorted(chosen)[::step], 0]
 
 
 def _kind(path: str) -> str:

@@ -1,5 +1,6 @@
 """Prune and erase go by what the archive vouches for, not by what somebody has changed in it."""
 
+import itertools
 import shutil
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from archiver.adapters.archive import open_archive
 from archiver.workflows.verify import find_damage
-from tests.cli.running import Command, Fetch
+from tests.cli.running import Command, Fetch, fetching
 from tests.lying_server import FOREVER, Blob, Cut, LyingServer, Status, png, task_run, webm
 from tests.workflows.held import Held
 from tests.workflows.test_deciding import OLD
@@ -18,11 +19,12 @@ ERASE = ("erase", "--reason", "asked for", "--yes")
 PRUNE = ("prune", "--rule", "older-than=1y kind=screenshot")
 
 
-@pytest.fixture
-def folder(server: LyingServer, fetch: Fetch, archiver: Command, archive: Held) -> Path:
-    """The folder of ``tsk_1``, of which there are two revisions; ``tsk_3`` is on hold."""
-    for run_id in ("tsk_1", "tsk_3"):
-        for number in (1, 2):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive with two runs of two revisions, of which ``tsk_3`` is on hold."""
+    root = tmp_path_factory.mktemp("made") / "archive"
+    with fetching(root) as (server, fetch):
+        for run_id, number in itertools.product(("tsk_1", "tsk_3"), (1, 2)):
             server.add_run(
                 task_run(
                     run_id,
@@ -33,7 +35,14 @@ def folder(server: LyingServer, fetch: Fetch, archiver: Command, archive: Held) 
                 )
             )
             fetch(run_id, "--refresh")
-    archiver("hold", "tsk_3", "--reason", "case")
+        fetch.command("hold", "tsk_3", "--reason", "case")
+    return root
+
+
+@pytest.fixture
+def folder(made: Path, archive: Held) -> Path:
+    """The folder of ``tsk_1``."""
+    shutil.copytree(made, archive.root)
     return archive.run("tsk_1")
 
 

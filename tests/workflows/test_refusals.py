@@ -138,8 +138,8 @@ def test_what_was_had_before_the_key_was_refused_is_kept(
 
     kept = {row["run_id"] for row in archive.rows("runs")}
     assert kept == {path.parents[1].name for path in archive.root.rglob("manifest.json")}
-    # The last that was answered may still be under way when the next one is refused: it is left.
-    assert len(kept) in (19, 20)
+    # What was answered and is still under way when the next one is refused is left.
+    assert 15 <= len(kept) <= 20
     server.stop_lying()
     server.clear_requests()
     left = 30 - len(kept)

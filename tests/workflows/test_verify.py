@@ -70,6 +70,10 @@ def test_whatever_happened_to_a_file_is_found(
     assert finding["path"] == str((folder / name).relative_to(archive.root))
     assert finding["problem"]
     assert finding["path"] in ran.err
+
+
+def test_how_much_is_damaged_is_said(archiver: Command, folder: Path) -> None:
+    flip(folder / FILES[0])
     assert "1 damaged" in archiver("verify", code=4).out
 
 

@@ -19,9 +19,9 @@ from archiver.adapters.storage import LocalStorage
 from archiver.domain.findings import Finding, Scope
 from archiver.workflows.checking import Checking
 from archiver.workflows.verify import find_damage, verify
-from tests.cli.running import Command, Fetch, child_command, child_environment, point_to
+from tests.cli.running import Command, child_command, child_environment, fetching
 from tests.domain.builders import AT
-from tests.lying_server import LyingServer, png, task_run, webm
+from tests.lying_server import png, task_run, webm
 from tests.workflows.held import Held
 
 
@@ -29,9 +29,7 @@ from tests.workflows.held import Held
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three sessions with a run each, and a check."""
     root = tmp_path_factory.mktemp("verify") / "archive"
-    with LyingServer() as server, pytest.MonkeyPatch.context() as patch:
-        point_to(server, patch)
-        fetch = Fetch(Command())
+    with fetching(root) as (server, fetch):
         for name in ("tsk_1", "tsk_2", "tsk_3"):
             run = task_run(
                 name,
@@ -42,8 +40,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 errors=[{"error_code": "A"}],
             )
             server.add_run(run)
-            fetch(name, "--archive", root)
-        Command()("verify", "--archive", root)
+            fetch(name)
+        fetch.command("verify")
     return root
 
 

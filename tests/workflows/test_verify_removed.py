@@ -11,8 +11,8 @@ from archiver.adapters.storage import LocalStorage
 from archiver.domain.findings import Scope
 from archiver.workflows.checking import Checking
 from archiver.workflows.verify import find_damage, verify
-from tests.cli.running import Command, Fetch
-from tests.lying_server import LyingServer, task_run, webm
+from tests.cli.running import Command, fetching
+from tests.lying_server import task_run, webm
 from tests.workflows.held import Held
 from tests.workflows.test_deciding import OLD
 from tests.workflows.test_redaction import everything
@@ -23,14 +23,23 @@ PRUNE = ("prune", "--older-than", "1y")
 OF_KIND = ("prune", "--rule", "older-than=1y kind=recording")
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive with a run of two revisions with different recordings, and another run."""
+    root = tmp_path_factory.mktemp("made") / "archive"
+    with fetching(root) as (server, fetch):
+        server.add_run(task_run("tsk_2"))
+        for number in (1, 2):
+            recording = server.artifact(webm(seed=number))
+            server.add_run(task_run("tsk_1", title=MARK, recording=recording, **OLD))
+            fetch("tsk_1", "tsk_2", "--refresh")
+    return root
+
+
 @pytest.fixture
-def run(server: LyingServer, fetch: Fetch, archive: Held) -> Path:
-    """The folder of a run with two revisions of different recordings; there is another run."""
-    server.add_run(task_run("tsk_2"))
-    for number in (1, 2):
-        recording = server.artifact(webm(seed=number))
-        server.add_run(task_run("tsk_1", title=MARK, recording=recording, **OLD))
-        fetch("tsk_1", "tsk_2", "--refresh")
+def run(made: Path, archive: Held) -> Path:
+    """The folder of the run with two revisions."""
+    shutil.copytree(made, archive.root)
     return archive.run("tsk_1")
 
 
