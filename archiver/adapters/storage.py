@@ -47,12 +47,12 @@ class LocalStorage:
         """Where a path of the archive lies on this machine."""
         return self.root / path
 
-    def _place(self, path: str) -> str:
+    def place(self, path: str) -> str:
         """The same as text: a run has many files, and a Path costs more than what is done to it."""
         return self._prefix + path
 
     def exists(self, path: str) -> bool:
-        return os.path.exists(self._place(path))
+        return os.path.exists(self.place(path))
 
     def size(self, path: str) -> int | None:
         """Size of a file in bytes, None where there is none."""
@@ -64,7 +64,7 @@ class LocalStorage:
     def read(self, path: str) -> bytes:
         """The bytes of a file. Raises ArchiveDamaged when it cannot be read."""
         try:
-            with os.fdopen(open_file(self._place(path)), "rb", buffering=0) as file:
+            with os.fdopen(open_file(self.place(path)), "rb", buffering=0) as file:
                 return file.read()
         except OSError as error:
             raise unreadable(path, error) from error
@@ -72,7 +72,7 @@ class LocalStorage:
     def digest(self, path: str) -> tuple[int, Sha256]:
         """Size and SHA-256 of a file. Raises ArchiveDamaged when it cannot be read."""
         try:
-            with os.fdopen(open_file(self._place(path)), "rb") as file:
+            with os.fdopen(open_file(self.place(path)), "rb") as file:
                 digest = hashlib.file_digest(file, "sha256")
                 return file.tell(), Sha256(digest.hexdigest())
         except OSError as error:
@@ -81,7 +81,7 @@ class LocalStorage:
     def names(self, folder: str) -> list[str]:
         """Names in a folder, sorted; empty where there is none."""
         try:
-            return sorted(os.listdir(self._place(folder)))
+            return sorted(os.listdir(self.place(folder)))
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
@@ -101,14 +101,14 @@ class LocalStorage:
 
     def stage(self, name: str) -> StagedFile:
         """A file to be written aside; ``publish`` gives it its place."""
-        return StagedFile(self._place(f"{TEMPORARY_FOLDER}/{name}"), self._durability)
+        return StagedFile(self.place(f"{TEMPORARY_FOLDER}/{name}"), self._durability)
 
     def publish(self, staged: Staged, path: str, *, new: bool = False) -> None:
         """Move a finished file to ``path``, in a folder that is there.
 
         ``new``: it is an error if something is at ``path``.
         """
-        target = self._place(path)
+        target = self.place(path)
         try:
             if new:
                 _move_new(staged.path, target)
@@ -121,7 +121,7 @@ class LocalStorage:
     def stage_bytes(self, data: bytes) -> Staged:
         """A file with this content, to be published."""
         name = f"{self._writer}-{os.getpid()}-{next(self._aside)}.part"
-        return stage_bytes(self._place(f"{TEMPORARY_FOLDER}/{name}"), data)
+        return stage_bytes(self.place(f"{TEMPORARY_FOLDER}/{name}"), data)
 
     def put(self, path: str, data: bytes, *, new: bool = False) -> None:
         """Write a whole file: aside, synced, renamed, its folder synced."""
@@ -143,12 +143,12 @@ class LocalStorage:
 
         What the operating system refuses while it is open is taken to be about it.
         """
-        with explained(f"write {path}"), open(self._place(path), "x+b") as file:
+        with explained(f"write {path}"), open(self.place(path), "x+b") as file:
             yield file
 
     def link(self, old: str, new: str) -> bool:
         """Give a file a second name; False where it had to be copied instead, not yet durably."""
-        source, target = self._place(old), self._place(new)
+        source, target = self.place(old), self.place(new)
         with explained(f"write {new}"):
             try:
                 os.link(source, target)
@@ -180,7 +180,7 @@ class LocalStorage:
     def make_new_folder(self, folder: str) -> bool:
         """Create a folder, and those above it, not yet durably. False where it is there already."""
         try:
-            os.mkdir(self._place(folder))
+            os.mkdir(self.place(folder))
         except FileExistsError:
             return False
         except FileNotFoundError:
@@ -193,7 +193,7 @@ class LocalStorage:
 
     def sync(self, files: Iterable[str], folders: Iterable[str]) -> None:
         """Make the bytes of staged files durable, then the names in folders."""
-        paths = [self._place(folder) for folder in dict.fromkeys(folders)]
+        paths = [self.place(folder) for folder in dict.fromkeys(folders)]
         with explained(f"sync {self.root}"):
             self._durability.sync(str(self.root), list(files), paths)
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from archiver.adapters.inventory import inventory
 from archiver.adapters.reading import Reader
 from archiver.adapters.revisions import earlier_revisions
-from archiver.adapters.row_digests import as_tables
+from archiver.adapters.row_digests import as_tables, with_digests
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.findings import RESTORE, Depth, Finding, Level, finding, run_of
 from archiver.domain.manifest import (
@@ -105,7 +105,7 @@ def check_runs(root: Path, units: Sequence[RunUnit], since: datetime | None = No
                 continue
             if of_tables := _check(storage, reader, check, manifest, pruned):
                 check.has_rows = True
-                rows.append(of_tables)
+                rows.append(with_digests(of_tables))
     checked.rows = as_tables(rows) if rows else {}
     return checked
 

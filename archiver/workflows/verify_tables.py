@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archiver.adapters.comparison import Comparison
-from archiver.adapters.row_digests import PROJECTED, digest_query
+from archiver.adapters.row_digests import PROJECTED, digest_query, rows_with_digests
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.findings import REINDEX, RESTORE, Finding, Level, Scope, run_of
 from archiver.domain.paths import MANIFEST, TABLES_FOLDER, is_run_folder
@@ -65,7 +65,7 @@ def compare_tables(
     try:
         for table in PROJECTED:
             if paths := files.sound.get(table):
-                source = rows_of(storage, table, paths)
+                source = rows_with_digests(table, rows_of(storage, table, paths))
                 query = f"FROM ({digest_query(table, source)})"
                 if scope.run_ids:
                     query += f" WHERE run_id IN ({quoted(scope.run_ids)})"

@@ -18,7 +18,7 @@ from archiver.domain.run_id import RunId
 from archiver.workflows.verify_folders import hidden_folders, readable_entries
 from archiver.workflows.verify_revisions import RunUnit, stray
 
-_BATCH = 64
+_BATCH = 128
 """Revisions that a worker gets at once."""
 _SPREAD = 8
 """Neighbours go to so many workers: runs of one day, with large recordings, are often alike."""

@@ -64,3 +64,25 @@ def test_a_column_of_another_type_is_found(root: Path, table: str, kind: str) ->
     }
     pq.write_table(changed(rows, name, values[kind], nullable=True), path)
     assert paths(root) == [str(path.relative_to(root))]
+
+
+@pytest.mark.parametrize("name", ["document", "output"])
+@pytest.mark.parametrize("kind", [pa.binary(), pa.list_(pa.string())])
+def test_a_long_text_of_another_type_is_found(root: Path, name: str, kind: pa.DataType) -> None:
+    path = file_of(root, "documents")
+    rows = pq.read_table(path, partitioning=None)
+    texts = [text or "" for text in rows[name].to_pylist()]
+    as_list = [[text] for text in texts]
+    values = pa.array(as_list if pa.types.is_list(kind) else [t.encode() for t in texts], kind)
+    pq.write_table(changed(rows, name, values), path)
+    assert paths(root) == [str(path.relative_to(root))]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("document", "{}"), ("output", "1"), ("output", ""), ("output", "null")]
+)
+def test_another_long_text_is_found(root: Path, name: str, text: str) -> None:
+    path = file_of(root, "documents")
+    rows = pq.read_table(path, partitioning=None)
+    pq.write_table(changed(rows, name, pa.array([text] * len(rows), pa.string())), path)
+    assert paths(root) == [str(path.relative_to(root))]
