@@ -1,7 +1,7 @@
 """The ledger's files, as they lie in the archive."""
 
 import contextlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -15,9 +15,11 @@ from archiver.domain.ledger import (
     LIST_ENDING,
     SIGNATURE_ENDING,
     STAMP_ENDING,
+    Head,
     LedgerRecord,
     ListedManifest,
     ManifestList,
+    beside,
     decode_head,
     decode_list,
     decode_record,
@@ -169,25 +171,34 @@ def append_record(
         ids = sorted(ids)
         storage.put(ids_path(record.session), "".join(f"{id_}\n" for id_ in ids).encode())
         record = replace(record, ids_asked=len(ids), ids_sha256=digest_of_lines(ids))
-    record = replace(record, files=_own_files(storage))
+    before = beside(session) if session is not None else ()
+    record = replace(record, files=_digests(storage, (ARCHIVE_FILE, README_FILE, *before)))
     data = encode_record(record)
     storage.put(record_path(record.session), data, new=True)
     written = Written(record, data)
-    storage.put(head_path(record.session), encode_head(record.session, written.sha256))
+    storage.put(head_path(record.session), encode_head(record.session, Head(written.sha256)))
     return written
 
 
-def _own_files(storage: LocalStorage) -> dict[str, str]:
-    """The digests of the archive's own files, of those that can be read."""
+def _digests(storage: LocalStorage, paths: Iterable[str]) -> dict[str, Sha256]:
+    """The digests of these files, of those that can be read."""
     found = {}
-    for path in (ARCHIVE_FILE, README_FILE):
+    for path in paths:
         with contextlib.suppress(ArchiveDamaged):
-            found[path] = str(storage.digest(path)[1])
+            found[path] = storage.digest(path)[1]
     return found
 
 
-def read_heads(storage: LocalStorage) -> Iterator[tuple[SessionId, Sha256 | None]]:
-    """The digests of records that lie beside them; None for what is not as it was written.
+def note_seals(storage: LocalStorage, written: Written) -> None:
+    """Let the head vouch for what was put beside the record. Raises ArchiveUnwritable."""
+    session = written.record.session
+    seals = _digests(storage, (signature_path(session), stamp_path(session)))
+    if seals:
+        storage.put(head_path(session), encode_head(session, Head(written.sha256, seals)))
+
+
+def read_heads(storage: LocalStorage) -> Iterator[tuple[SessionId, Head | None]]:
+    """What lies beside records to vouch for them; None for what is not as it was written.
 
     A session that was killed may have written its record, and no digest yet.
     """

@@ -5,9 +5,11 @@ which they were committed. The record has the Merkle root over the lines, so tha
 later record speaks for every manifest before it, and a short proof shows that it does.
 """
 
+import contextlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated, Any, NamedTuple
 
 import msgspec
@@ -47,7 +49,8 @@ class LedgerRecord(msgspec.Struct, frozen=True, kw_only=True):
     ``kind`` is the command. ``ids_sha256`` is the digest of the run ids that it was about, sorted,
     one per line; where it was about those that it chose, they are listed in a file of their own.
     ``manifests`` are those that it committed, ``manifests_root`` the Merkle root over the lines of
-    their list. ``files`` are the digests of the archive's own files. Records of format 1 have
+    their list. ``files`` are the digests of the archive's own files, and of what lies beside the
+    record before: its digest, signature and time stamp. Records of format 1 have
     ``manifests_sha256`` in the root's place, the digest of their sorted digests, one per line, and
     no list. ``fetches`` counts the rows that the session wrote into the table of that name, and
     ``fetches_sha256`` is their digest. ``details`` are what a kind of session has to say besides.
@@ -115,7 +118,8 @@ def ids_path(session: str) -> str:
 
 
 def head_path(session: str) -> str:
-    """Where the digest of a session's record lies: for the last one, no other vouches."""
+    """Where the digest of a session's record lies, and of its signature and time stamp: for those
+    of the last one, no other vouches."""
     return f"{LEDGER_FOLDER}/{session}{HEAD_ENDING}"
 
 
@@ -127,6 +131,11 @@ def signature_path(session: str) -> str:
 def stamp_path(session: str) -> str:
     """Where the time stamp of a session's record lies."""
     return f"{LEDGER_FOLDER}/{session}{STAMP_ENDING}"
+
+
+def beside(session: str) -> tuple[str, ...]:
+    """Where what lies beside a session's record is to be found: head, signature, time stamp."""
+    return head_path(session), signature_path(session), stamp_path(session)
 
 
 def session_of(name: str, ending: str = RECORD_ENDING) -> SessionId | None:
@@ -152,21 +161,34 @@ def decode_record(data: bytes, where: str) -> LedgerRecord:
         raise ArchiveDamaged(f"{where} is no ledger record: {error}") from None
 
 
-def encode_head(session: str, sha256: Sha256) -> bytes:
-    """The digest of a record, for ``sha256sum -c``; then the digest of that line itself."""
-    line = f"{sha256}  {record_path(session)}\n"
-    return f"{line}# {sha256_of(line.encode())}\n".encode()
+class Head(NamedTuple):
+    """What lies beside a record: its digest, and those of its signature and stamp, by path."""
+
+    sha256: Sha256
+    seals: Mapping[str, Sha256] = MappingProxyType({})
 
 
-def decode_head(data: bytes, session: str) -> Sha256:
-    """The digest of a session's record. Raises ArchiveDamaged where it is not what was written."""
-    try:
-        sha256 = Sha256(data[:64].decode())
-    except ValueError:
-        sha256 = None
-    if sha256 is None or data != encode_head(session, sha256):
+def encode_head(session: str, head: Head) -> bytes:
+    """The digests, for ``sha256sum -c``; then the digest of those lines themselves."""
+    digests = {record_path(session): head.sha256, **head.seals}
+    lines = "".join(f"{sha256}  {path}\n" for path, sha256 in digests.items())
+    return f"{lines}# {sha256_of(lines.encode())}\n".encode()
+
+
+def decode_head(data: bytes, session: str) -> Head:
+    """What was written beside a session's record. Raises ArchiveDamaged where it is not that."""
+    digests: dict[str, Sha256] = {}
+    for line in data.split(b"\n")[:-2]:
+        sha256, _, path = line.decode(errors="replace").partition("  ")
+        with contextlib.suppress(ValueError):
+            digests[path] = Sha256(sha256)
+    own = digests.pop(record_path(session), None)
+    if own is None or not digests.keys() <= set(beside(session)):
         raise ArchiveDamaged(f"{head_path(session)} is not what was written")
-    return sha256
+    head = Head(own, digests)
+    if data != encode_head(session, head):
+        raise ArchiveDamaged(f"{head_path(session)} is not what was written")
+    return head
 
 
 class ManifestList:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from archiver.adapters.archive import Writer
-from archiver.adapters.ledger import append_record, put_signature, put_stamp
+from archiver.adapters.ledger import append_record, note_seals, put_signature, put_stamp
 from archiver.domain.digest import Sha256
 from archiver.domain.ledger import Actor, LedgerRecord, ManifestList
 from archiver.errors import StampRefused
@@ -46,9 +46,11 @@ def close_session(
     # Without them the record counts all the same: those of the next one cover it too.
     if sign_off.sign is not None:
         put_signature(writer.storage, record.session, sign_off.sign(written.data))
+    unstamped = None
     try:
         if sign_off.stamp is not None:
             put_stamp(writer.storage, record.session, sign_off.stamp(written.data))
     except StampRefused as error:
-        return Closed(written.sha256, error)
-    return Closed(written.sha256)
+        unstamped = error
+    note_seals(writer.storage, written)
+    return Closed(written.sha256, unstamped)

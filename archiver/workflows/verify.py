@@ -27,7 +27,7 @@ from archiver.workflows.verify_revisions import (
     check_by_sums,
     check_runs,
 )
-from archiver.workflows.verify_seals import check_seals
+from archiver.workflows.verify_seals import check_beside, check_seals
 from archiver.workflows.verify_table_files import quick_look, table_files
 from archiver.workflows.verify_tables import (
     ExpectedRows,
@@ -126,6 +126,7 @@ class _Verification:
         storage, scope, report = self._storage, self._scope, self._report
         comparison = stack.enter_context(Comparison())
         ledger = check_ledger(storage, comparison, scope.run_ids)
+        check_beside(storage, ledger)
         self._findings += ledger.findings
         self._findings += check_seals(storage, self._how.seals, ledger.lost, report.notes)
         ((self._total,),) = comparison.ask("SELECT count(*) FROM listed")

@@ -16,6 +16,7 @@ from archiver.domain.ledger import (
     LIST_ENDING,
     SIGNATURE_ENDING,
     STAMP_ENDING,
+    Head,
     LedgerRecord,
     ListedManifest,
     decode_list,
@@ -53,7 +54,7 @@ class Ledger:
     there or not true. ``unlisted`` are revisions that only the journal of a killed session knows,
     ``recovered`` sessions that were killed, ``accepted`` the ids whose gaps were declared final,
     ``forgetting`` the folders of runs of which the revision is harmed that says what was removed,
-    ``forged`` revisions that no session committed.
+    ``forged`` revisions that no session committed, ``heads`` those that are as they were written.
     """
 
     records: dict[str, LedgerRecord] = field(default_factory=dict)
@@ -66,6 +67,7 @@ class Ledger:
     run_ids: frozenset[str] = frozenset()
     forgetting: set[str] = field(default_factory=set)
     forged: set[str] = field(default_factory=set)
+    heads: dict[str, Head] = field(default_factory=dict)
 
     @property
     def last(self) -> str:
@@ -140,14 +142,16 @@ def _check_chain(storage: LocalStorage, ledger: Ledger) -> None:
     """Each record names the one before and its digest, so each but the last is vouched for."""
     there = set(ledger.digests)
     claimed = {record.previous_session for record in ledger.records.values()}
-    for of, sha256 in read_heads(storage):
-        if sha256 is None:
+    for of, head in read_heads(storage):
+        if head is None:
             todo = "Remove it, if the record beside it is not among the findings"
             ledger.blame(head_path(of), "it is not what was written", todo)
         elif of not in there:
             ledger.lose(of, "the record is not there")
-        elif ledger.digests[of] != sha256:
+        elif ledger.digests[of] != head.sha256:
             ledger.lose(of, "it is not what was written")
+        else:
+            ledger.heads[of] = head
     # From the last on: what a record says counts where the one behind it vouches for it.
     for session, record in reversed(ledger.records.items()):
         if session in ledger.lost:

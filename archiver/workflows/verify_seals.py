@@ -8,8 +8,9 @@ from datetime import datetime
 from archiver.adapters.ledger import read_signature, read_stamp, seals, sessions_in_ledger
 from archiver.adapters.storage import LocalStorage
 from archiver.domain.findings import Finding, Level, finding
-from archiver.domain.ledger import record_path, signature_path, stamp_path
+from archiver.domain.ledger import beside, record_path, signature_path, stamp_path
 from archiver.errors import ArchiveDamaged
+from archiver.workflows.verify_ledger import Ledger
 
 _NAMED = 5
 _TODO = "Find out who changed it: compare with a copy, or with a head that was noted"
@@ -72,6 +73,25 @@ def check_seals(
                 f"no {name} of their own, but of a later one: {', '.join(between[:_NAMED])}{more}"
             )
     return found
+
+
+def check_beside(storage: LocalStorage, ledger: Ledger) -> None:
+    """Check heads, signatures and stamps of records, whether a key is at hand or not.
+
+    The head has the digests of the other two, and the record behind it those of all three.
+    """
+    behind = {record.previous_session: record.files for record in ledger.records.values()}
+    for session in sorted(ledger.digests.keys() - ledger.lost):
+        expected = dict(behind.get(session, {}))
+        if head := ledger.heads.get(session):
+            expected.update(head.seals)
+        for path in beside(session):
+            if path in expected:
+                try:
+                    if storage.digest(path)[1] != expected[path]:
+                        ledger.blame(path, "the bytes are not those that were stored")
+                except ArchiveDamaged as error:
+                    ledger.blame(path, error.message)
 
 
 @contextlib.contextmanager

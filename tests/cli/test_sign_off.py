@@ -279,3 +279,51 @@ def test_verify_demands_signatures_and_stamps(
     assert ran.code in (0, 4)
     archiver("verify", "--public-key", "nowhere", code=2)
     archiver("verify", "--tsa-ca", key, code=2)
+
+
+@pytest.mark.parametrize("ending", [".sig", ".tsr", ".head"])
+@pytest.mark.parametrize("is_last", [True, False])
+def test_harm_to_what_lies_beside_a_record_is_found_without_any_key(
+    archiver: Command,
+    fetch: Fetch,
+    archive: Held,
+    run_id: str,
+    key: Path,
+    url: str,
+    ending: str,
+    is_last: bool,
+) -> None:
+    session = fetch(run_id, "--sign-key", key, "--tsa-url", url).json["session"]
+    if not is_last:
+        fetch(run_id)
+    archiver("verify", "--no-record")
+    path = archive.root / "ledger" / f"{session}{ending}"
+    whole = path.read_bytes()
+    for bit in range(0, len(whole) * 8, max(1, len(whole) * 8 // 5)):
+        harmed = bytearray(whole)
+        harmed[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(harmed)
+        assert found(archiver) == [f"ledger/{path.name}"], bit
+    path.unlink()
+    # Of the last head nothing speaks: a session that was killed leaves none.
+    is_silent = is_last and ending == ".head"
+    assert found(archiver) == ([] if is_silent else [f"ledger/{path.name}"])
+    for name in Path(archive.root, "ledger").glob(f"{session}.*"):
+        name.unlink()
+    assert found(archiver) == [f"ledger/{session}.json"]
+
+
+def found(archiver: Command) -> list[str]:
+    ran = archiver("verify", "--no-record", "--quick", "--json", code=None)
+    return [one["path"] for one in ran.json["integrity"]["findings"]]
+
+
+def test_sha256sum_checks_a_record_and_what_lies_beside_it(
+    fetch: Fetch, archive: Held, run_id: str, key: Path, url: str
+) -> None:
+    session = fetch(run_id, "--sign-key", key, "--tsa-url", url).json["session"]
+    check = ("sha256sum", "--check", "--strict", f"ledger/{session}.head")
+    ran = subprocess.run(check, cwd=archive.root, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    names = [line.partition(":")[0] for line in ran.stdout.splitlines()]
+    assert names == [f"ledger/{session}{ending}" for ending in (".json", ".sig", ".tsr")]
