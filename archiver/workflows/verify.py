@@ -234,7 +234,7 @@ class _Verification:
             yield from missing_without(self._storage, folder)
         not_true = {one.path.removesuffix(f"/{MANIFEST}") for one in by_ledger}
         yield from by_ledger
-        unknown = {folder.rpartition("/")[0] for folder in not_true}
+        unknown = {folder.rpartition("/")[0] for folder in not_true} | ledger.forgetting
         removals = Removals(self._storage)
         for folder, check in self._suspicious.items():
             found = removals.without(folder, check.findings)

@@ -33,14 +33,19 @@ def compare_ledger(
     for folder, session in altered.items():
         problem = f"it is not the manifest that session {session} committed"
         yield finding(manifest_path(folder), problem, Level.LEDGER, _todo(ledger, session))
-    tombstones = _tombstones_among(storage, altered)
     not_there = list(comparison.ask(_GONE))
     unseen = {row[0] for row in not_there if is_hidden(f"{row[0]}/", hidden)}
+    unread = {
+        folder: session
+        for folder, session, _ in not_there
+        if folder not in unseen and storage.exists(manifest_path(folder))
+    }
+    tombstones = _tombstones_among(storage, [*altered, *unread])
     gone = [
         (folder, session)
         for folder, session, sha256 in not_there
         if folder not in unseen
-        and not storage.exists(manifest_path(folder))
+        and folder not in unread
         and not _is_removed(storage, manifest_path(folder), sha256)
         and tombstones.get(folder.rpartition("/r")[0], 0) <= int(folder.rpartition("/r")[2])
     ]
@@ -59,7 +64,7 @@ def compare_ledger(
     yield from unlisted
     if is_whole:
         yield from _sums_of_sessions(comparison, ledger)
-    harmed = {**altered, **dict(gone)}
+    harmed = {**altered, **unread, **dict(gone)}
     ledger.forgetting = {
         folder.rpartition("/")[0] for folder, session in harmed.items() if _forgot(ledger, session)
     }

@@ -1,6 +1,7 @@
 """What was removed stays removed: what is there again is found, and what is at work is no harm."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -103,6 +104,17 @@ def test_harm_to_what_says_what_was_removed_is_one_finding(
     assert paths(run) == ["r3/manifest.json"]
     (found,) = find_damage(LocalStorage(archive.root))
     assert "must not come back" in found.todo
+
+
+@pytest.mark.parametrize("command", [ERASE, PRUNE, OF_KIND])
+@pytest.mark.parametrize("put", [Path.mkdir, os.mkfifo])
+def test_what_is_no_file_in_place_of_what_says_what_was_removed_is_one_finding(
+    archiver: Command, run: Path, command: tuple[str, ...], put: Callable[[Path], None]
+) -> None:
+    archiver(*command)
+    (run / "r3/manifest.json").unlink()
+    put(run / "r3/manifest.json")
+    assert paths(run) == ["r3/manifest.json"]
 
 
 @pytest.mark.parametrize("command", [ERASE, PRUNE])
