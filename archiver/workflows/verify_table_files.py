@@ -18,7 +18,7 @@ from archiver.adapters.storage import LocalStorage
 from archiver.adapters.table_files import TableFile
 from archiver.domain.findings import REINDEX, RESTORE, Finding, Level, finding
 from archiver.domain.paths import TABLES_FOLDER
-from archiver.domain.tables import RUNS, TABLES, Table
+from archiver.domain.tables import CHECKS, RUNS, TABLES, Table
 from archiver.errors import ArchiveDamaged
 from archiver.workflows.verify_folders import hidden_folders, readable_entries
 from archiver.workflows.verify_revisions import stray
@@ -26,6 +26,8 @@ from archiver.workflows.verify_revisions import stray
 _FILE = re.compile(r"\d{4}-\d\d/(\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}-\d{4,})\.parquet", re.ASCII)
 _MEMORY = 16 << 20
 _END = 64 << 10
+_WITHOUT = f"{RESTORE}; without one, `archiver reindex` goes on without what it told"
+_AS_IS = f"{RESTORE}; without one, `archiver reindex` takes what it tells as it is"
 
 
 @dataclass(slots=True)
@@ -44,12 +46,11 @@ class TableFiles:
             for one in hidden_folders(self.findings)
         )
 
-    def harm(self, table: Table, path: str, problem: str) -> None:
+    def harm(self, table: Table, path: str, problem: str, of_log: str = _WITHOUT) -> None:
+        """``of_log`` says what to do about a file that nothing can rebuild."""
         self.harmed.setdefault(table, []).append(path)
-        todo = f"{RESTORE}; without one, `archiver reindex` goes on without what it told"
-        self.findings.append(
-            finding(path, problem, Level.TABLES, todo if table.is_log else REINDEX)
-        )
+        todo = of_log if table.is_log else REINDEX
+        self.findings.append(finding(path, problem, Level.TABLES, todo))
 
     def set_copies_aside(self, storage: LocalStorage, table: Table) -> None:
         """Files with the same bytes as another: all their rows would be there twice."""
@@ -128,6 +129,10 @@ def _look_at(storage: LocalStorage, table: Table, path: str, found: TableFiles) 
             for _ in content.batches(_MEMORY):
                 pass
         problem = "the bytes are not those that were written" if sealed is False else None
+        if sealed is None and table is CHECKS:
+            # Nothing else vouches for its rows, and no older archive has that table.
+            found.harm(table, path, "somebody else than archiver wrote it: it has no seal", _AS_IS)
+            return
     except OSError as error:
         problem = unreadable(path, error).message
     except ArchiveDamaged as error:

@@ -86,3 +86,19 @@ def test_another_long_text_is_found(root: Path, name: str, text: str) -> None:
     rows = pq.read_table(path, partitioning=None)
     pq.write_table(changed(rows, name, pa.array([text] * len(rows), pa.string())), path)
     assert paths(root) == [str(path.relative_to(root))]
+
+
+@pytest.mark.parametrize("harm", ["changed", "gone", "twice"])
+def test_rows_of_checks_that_somebody_else_wrote_are_found(root: Path, harm: str) -> None:
+    (path,) = Held(root).table_files("checks")
+    rows = pq.read_table(path, partitioning=None)
+    match harm:
+        case "changed":
+            outcomes = pa.array(["damaged"] * len(rows), rows.schema.field("outcome").type)
+            rows = changed(rows, "outcome", outcomes)
+        case "gone":
+            rows = rows.slice(1)
+        case "twice":
+            rows = pa.concat_tables([rows, rows.slice(0, 1)])
+    pq.write_table(rows, path)
+    assert paths(root) == [str(path.relative_to(root))]
