@@ -13,7 +13,7 @@ from archiver.domain.paths import TABLES_FOLDER
 from archiver.domain.tables import FETCHES
 from archiver.errors import ArchiveDamaged
 from archiver.workflows.verify_ledger import Ledger
-from archiver.workflows.verify_table_files import TableFiles
+from archiver.workflows.verify_table_files import NO_SEAL, TableFiles
 
 _NAMED = 5
 _PATH = f"{TABLES_FOLDER}/{FETCHES.name}"
@@ -49,7 +49,11 @@ def check_fetches(
     nothing = Sha256(sha256_of(b""))
     for session, record in ledger.records.items():
         there = stored.pop(session, SessionRows(session, 0, nothing, None))
-        if record.fetches_sha256 in (None, there.sha256):
+        if record.fetches_sha256 is None:
+            continue  # of an older version, which had no seals either
+        if record.fetches_sha256 == there.sha256:
+            if (path := places.get(there.file or "")) in files.unsealed:
+                problems.setdefault(path, [NO_SEAL])
             continue
         if there.rows < record.fetches and is_harmed:
             continue

@@ -23,6 +23,7 @@ from archiver.errors import ArchiveDamaged
 from archiver.workflows.verify_folders import hidden_folders, readable_entries
 from archiver.workflows.verify_revisions import stray
 
+NO_SEAL = "somebody else than archiver wrote it: it has no seal"
 _FILE = re.compile(r"\d{4}-\d\d/(\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}-\d{4,})\.parquet", re.ASCII)
 _MEMORY = 16 << 20
 _END = 64 << 10
@@ -32,10 +33,14 @@ _AS_IS = f"{RESTORE}; without one, `archiver reindex` takes what it tells as it 
 
 @dataclass(slots=True)
 class TableFiles:
-    """The files of the tables, by table: those whose rows count, and those that were harmed."""
+    """The files of the tables, by table: those whose rows count, and those that were harmed.
+
+    ``unsealed`` are those that others wrote, or an older version.
+    """
 
     sound: dict[Table, list[str]] = field(default_factory=dict)
     harmed: dict[Table, list[str]] = field(default_factory=dict)
+    unsealed: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
 
     def is_hidden(self, table_name: str) -> bool:
@@ -129,10 +134,12 @@ def _look_at(storage: LocalStorage, table: Table, path: str, found: TableFiles) 
             for _ in content.batches(_MEMORY):
                 pass
         problem = "the bytes are not those that were written" if sealed is False else None
-        if sealed is None and table is CHECKS:
-            # Nothing else vouches for its rows, and no older archive has that table.
-            found.harm(table, path, "somebody else than archiver wrote it: it has no seal", _AS_IS)
-            return
+        if sealed is None:
+            found.unsealed.add(path)
+            if table is CHECKS and problem is None:
+                # Nothing else vouches for its rows, and no older archive has that table.
+                found.harm(table, path, NO_SEAL, _AS_IS)
+                return
     except OSError as error:
         problem = unreadable(path, error).message
     except ArchiveDamaged as error:

@@ -102,3 +102,11 @@ def test_rows_of_checks_that_somebody_else_wrote_are_found(root: Path, harm: str
             rows = pa.concat_tables([rows, rows.slice(0, 1)])
     pq.write_table(rows, path)
     assert paths(root) == [str(path.relative_to(root))]
+
+
+def test_words_of_the_log_of_questions_that_somebody_changed_are_found(root: Path) -> None:
+    """No digest has them, since an erase takes them away; the file's seal has."""
+    path = file_of(root, "fetches")
+    rows = pq.read_table(path, partitioning=None)
+    pq.write_table(changed(rows, "reason", pa.array(["all is well"] * len(rows))), path)
+    assert paths(root) == [str(path.relative_to(root))]
