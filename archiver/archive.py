@@ -7,12 +7,12 @@ from typing import Any, Self
 
 import duckdb
 
-from archiver.adapters.archive import open_archive
-from archiver.adapters.live_views import LiveViews
-from archiver.adapters.query import bound, checked_query, explained
-from archiver.domain.run_id import RunId
 from archiver.errors import UsageError
-from archiver.workflows.show import show_run
+from archiver.model.ids import RunId
+from archiver.query.live import LiveViews
+from archiver.query.show import show_run
+from archiver.query.sql import bound, checked_query, explained
+from archiver.store.lock import open_archive
 
 
 class Archive:

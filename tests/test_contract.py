@@ -2,7 +2,7 @@
 
 import pytest
 
-from archiver.domain.tables import TABLES, Table
+from archiver.model.schema import TABLES, Table
 
 COLUMNS = {
     "runs": (

@@ -14,10 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from archiver.adapters.parquet import arrow_schema
-from archiver.domain.artifact import ArtifactKind, ArtifactState
 from archiver.domain.digest import sha256_of
-from archiver.domain.manifest import (
+from archiver.domain.pruning import without_artifacts
+from archiver.domain.summary import Problem, Summary
+from archiver.domain.views import DERIVED
+from archiver.errors import ArchiveDamaged, NotAnArchive
+from archiver.model.artifact import ArtifactKind, ArtifactState
+from archiver.model.manifest import (
     FORMAT,
     ArtifactEntry,
     FileEntry,
@@ -31,13 +34,10 @@ from archiver.domain.manifest import (
     decode_manifest,
     encode_manifest,
 )
-from archiver.domain.pruning import without_artifacts
-from archiver.domain.removal import Held, Order, removed_run, tombstone
-from archiver.domain.rows import Outcome
-from archiver.domain.summary import Problem, Summary
-from archiver.domain.tables import TABLES, Column, Table
-from archiver.domain.views import DERIVED
-from archiver.errors import ArchiveDamaged, NotAnArchive
+from archiver.model.rows import Outcome
+from archiver.model.schema import TABLES, Column, Table
+from archiver.store.tombstones import Held, Order, removed_run, tombstone
+from archiver.tables.write import arrow_schema
 from tests.domain.builders import (
     AT,
     RECORDING,

@@ -1,1 +1,1 @@
-"""One outside thing each: the API, storage, the downloader, Parquet, DuckDB."""
+"""adapters."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import httpx
 
-from archiver.adapters.wire import CUT, MOST_HEAD, Connection, Head
+from archiver.fetch.http.wire import CUT, MOST_HEAD, Connection, Head
 
 _LARGE = 1 << 20
 """Bodies from this size get larger buffers (bytes)."""

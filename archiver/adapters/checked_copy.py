@@ -9,8 +9,8 @@ from pathlib import Path
 
 from archiver.adapters.disk import unreadable
 from archiver.adapters.hashing import RunningSha256
-from archiver.adapters.opening import open_file
 from archiver.errors import ArchiveDamaged
+from archiver.system.files import open_file
 
 _PIECE = 1 << 20
 _FICLONE = 0x40049409

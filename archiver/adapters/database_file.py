@@ -8,8 +8,8 @@ from typing import Any
 import duckdb
 
 from archiver.adapters.derived_views import view_queries, with_sources
-from archiver.domain.tables import Column
 from archiver.domain.views import ALL_REVISIONS, VIEWS
+from archiver.model.schema import Column
 
 STORAGE_VERSION = "v1.4.0"
 """The oldest DuckDB that can read the file: the long-term support release before this one's."""

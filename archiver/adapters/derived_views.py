@@ -6,9 +6,9 @@ Their columns and meaning are in :mod:`archiver.domain.views`.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from archiver.adapters.failure_reasons import with_reason
-from archiver.domain.tables import TABLES
 from archiver.domain.views import ALL_REVISIONS, DAILY, DURATIONS, FAILURES, View
+from archiver.model.schema import TABLES
+from archiver.tables.reasons import with_reason
 
 # Nearly all runs have one revision: an anti-join against the few superseded ones is cheap where
 # a window over all rows is not. Revisions are numbered without gaps, so that those before a run's

@@ -7,8 +7,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archiver.domain.tables import DOCUMENTS, Column, ColumnType
 from archiver.domain.views import ALL_REVISIONS, DAILY, View
+from archiver.model.schema import DOCUMENTS, Column, ColumnType
 
 _ROW_GROUP = 122_880
 _LARGE = {DOCUMENTS.name, ALL_REVISIONS[DOCUMENTS]}

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from archiver.adapters.re2 import is_match, why_no_pattern
-from archiver.domain.answer_fields import is_lived_by
-from archiver.domain.json_text import JsonObject
 from archiver.errors import UsageError
+from archiver.masking.fields import is_lived_by
+from archiver.masking.matching import is_match, why_no_pattern
+from archiver.model.document import JsonObject
 
 if TYPE_CHECKING:
     from jsonpath import JSONPath

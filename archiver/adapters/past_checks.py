@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from archiver.adapters.ledger import read_record, sessions_in_ledger
-from archiver.adapters.storage import LocalStorage
 from archiver.domain.checks import Past, oldest, share_due
-from archiver.domain.ledger import VERIFY, LedgerRecord
 from archiver.domain.timestamps import parse_timestamp
 from archiver.errors import ArchiveDamaged
+from archiver.ledger.records import read_record, sessions_in_ledger
+from archiver.model.ledger import VERIFY, LedgerRecord
+from archiver.store.storage import LocalStorage
 
 if TYPE_CHECKING:
     import duckdb
@@ -43,7 +43,7 @@ def revisions_due(storage: LocalStorage, now: datetime, period: timedelta) -> fr
 
     Raises ArchiveDamaged where the tables cannot be read.
     """
-    from archiver.adapters.views import ask, damage_found
+    from archiver.tables.views import ask, damage_found
 
     began, ended = last_rotation(storage)
     share = share_due(now, began, period)
@@ -79,7 +79,7 @@ def last_rotation(storage: LocalStorage) -> tuple[datetime | None, datetime | No
 
 def unfinished_check(storage: LocalStorage) -> Unfinished | None:
     """The last check, if it was interrupted or killed. Raises ArchiveDamaged."""
-    from archiver.adapters.views import ask, damage_found
+    from archiver.tables.views import ask, damage_found
 
     def work(connection: "duckdb.DuckDBPyConnection") -> Unfinished | None:
         with connection:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from archiver.adapters.json_paths import check_paths, places_in
-from archiver.adapters.re2 import is_match, mask_matches, why_no_pattern
-from archiver.domain.redaction import Redaction
-from archiver.domain.url_masking import MASK
 from archiver.errors import UsageError
+from archiver.masking.matching import is_match, mask_matches, why_no_pattern
+from archiver.masking.redaction import Redaction
+from archiver.model.urls import MASK
 
 
 @dataclass(frozen=True, slots=True)

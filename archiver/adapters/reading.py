@@ -5,9 +5,9 @@ import os
 import stat
 
 from archiver.adapters.disk import unreadable
-from archiver.adapters.opening import kind_of, open_file
-from archiver.adapters.storage import LocalStorage
 from archiver.errors import ArchiveDamaged
+from archiver.store.storage import LocalStorage
+from archiver.system.files import kind_of, open_file
 
 _SMALL = 1 << 20
 """Bytes that are read at once; of more, so many at a time stay in the processor's cache."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import msgspec
 import pyarrow as pa
 
-from archiver.adapters.parquet import to_arrow
-from archiver.domain.rows import RevisionRows, Row
-from archiver.domain.tables import DOCUMENTS, TABLES, Table
+from archiver.model.rows import RevisionRows, Row
+from archiver.model.schema import DOCUMENTS, TABLES, Table
+from archiver.tables.write import to_arrow
 
 PROJECTED = tuple(table for table in TABLES if not table.is_log)
 _LONG = {DOCUMENTS: ("output", "document")}

@@ -8,11 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from archiver.adapters.compaction import MEMORY
-from archiver.adapters.storage import LocalStorage
-from archiver.adapters.table_files import RowGroups, TableFile
-from archiver.domain.tables import FETCHES, Table
 from archiver.errors import ArchiveDamaged
+from archiver.model.schema import FETCHES, Table
+from archiver.store.storage import LocalStorage
+from archiver.tables.files import RowGroups, TableFile
+from archiver.tables.merge import MEMORY
 
 _REASON = FETCHES.column_names.index("reason")
 

@@ -6,13 +6,13 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
-from archiver.adapters.ledger import listed_revisions
-from archiver.adapters.revisions import revision_numbers, run_folders
-from archiver.adapters.storage import LocalStorage
-from archiver.adapters.views import ask, damage_found
 from archiver.domain.digest import sha256_of
-from archiver.domain.package import ChosenRun
-from archiver.domain.paths import TEMPORARY_FOLDER, revision_name
+from archiver.export.content import ChosenRun
+from archiver.ledger.records import listed_revisions
+from archiver.model.paths import TEMPORARY_FOLDER, revision_name
+from archiver.store.revisions import revision_numbers, run_folders
+from archiver.store.storage import LocalStorage
+from archiver.tables.views import ask, damage_found
 
 _UNKNOWN = "unknown"
 _ASKED = "SELECT DISTINCT asked_id FROM fetches SEMI JOIN asked USING (asked_id) ORDER BY ALL"

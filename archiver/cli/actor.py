@@ -12,8 +12,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from archiver.domain.ledger import Actor
-from archiver.domain.url_masking import mask_text, without_query
+from archiver.model.ledger import Actor
+from archiver.model.urls import mask_text, without_query
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _NOT_KEPT = "(not kept)"

@@ -17,11 +17,11 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from archiver.cli.output.text import printable
 from archiver.cli.progress import ProblemLines, compaction_line
-from archiver.cli.text import printable
 from archiver.domain.summary import Summary
 from archiver.errors import ArchiverError
-from archiver.workflows.events import (
+from archiver.fetch.events import (
     BytesReceived,
     CompactionFailed,
     Event,

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pyarrow as pa
 
-from archiver.adapters.query import QueryResult
 from archiver.domain.views import VIEWS, View
 from archiver.errors import UsageError
+from archiver.query.sql import QueryResult
 
 _ATTACHED = """
 SELECT name, kind FROM (

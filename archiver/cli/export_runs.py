@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from archiver.cli.text import printable, readable_bytes
+from archiver.cli.output.text import printable, readable_bytes
 from archiver.errors import UsageError
 
 if TYPE_CHECKING:
-    from archiver.adapters.chosen_runs import Choice
-    from archiver.workflows.export_runs import Place, WrittenPackage
+    from archiver.export.package import Place, WrittenPackage
+    from archiver.tables.choose import Choice
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 PACKAGES = ("bagit", "ro_crate", "zip")
@@ -109,9 +109,9 @@ def write_packages(archive: Path, options: dict[str, Any]) -> "list[WrittenPacka
     """Write the packages that are asked for."""
     from datetime import UTC, datetime
 
-    from archiver.adapters.archive import open_archive
     from archiver.cli.packing import packing_progress
-    from archiver.workflows.export_runs import PackageOptions, export_runs
+    from archiver.export.package import PackageOptions, export_runs
+    from archiver.store.lock import open_archive
 
     storage = open_archive(archive)
     choice = _choice(options)
@@ -136,8 +136,8 @@ def write_packages(archive: Path, options: dict[str, Any]) -> "list[WrittenPacka
 
 
 def _choice(options: dict[str, Any]) -> "Choice":
-    from archiver.adapters.chosen_runs import Where
-    from archiver.cli.ids import read_ids
+    from archiver.cli.run_ids import read_ids
+    from archiver.tables.choose import Where
 
     if options["where"] is None:
         return read_ids(options["run_ids"], options["ids"], options["column"])
@@ -150,7 +150,7 @@ def _choice(options: dict[str, Any]) -> "Choice":
 
 
 def _places(options: dict[str, Any]) -> "Sequence[Place]":
-    from archiver.workflows.export_runs import Form, Place
+    from archiver.export.package import Form, Place
 
     places = []
     if options["bagit"] is not None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from archiver.cli.sign_off import PASSPHRASE, passphrase
+from archiver.cli.signing import PASSPHRASE, passphrase
 from archiver.errors import ExitCode
 
 
@@ -18,7 +18,7 @@ from archiver.errors import ExitCode
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def keygen(file: Path) -> int:
-    from archiver.adapters.signing import new_key
+    from archiver.ledger.signing import new_key
 
     public = new_key(file, passphrase())
     click.echo(f"{file}  private: keep it to yourself, and not beside the archive")

@@ -5,8 +5,8 @@ import time
 
 import click
 
-from archiver.cli.text import readable_bytes
-from archiver.workflows.export_runs import Place
+from archiver.cli.output.text import readable_bytes
+from archiver.export.package import Place
 
 _LINE_EVERY = 10.0
 """Seconds between plain lines of progress."""

@@ -10,11 +10,10 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, Protocol
 
-from archiver.cli.text import printable, readable_bytes
-from archiver.domain.rows import Outcome
+from archiver.cli.output.text import printable, readable_bytes
 from archiver.domain.summary import Problem, Summary
 from archiver.errors import ArchiverError
-from archiver.workflows.events import (
+from archiver.fetch.events import (
     BytesReceived,
     CompactionFailed,
     CompactionStarted,
@@ -23,6 +22,7 @@ from archiver.workflows.events import (
     SessionStarted,
     TablesWritten,
 )
+from archiver.model.rows import Outcome
 
 _LINE_EVERY = 10.0
 """Seconds between plain lines of progress."""

@@ -8,9 +8,9 @@ import click
 
 from archiver.cli.options import archive_option, json_option
 from archiver.domain.digest import Sha256
-from archiver.domain.run_id import RunId
 from archiver.domain.session import SessionId
 from archiver.errors import ExitCode, UsageError
+from archiver.model.ids import RunId
 
 _LARGEST = 1 << 30
 
@@ -39,11 +39,11 @@ def prove(
     Whoever has noted the digest of a ledger record, as each fetch prints it, can check the file
     with `archiver check-proof`, and needs nothing else for that.
     """
-    from archiver.adapters.archive import open_archive
-    from archiver.cli.output import outside, text_output
-    from archiver.domain.proof import encode_proof
-    from archiver.workflows.prove import prove as make
-    from archiver.workflows.prove import session_of_head
+    from archiver.cli.standard_output import outside, text_output
+    from archiver.ledger.proofs import prove as make
+    from archiver.ledger.proofs import session_of_head
+    from archiver.model.proof import encode_proof
+    from archiver.store.lock import open_archive
 
     storage = open_archive(archive)
     if session is not None and head is not None:
@@ -72,7 +72,7 @@ def prove(
 @json_option
 def check_proof(file: Path, head: str | None, public_key: Path | None, **options: bool) -> int:
     """Check a proof that `archiver prove` wrote; needs no archive."""
-    from archiver.domain.proof import check_proof as check
+    from archiver.model.proof import check_proof as check
 
     noted = _digest(head) if head is not None else None
     try:
@@ -81,7 +81,7 @@ def check_proof(file: Path, head: str | None, public_key: Path | None, **options
         raise UsageError(f"cannot read {file}: {error.strerror or error}") from None
     verifies = None
     if public_key is not None:
-        from archiver.adapters.signing import verifier
+        from archiver.ledger.signing import verifier
 
         verifies = verifier(public_key)
     proven = check(data, noted, verifies)

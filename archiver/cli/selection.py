@@ -11,7 +11,7 @@ from archiver.errors import UsageError
 
 if TYPE_CHECKING:
     from archiver.adapters.patterns import RedactionRules
-    from archiver.domain.plan import Selection
+    from archiver.fetch.plan import Selection
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -73,8 +73,8 @@ def selection_options(command: CommandT) -> CommandT:
 
 def selection(options: dict[str, Any]) -> "Selection":
     """Which artifacts the user wants. Raises UsageError where that contradicts itself."""
-    from archiver.domain.artifact import ArtifactKind
-    from archiver.domain.plan import Selection
+    from archiver.fetch.plan import Selection
+    from archiver.model.artifact import ArtifactKind
 
     only, without = _chosen_kinds(options)
     kinds = frozenset(

@@ -1,1 +1,1 @@
-"""Values and decisions, pure: no clock, disk, network or third-party I/O."""
+"""domain."""

@@ -6,7 +6,7 @@ the process's folder, and writes version 0.97. The tests let it judge.
 
 from collections.abc import Iterable
 
-from archiver.domain.package import PackedFile
+from archiver.export.content import PackedFile
 
 PAYLOAD = "data/"
 DECLARATION = "bagit.txt"

@@ -6,9 +6,9 @@ from operator import attrgetter
 
 import msgspec
 
-from archiver.domain.findings import Depth
-from archiver.domain.rows import Row
-from archiver.domain.tables import CHECKS
+from archiver.model.rows import Row
+from archiver.model.schema import CHECKS
+from archiver.verify.findings import Depth
 
 INTACT = "intact"
 DAMAGED = "damaged"

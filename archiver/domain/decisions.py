@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from archiver.domain.ledger import Actor, LedgerRecord
+from archiver.model.ledger import Actor, LedgerRecord
 
 HOLD = "hold"
 RELEASE = "release"

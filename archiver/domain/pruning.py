@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from archiver.domain.artifact import ArtifactKind, ArtifactState
-from archiver.domain.manifest import ArtifactEntry, Manifest, PrunedFile, Pruning, is_complete
-from archiver.domain.removal import Order
+from archiver.model.artifact import ArtifactKind, ArtifactState
+from archiver.model.manifest import ArtifactEntry, Manifest, PrunedFile, Pruning, is_complete
+from archiver.store.tombstones import Order
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import TypeVar
 
 from archiver.domain.digest import Sha256, parse_checksum
-from archiver.domain.json_text import JsonValue, encode_json
 from archiver.domain.timestamps import parse_timestamp
-from archiver.domain.url_masking import MASK
+from archiver.model.document import JsonValue, encode_json
+from archiver.model.urls import MASK
 
 _INT64 = range(-(2**63), 2**63)
 _T = TypeVar("_T")

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import msgspec
 
-from archiver.domain.artifact import ArtifactKind, ArtifactSource
 from archiver.domain.reading import Reader
-from archiver.domain.url_masking import without_query
 from archiver.errors import AnswerInvalid
+from archiver.model.artifact import ArtifactKind, ArtifactSource
+from archiver.model.urls import without_query
 
 _CONTENT_PATH = re.compile(r"/artifacts/([A-Za-z0-9_-]{1,128})/content(?:[?#]|$)", re.ASCII)
 

@@ -3,10 +3,10 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from archiver.domain.artifact import ArtifactKind, ArtifactState
 from archiver.domain.digest import Sha256
-from archiver.domain.rows import Outcome
 from archiver.errors import ArchiverError, ExitCode, StampRefused
+from archiver.model.artifact import ArtifactKind, ArtifactState
+from archiver.model.rows import Outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ The tables' own views have the tables' columns: ``runs``, ``documents``, ``artif
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from archiver.domain.tables import (
+from archiver.model.schema import (
     ARTIFACTS,
     CHECKS,
     DOCUMENTS,

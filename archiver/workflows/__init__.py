@@ -1,1 +1,1 @@
-"""Ids in, outcomes out: fetch, reindex, verify."""
+"""workflows."""

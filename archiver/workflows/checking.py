@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from archiver.workflows.connect import StopSwitch
-from archiver.workflows.verify_revisions import RevisionCheck
+from archiver.fetch.options import StopSwitch
+from archiver.verify.revisions import RevisionCheck
 from archiver.workflows.verify_seals import Seals
 
 

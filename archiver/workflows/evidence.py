@@ -4,16 +4,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from archiver.adapters.ledger import (
+from archiver.domain.digest import sha256_of
+from archiver.domain.session import SessionId
+from archiver.errors import ArchiveDamaged
+from archiver.export.content import ChosenRun
+from archiver.ledger.proofs import read_chain
+from archiver.ledger.records import (
     Written,
     read_list,
     read_signature,
     read_stamp,
     sessions_in_ledger,
 )
-from archiver.adapters.storage import LocalStorage
-from archiver.domain.digest import sha256_of
-from archiver.domain.ledger import (
+from archiver.model.ledger import (
     RECORD_ENDING,
     SIGNATURE_ENDING,
     STAMP_ENDING,
@@ -21,12 +24,9 @@ from archiver.domain.ledger import (
     list_path,
     manifest_path,
 )
-from archiver.domain.merkle import InclusionPaths
-from archiver.domain.package import ChosenRun
-from archiver.domain.proof import encode_proof, make_proof
-from archiver.domain.session import SessionId
-from archiver.errors import ArchiveDamaged
-from archiver.workflows.prove import read_chain
+from archiver.model.merkle import InclusionPaths
+from archiver.model.proof import encode_proof, make_proof
+from archiver.store.storage import LocalStorage
 
 _LINE_PATH = 66
 """Where the path begins in a line of a list."""

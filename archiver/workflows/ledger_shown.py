@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from archiver.adapters.ledger import ledger_records, seals
-from archiver.adapters.storage import LocalStorage
 from archiver.domain.digest import Sha256
-from archiver.domain.ledger import LedgerRecord
+from archiver.ledger.records import ledger_records, seals
+from archiver.model.ledger import LedgerRecord
+from archiver.store.storage import LocalStorage
 
 
 @dataclass(frozen=True, slots=True)

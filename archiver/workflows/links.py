@@ -6,9 +6,9 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from archiver.domain.artifact import ArtifactKind, ArtifactSource
-from archiver.domain.url_masking import without_query
 from archiver.errors import ArtifactGone, DownloadFailed, RunError
+from archiver.model.artifact import ArtifactKind, ArtifactSource
+from archiver.model.urls import without_query
 
 _Key: TypeAlias = tuple[ArtifactKind, str, str | None]
 

@@ -6,10 +6,10 @@ from typing import TypeAlias
 
 import duckdb
 
-from archiver.adapters.storage import LocalStorage
-from archiver.adapters.views import ask, damage_found
-from archiver.domain.report import Filters
 from archiver.errors import UsageError
+from archiver.query.reports.options import Filters
+from archiver.store.storage import LocalStorage
+from archiver.tables.views import ask, damage_found
 
 _INSTALL = "pip install 'skyvern-archiver[html]'"
 _Draw: TypeAlias = Callable[[LocalStorage, Filters, datetime], str]
@@ -27,10 +27,10 @@ def draw_page(storage: LocalStorage, filters: Filters, now: datetime) -> str:
 def _drawing() -> _Draw:
     # What is imported here comes with an extra.
     try:
-        from archiver.adapters.page.building import build
-        from archiver.adapters.page.facts import Facts, gather
         from archiver.adapters.page.pictures import pictures
         from archiver.adapters.page.rendering import render
+        from archiver.query.page.facts import Facts, gather
+        from archiver.query.page.page import build
     except ModuleNotFoundError as error:
         raise UsageError(
             f"the HTML report needs the package {error.name}, which is not installed",

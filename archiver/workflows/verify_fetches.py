@@ -4,16 +4,16 @@ from collections.abc import Iterator
 
 import duckdb
 
-from archiver.adapters.comparison import Comparison
-from archiver.adapters.fetch_digests import SessionRows, stored_fetches
-from archiver.adapters.storage import LocalStorage
 from archiver.domain.digest import Sha256, sha256_of
-from archiver.domain.findings import RESTORE, Finding, Level
-from archiver.domain.paths import TABLES_FOLDER
-from archiver.domain.tables import FETCHES
 from archiver.errors import ArchiveDamaged
-from archiver.workflows.verify_ledger import Ledger
-from archiver.workflows.verify_table_files import NO_SEAL, TableFiles
+from archiver.model.paths import TABLES_FOLDER
+from archiver.model.schema import FETCHES
+from archiver.store.storage import LocalStorage
+from archiver.tables.fetch_log import SessionRows, stored_fetches
+from archiver.verify.compare import Comparison
+from archiver.verify.findings import RESTORE, Finding, Level
+from archiver.verify.ledger import Ledger
+from archiver.verify.table_files import NO_SEAL, TableFiles
 
 _NAMED = 5
 _PATH = f"{TABLES_FOLDER}/{FETCHES.name}"

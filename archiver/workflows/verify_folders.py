@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Iterable
 
-from archiver.adapters.inventory import Kind, entries
-from archiver.adapters.storage import LocalStorage
-from archiver.domain.findings import Finding, Level, finding
 from archiver.errors import ArchiveDamaged
+from archiver.store.scan import Kind, entries
+from archiver.store.storage import LocalStorage
+from archiver.verify.findings import Finding, Level, finding
 
 _READABLE = "Make it readable, then check again: what is in it was not looked at"
 

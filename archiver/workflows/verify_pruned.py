@@ -2,14 +2,14 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-from archiver.adapters.held import pruned_digests
-from archiver.adapters.revisions import read_manifest, revision_numbers
-from archiver.adapters.storage import LocalStorage
-from archiver.domain.findings import Finding, Level, finding
-from archiver.domain.manifest import Manifest
-from archiver.domain.paths import revision_name
 from archiver.domain.pruning import PrunedPaths, pruned_paths
 from archiver.errors import ArchiverError
+from archiver.model.manifest import Manifest
+from archiver.model.paths import revision_name
+from archiver.store.revisions import read_manifest, revision_numbers
+from archiver.store.storage import LocalStorage
+from archiver.tables.lookup import pruned_digests
+from archiver.verify.findings import Finding, Level, finding
 
 _REMOVE = "Find out who put it back, and remove it"
 _TODO = "Any command that writes finishes what was cut off; else find out who put it back"

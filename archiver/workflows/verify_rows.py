@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterable, Iterator
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archiver.adapters.storage import LocalStorage
-from archiver.domain.paths import TABLES_FOLDER
-from archiver.domain.tables import RUNS, Table
 from archiver.errors import ArchiveDamaged
-from archiver.workflows.tables import project
-from archiver.workflows.verify_table_files import TableFiles
+from archiver.model.paths import TABLES_FOLDER
+from archiver.model.schema import RUNS, Table
+from archiver.store.storage import LocalStorage
+from archiver.tables.rebuild import project
+from archiver.verify.table_files import TableFiles
 
 
 def rows_of(storage: LocalStorage, table: Table, paths: list[str]) -> str:
@@ -46,7 +46,7 @@ def differing_columns(
     storage: LocalStorage, table: Table, files: TableFiles, run_id: str, revision: int, folder: str
 ) -> tuple[str, ...]:
     """The columns in which the rows of a revision differ."""
-    from archiver.adapters.parquet import to_arrow
+    from archiver.tables.write import to_arrow
 
     try:
         _, rows = project(storage, folder)

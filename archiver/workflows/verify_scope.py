@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from archiver.adapters.held import other_ids
-from archiver.adapters.ledger import sessions_in_ledger
-from archiver.adapters.revisions import run_folders
-from archiver.adapters.storage import LocalStorage
 from archiver.adapters.unknown_runs import asked_for
-from archiver.domain.ledger import list_path
 from archiver.errors import ArchiveDamaged, UsageError
+from archiver.ledger.records import sessions_in_ledger
+from archiver.model.ledger import list_path
+from archiver.store.revisions import run_folders
+from archiver.store.storage import LocalStorage
+from archiver.tables.lookup import other_ids
 
 
 def runs_meant(storage: LocalStorage, ids: frozenset[str]) -> frozenset[str]:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from archiver.adapters.ledger import read_signature, read_stamp, seals, sessions_in_ledger
-from archiver.adapters.storage import LocalStorage
-from archiver.domain.findings import Finding, Level, finding
-from archiver.domain.ledger import beside, record_path, signature_path, stamp_path
 from archiver.errors import ArchiveDamaged
-from archiver.workflows.verify_ledger import Ledger
+from archiver.ledger.records import read_signature, read_stamp, seals, sessions_in_ledger
+from archiver.model.ledger import beside, record_path, signature_path, stamp_path
+from archiver.store.storage import LocalStorage
+from archiver.verify.findings import Finding, Level, finding
+from archiver.verify.ledger import Ledger
 
 _NAMED = 5
 _TODO = "Find out who changed it: compare with a copy, or with a head that was noted"

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from archiver.adapters.beside import workspace
+from archiver.system.atomic import workspace
 from tests.cli.running import child_environment
 
 INTERRUPTED = """
 import sys
 from pathlib import Path
-from archiver.adapters.beside import placed_folder
+from archiver.system.atomic import placed_folder
 
 left = [int(sys.argv[2])]
 

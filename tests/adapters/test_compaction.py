@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from archiver.adapters.compaction import merge_files
-from archiver.adapters.parquet import arrow_schema, to_parquet
-from archiver.adapters.storage import LocalStorage
-from archiver.domain.rows import Row
-from archiver.domain.tables import DOCUMENTS, ERRORS, FETCHES, RUNS, TABLES, Table
 from archiver.errors import ArchiveDamaged, Interrupted
+from archiver.model.rows import Row
+from archiver.model.schema import DOCUMENTS, ERRORS, FETCHES, RUNS, TABLES, Table
+from archiver.store.storage import LocalStorage
+from archiver.tables.merge import merge_files
+from archiver.tables.write import arrow_schema, to_parquet
 from tests.adapters.test_parquet import row
 
 _KEY = {table.name: "asked_id" if table is FETCHES else "run_id" for table in TABLES}

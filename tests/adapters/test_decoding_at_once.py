@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from archiver.domain.manifest import encode_manifest
+from archiver.model.manifest import encode_manifest
 from tests.cli.running import child_environment
 from tests.domain.builders import DIGEST, entry, manifest
 
@@ -18,7 +18,7 @@ TOGETHER = """
 import contextlib, importlib, sys, threading
 from archiver.errors import ArchiverError
 _, module, name, *more = sys.argv
-decode = getattr(importlib.import_module(f"archiver.domain.{module}"), name)
+decode = getattr(importlib.import_module(f"archiver.model.{module}"), name)
 data = sys.stdin.buffer.read()
 ready = threading.Barrier(8)
 done = []

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from archiver.adapters.durability import Durability
+from archiver.system.fsync import Durability
 
 EXT4, TMPFS, NFS, FUSE = 0xEF53, 0x01021994, 0x6969, 0x65735546
 

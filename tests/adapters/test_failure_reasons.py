@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from archiver.adapters.failure_reasons import with_reason
+from archiver.tables.reasons import with_reason
 
 
 class Normalizer:

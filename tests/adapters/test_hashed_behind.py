@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from archiver.adapters import hashing
-from archiver.adapters.continuation import Progress
-from archiver.adapters.downloads import Downloader
-from archiver.adapters.durability import Durability
-from archiver.adapters.http import Timeouts, new_client
-from archiver.adapters.retries import Patience, RetryPolicy
-from archiver.adapters.staging import StagedFile
 from archiver.adapters.throttle import Throttle
-from archiver.domain.artifact import ArtifactKind, ArtifactSource
-from archiver.domain.plan import Selection
+from archiver.fetch.http.client import Timeouts, new_client
+from archiver.fetch.http.downloads import Downloader
+from archiver.fetch.http.resume import Progress
+from archiver.fetch.http.retry import Patience, RetryPolicy
+from archiver.fetch.plan import Selection
+from archiver.model.artifact import ArtifactKind, ArtifactSource
+from archiver.store.staging import StagedFile
+from archiver.system.fsync import Durability
 from tests.lying_server import Blob, Cut, LyingServer
 
 SIZE = 5 << 20

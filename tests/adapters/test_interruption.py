@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
-from archiver.adapters.interruption import interruptible
+from archiver.tables.connect import interruptible
 
 ENDLESS = "SELECT count(*) FROM range(1000000000000) r(i) WHERE hash(i) = 1"
 

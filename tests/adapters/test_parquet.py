@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pyarrow.parquet as pq
 import pytest
 
-from archiver.adapters.parquet import RowBuffer, to_parquet
-from archiver.domain.tables import ARTIFACTS, DOCUMENTS, FETCHES, RUNS, TABLES, ColumnType, Table
+from archiver.model.schema import ARTIFACTS, DOCUMENTS, FETCHES, RUNS, TABLES, ColumnType, Table
+from archiver.tables.write import RowBuffer, to_parquet
 
 AT = datetime(2026, 12, 31, 23, 59, tzinfo=UTC)
 _VALUES = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from archiver.adapters.pinned import PinnedFolder, is_pinned
-from archiver.adapters.storage import LocalStorage
+from archiver.store.storage import LocalStorage
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere readers begin again")
 

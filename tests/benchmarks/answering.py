@@ -12,12 +12,12 @@ from pathlib import Path
 import duckdb
 
 from archiver.adapters.derived_views import view_queries
-from archiver.adapters.reports import report_tables
-from archiver.adapters.storage import LocalStorage
-from archiver.adapters.views import ask
-from archiver.domain.report import REPORTS, SESSIONS, AskedReport, Report
-from archiver.domain.tables import DOCUMENTS, TABLES
+from archiver.adapters.reports.__init__ import report_tables
 from archiver.domain.views import ALL_REVISIONS
+from archiver.model.schema import DOCUMENTS, TABLES
+from archiver.query.reports.options import REPORTS, SESSIONS, AskedReport, Report
+from archiver.store.storage import LocalStorage
+from archiver.tables.views import ask
 
 
 def main() -> None:

@@ -8,15 +8,15 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from archiver.adapters.archive import TOOL, Writer, hold_archive
-from archiver.adapters.ledger import append_record
-from archiver.adapters.parquet import RowBuffer, flush_name
 from archiver.domain.digest import digest_of_lines
-from archiver.domain.ledger import LedgerRecord
-from archiver.domain.rows import Fetched, Outcome, Row, fetch_row
-from archiver.domain.run_id import RunId
-from archiver.domain.tables import FETCHES, RUNS
-from archiver.workflows.tables import FLUSH_BYTES
+from archiver.ledger.records import append_record
+from archiver.model.ids import RunId
+from archiver.model.ledger import LedgerRecord
+from archiver.model.rows import Fetched, Outcome, Row, fetch_row
+from archiver.model.schema import FETCHES, RUNS
+from archiver.store.lock import TOOL, Writer, hold_archive
+from archiver.tables.rebuild import FLUSH_BYTES
+from archiver.tables.write import RowBuffer, flush_name
 from tests.benchmarks.content import document, linked_files, run_id
 from tests.benchmarks.projecting import AT, project
 

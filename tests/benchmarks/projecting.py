@@ -11,20 +11,20 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from archiver.adapters.archive import Writer, hold_archive
-from archiver.adapters.parquet import RowBuffer, flush_name
-from archiver.adapters.staging import StagedFile
-from archiver.domain.artifact import ArtifactState
 from archiver.domain.digest import sha256_of
-from archiver.domain.manifest import Manifest
-from archiver.domain.paths import run_folder
-from archiver.domain.revision import Entered, Settlement, entry_for, next_revision
-from archiver.domain.rows import Fetched, Outcome, RevisionRows, fetch_row, revision_rows
-from archiver.domain.run import read_answer
-from archiver.domain.run_id import RunId
 from archiver.domain.session import SessionId
-from archiver.domain.tables import FETCHES
-from archiver.workflows.tables import FLUSH_BYTES, add_rows
+from archiver.fetch.revision import Entered, Settlement, entry_for, next_revision
+from archiver.model.artifact import ArtifactState
+from archiver.model.ids import RunId
+from archiver.model.manifest import Manifest
+from archiver.model.paths import run_folder
+from archiver.model.rows import Fetched, Outcome, RevisionRows, fetch_row, revision_rows
+from archiver.model.run import read_answer
+from archiver.model.schema import FETCHES
+from archiver.store.lock import Writer, hold_archive
+from archiver.store.staging import StagedFile
+from archiver.tables.rebuild import FLUSH_BYTES, add_rows
+from archiver.tables.write import RowBuffer, flush_name
 from tests.benchmarks.content import document, linked_files, run_id
 
 SESSION = SessionId("20261124T010203.000Z-0011aabb")

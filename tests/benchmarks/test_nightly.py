@@ -6,10 +6,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from archiver.adapters.archive import open_archive
-from archiver.adapters.query import run_query
-from archiver.domain.tables import CHECKS, TABLES
-from archiver.workflows.verify import find_damage
+from archiver.model.schema import CHECKS, TABLES
+from archiver.query.sql import run_query
+from archiver.store.lock import open_archive
+from archiver.verify.verify import find_damage
 from tests.benchmarks.nightly.__main__ import main
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import httpx
 
-from archiver.adapters.http import views
-from archiver.adapters.transport import SocketTransport
+from archiver.fetch.http.client import views
+from archiver.fetch.http.transport import SocketTransport
 
 
 def main() -> None:

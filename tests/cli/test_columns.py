@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from archiver.cli.columns import parts
+from archiver.cli.output.wide import parts
 
 COLUMNS = [("run type", False), ("span", False), ("runs", True), ("mean seconds", True)]
 ROWS = [["task_v1", "queue", "9,013", "1,234.5"], ["workflow_run", "run", "7", ""]]

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from rich.cells import cell_len
 
-from archiver.domain.report import REPORTS
+from archiver.query.reports.options import REPORTS
 from tests.adapters.reports.answers import HOSTILE
 from tests.adapters.reports.rows import archive_of
 from tests.cli.running import Command

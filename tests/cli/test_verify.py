@@ -140,7 +140,7 @@ def test_a_writer_that_holds_the_archive_is_no_hindrance(
 ) -> None:
     from filelock import FileLock
 
-    monkeypatch.setattr("archiver.workflows.verify_record._PATIENCE", 0.0)
+    monkeypatch.setattr("archiver.verify.history._PATIENCE", 0.0)
     with FileLock(archive.root / "tmp/lock"):
         ran = archiver("verify")
     assert "could not be recorded" in ran.err
@@ -163,8 +163,8 @@ def test_a_check_that_was_interrupted_goes_on(
     archiver: Command, archive: Held, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was read is not read again; what is harmed meanwhile and was not read is found."""
-    from archiver.workflows import verify_walk
-    from archiver.workflows.verify_record import CheckLog
+    from archiver.verify import walk as verify_walk
+    from archiver.verify.history import CheckLog
 
     monkeypatch.setattr(verify_walk, "_BATCH", 3)
     monkeypatch.setattr(verify_walk, "_SPREAD", 1)

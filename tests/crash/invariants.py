@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from archiver.adapters.archive import open_archive
-from archiver.domain.paths import MANIFEST
-from archiver.workflows.verify import find_damage
+from archiver.model.paths import MANIFEST
+from archiver.store.lock import open_archive
+from archiver.verify.verify import find_damage
 
 
 def manifests(archive: Path) -> dict[str, bytes]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from archiver.adapters.archive import open_archive
-from archiver.workflows.verify import find_damage
+from archiver.store.lock import open_archive
+from archiver.verify.verify import find_damage
 from tests.crash.killer import Killer
 from tests.crash.zygote import KILLED
 from tests.lying_server import LyingServer, task_run

@@ -20,8 +20,8 @@ import pyarrow.dataset
 import pyarrow.parquet  # noqa: F401
 
 import archiver
-from archiver.adapters.durability import Durability
 from archiver.cli.main import WithoutUnused, run
+from archiver.system.fsync import Durability
 
 KILLED = 137
 _CHANGES = frozenset(

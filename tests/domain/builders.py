@@ -7,15 +7,15 @@ from typing import Any
 
 import msgspec
 
-from archiver.domain.artifact import ArtifactKind, ArtifactSource, ArtifactState
 from archiver.domain.digest import Sha256, sha256_of
-from archiver.domain.manifest import ArtifactEntry, FileEntry, Manifest
-from archiver.domain.paths import run_folder
-from archiver.domain.rows import RevisionRows, Row, revision_rows
-from archiver.domain.run import Answer, read_answer
-from archiver.domain.run_id import RunId
 from archiver.domain.session import SessionId
-from archiver.domain.tables import Table
+from archiver.model.artifact import ArtifactKind, ArtifactSource, ArtifactState
+from archiver.model.ids import RunId
+from archiver.model.manifest import ArtifactEntry, FileEntry, Manifest
+from archiver.model.paths import run_folder
+from archiver.model.rows import RevisionRows, Row, revision_rows
+from archiver.model.run import Answer, read_answer
+from archiver.model.schema import Table
 
 API_ANSWERS = Path(__file__).parents[1] / "data" / "api"
 SAMPLE_NAMES = tuple(sorted(path.stem for path in API_ANSWERS.glob("*.json")))

@@ -4,8 +4,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from archiver.domain.json_text import encode_json
-from archiver.domain.masking import mask_document
+from archiver.masking.secrets import mask_document
+from archiver.model.document import encode_json
 from tests.domain.builders import document
 
 SECRET = st.from_regex(r"zQ7[A-Za-z0-9_~.-]{9,20}", fullmatch=True)

@@ -5,16 +5,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from archiver.domain.artifact import ArtifactKind, ArtifactSource
-from archiver.domain.manifest import ArtifactEntry, Manifest
-from archiver.domain.plan import (
-    Decision,
-    Fetch,
-    Keep,
-    Selection,
-    plan,
-    renumbered,
-)
+from archiver.fetch.plan import Decision, Fetch, Keep, Selection, plan, renumbered
+from archiver.model.artifact import ArtifactKind, ArtifactSource
+from archiver.model.manifest import ArtifactEntry, Manifest
 from tests.domain.builders import (
     DIGEST,
     entry,

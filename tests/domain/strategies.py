@@ -6,9 +6,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from archiver.domain.artifact import ArtifactKind, ArtifactSource, ArtifactState
-from archiver.domain.manifest import ArtifactEntry, FileEntry, Manifest, is_complete
-from archiver.domain.run import FINAL_STATUSES
+from archiver.model.artifact import ArtifactKind, ArtifactSource, ArtifactState
+from archiver.model.manifest import ArtifactEntry, FileEntry, Manifest, is_complete
+from archiver.model.run import FINAL_STATUSES
 from tests.domain.builders import AT, SESSION, digest
 
 ANY_TEXT = st.text(st.characters(), max_size=20)

@@ -2,7 +2,7 @@
 
 from archiver.domain.bag import bag_info, manifest_lines, payload_oxum
 from archiver.domain.digest import sha256_of
-from archiver.domain.package import PackedFile
+from archiver.export.content import PackedFile
 
 
 def packed(name: str, data: bytes = b"x") -> PackedFile:

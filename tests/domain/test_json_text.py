@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.json_text import decode_json, encode_json, text_holds
+from archiver.model.document import decode_json, encode_json, text_holds
 from tests.domain.strategies import ANY_TEXT, JSON
 
 

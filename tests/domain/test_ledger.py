@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archiver.domain.digest import Sha256, digest_of_lines, sha256_of
-from archiver.domain.ledger import (
+from archiver.errors import ArchiveDamaged
+from archiver.model.ledger import (
     Actor,
     LedgerRecord,
     ListedManifest,
@@ -17,7 +18,6 @@ from archiver.domain.ledger import (
     encode_record,
     root_of,
 )
-from archiver.errors import ArchiveDamaged
 from tests.domain.builders import AT, DIGEST, SESSION
 from tests.domain.strategies import TEXT
 

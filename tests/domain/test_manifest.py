@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.artifact import ArtifactState
-from archiver.domain.manifest import (
+from archiver.errors import ArchiveDamaged, ExitCode, NotAnArchive
+from archiver.model.artifact import ArtifactState
+from archiver.model.ids import RunId
+from archiver.model.manifest import (
     FORMAT,
     FileEntry,
     Manifest,
@@ -15,8 +17,6 @@ from archiver.domain.manifest import (
     is_complete,
     sha256sums,
 )
-from archiver.domain.run_id import RunId
-from archiver.errors import ArchiveDamaged, ExitCode, NotAnArchive
 from tests.domain.builders import (
     DIGEST,
     DOWNLOAD,

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.json_text import encode_json
-from archiver.domain.masking import mask_document
-from archiver.domain.url_masking import MASK, mask_text, without_query
+from archiver.masking.secrets import mask_document
+from archiver.model.document import encode_json
+from archiver.model.urls import MASK, mask_text, without_query
 from tests.domain.builders import KEY, SAMPLE_NAMES, document, sample
 from tests.domain.masked import HEADER_FIELDS, SECRET, URL_FIELDS, USERINFO, deep, masked, request
 from tests.domain.strategies import JSON, JSON_OBJECTS

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.masking import mask_document
-from archiver.domain.url_masking import MASK
+from archiver.masking.secrets import mask_document
+from archiver.model.urls import MASK
 from tests.domain.masked import HEADER_FIELDS, SECRET, URL_FIELDS, USERINFO, deep, masked, request
 
 

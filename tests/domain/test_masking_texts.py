@@ -5,10 +5,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain import url_masking
-from archiver.domain.json_text import encode_json
-from archiver.domain.masking import mask_and_encode, mask_document
-from archiver.domain.url_masking import MASK, mask_text
+from archiver.masking.secrets import mask_and_encode, mask_document
+from archiver.model import urls as url_masking
+from archiver.model.document import encode_json
+from archiver.model.urls import MASK, mask_text
 from tests.domain.builders import KEY, document
 from tests.domain.masked import request
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archiver.domain.media_type import HEAD_SIZE, media_type_of
-from archiver.domain.paths import safe_name
+from archiver.model.paths import safe_name
 
 SIGNATURES = [
     b"\x89PNG\r\n\x1a\n",

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.merkle import (
+from archiver.model.merkle import (
     InclusionPaths,
     MerkleTree,
     inclusion_path,

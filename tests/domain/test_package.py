@@ -1,6 +1,6 @@
 """What goes into a package, and under which names."""
 
-from archiver.domain.package import run_files, run_folders
+from archiver.export.content import run_files, run_folders
 from tests.domain.builders import entry, manifest
 
 

@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.artifact import ArtifactKind
-from archiver.domain.paths import (
+from archiver.model.artifact import ArtifactKind
+from archiver.model.ids import RunId
+from archiver.model.paths import (
     artifact_paths,
     distinct_names,
     is_revision_path,
     run_folder,
     safe_name,
 )
-from archiver.domain.run_id import RunId
 from tests.domain.builders import DOWNLOAD, RECORDING, RUN_ID, SCREENSHOT
 from tests.domain.strategies import ANY_TEXT, FILE_NAMES, INSTANTS
 

@@ -1,15 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.artifact import ArtifactKind, ArtifactSource, ArtifactState
-from archiver.domain.plan import (
-    ARCHIVED,
-    NOT_OFFERED,
-    Fetch,
-    Keep,
-    Record,
-    Selection,
-)
+from archiver.fetch.plan import ARCHIVED, NOT_OFFERED, Fetch, Keep, Record, Selection
+from archiver.model.artifact import ArtifactKind, ArtifactSource, ArtifactState
 from tests.domain.builders import (
     DOWNLOAD,
     manifest,

@@ -3,16 +3,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from archiver.domain.artifact import ArtifactKind, ArtifactSource, ArtifactState
-from archiver.domain.plan import (
-    ARCHIVED,
-    NOT_OFFERED,
-    NOT_SETTLED,
-    Fetch,
-    Keep,
-    Record,
-    Selection,
-)
+from archiver.fetch.plan import ARCHIVED, NOT_OFFERED, NOT_SETTLED, Fetch, Keep, Record, Selection
+from archiver.model.artifact import ArtifactKind, ArtifactSource, ArtifactState
 from tests.domain.builders import (
     AT,
     DIGEST,

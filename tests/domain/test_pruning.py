@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.artifact import ArtifactKind, ArtifactState
-from archiver.domain.manifest import Manifest, RemovalKind
-from archiver.domain.plan import Fetch, Keep, Selection, plan
 from archiver.domain.pruning import pruned_paths, without_artifacts
-from archiver.domain.removal import Order
-from archiver.domain.retention import Disposal, Rule, disposals, split_rule
+from archiver.fetch.plan import Fetch, Keep, Selection, plan
+from archiver.model.artifact import ArtifactKind, ArtifactState
+from archiver.model.manifest import Manifest, RemovalKind
+from archiver.retention.rules import Disposal, Rule, disposals, split_rule
+from archiver.store.tombstones import Order
 from tests.domain.builders import AT, DIGEST, OTHER_DIGEST, entry, manifest, source
 from tests.domain.strategies import manifests
 

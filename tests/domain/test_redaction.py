@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archiver.adapters.patterns import RedactionRules
-from archiver.domain.answer_fields import ANSWER, Shape
-from archiver.domain.json_text import JsonValue, decode_json, encode_json
-from archiver.domain.redaction import Redaction
-from archiver.domain.run import read_answer
 from archiver.domain.spellings import plainer
+from archiver.masking.fields import ANSWER, Shape
+from archiver.masking.redaction import Redaction
+from archiver.model.document import JsonValue, decode_json, encode_json
+from archiver.model.run import read_answer
 from tests.domain.builders import AT, DIGEST, RUN_ID, document, to_bytes
 from tests.domain.strategies import ANY_TEXT, JSON
 

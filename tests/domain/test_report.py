@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from archiver.domain.report import (
+from archiver.errors import UsageError
+from archiver.query.reports.options import (
     DURATIONS,
     FLAKY,
     OVERVIEW,
@@ -16,7 +17,6 @@ from archiver.domain.report import (
     Filters,
     Report,
 )
-from archiver.errors import UsageError
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 

@@ -7,12 +7,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from archiver.domain.artifact import ArtifactSource, ArtifactState
 from archiver.domain.digest import Sha256, sha256_of
-from archiver.domain.manifest import Manifest, decode_manifest, encode_manifest
 from archiver.domain.media_type import MediaType
-from archiver.domain.plan import Keep, Selection, plan
-from archiver.domain.revision import (
+from archiver.fetch.plan import Keep, Selection, plan
+from archiver.fetch.revision import (
     Arrival,
     Entered,
     NextRevision,
@@ -20,7 +18,9 @@ from archiver.domain.revision import (
     entry_for,
     next_revision,
 )
-from archiver.domain.run import Answer
+from archiver.model.artifact import ArtifactSource, ArtifactState
+from archiver.model.manifest import Manifest, decode_manifest, encode_manifest
+from archiver.model.run import Answer
 from tests.domain.builders import (
     AT,
     DIGEST,

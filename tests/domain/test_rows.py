@@ -6,18 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.artifact import ArtifactState
-from archiver.domain.rows import Fetched, Outcome, fetch_row, revision_rows
-from archiver.domain.run import read_document
-from archiver.domain.run_id import RunId
-from archiver.domain.tables import (
-    ARTIFACTS,
-    FETCHES,
-    RUNS,
-    TABLES,
-    ColumnType,
-    Table,
-)
+from archiver.model.artifact import ArtifactState
+from archiver.model.ids import RunId
+from archiver.model.rows import Fetched, Outcome, fetch_row, revision_rows
+from archiver.model.run import read_document
+from archiver.model.schema import ARTIFACTS, FETCHES, RUNS, TABLES, ColumnType, Table
 from tests.domain.builders import (
     AT,
     DIGEST,

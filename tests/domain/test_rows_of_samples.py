@@ -4,11 +4,7 @@ from typing import Any
 
 import pytest
 
-from archiver.domain.tables import (
-    DOCUMENTS,
-    ERRORS,
-    RUNS,
-)
+from archiver.model.schema import DOCUMENTS, ERRORS, RUNS
 from tests.domain.builders import (
     AT,
     SAMPLE_NAMES,

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archiver.domain.digest import sha256_of
-from archiver.domain.run import FINAL_STATUSES, Run, read_answer, read_document
-from archiver.domain.run_id import RunId
 from archiver.errors import AnswerInvalid, ArchiveDamaged
+from archiver.model.ids import RunId
+from archiver.model.run import FINAL_STATUSES, Run, read_answer, read_document
 from tests.domain.builders import (
     AT,
     RUN_ID,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.run_id import RunId, answers_for
 from archiver.errors import InvalidRunId, UsageError
+from archiver.model.ids import RunId, answers_for
 from tests.domain.strategies import ANY_TEXT
 
 IDS = st.from_regex(r"(tsk_v2_|tsk_|wr_)[A-Za-z0-9_-]{1,128}", fullmatch=True)

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from archiver.domain.artifact import ArtifactState
-from archiver.domain.revision import entry_for
-from archiver.domain.tables import RUNS, TABLES, ColumnType
 from archiver.domain.timestamps import parse_timestamp
-from archiver.domain.url_masking import MASK
+from archiver.fetch.revision import entry_for
+from archiver.model.artifact import ArtifactState
+from archiver.model.schema import RUNS, TABLES, ColumnType
+from archiver.model.urls import MASK
 from tests.domain.builders import (
     SAMPLE_NAMES,
     SESSION,

@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from archiver.domain.artifact import ArtifactKind, ArtifactSource
 from archiver.domain.reading import Reader
 from archiver.domain.sources import artifact_id_of, read_sources
+from archiver.model.artifact import ArtifactKind, ArtifactSource
 from tests.domain.builders import DOWNLOAD, RECORDING, SCREENSHOT, read_sample, utc
 from tests.domain.strategies import JSON
 

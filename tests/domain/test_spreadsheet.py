@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.artifact import ArtifactKind
 from archiver.domain.spreadsheet import cell
+from archiver.model.artifact import ArtifactKind
 
 
 @pytest.mark.parametrize(

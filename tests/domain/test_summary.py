@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.artifact import ArtifactState
-from archiver.domain.rows import Outcome
 from archiver.domain.summary import Problem, Summary
 from archiver.errors import ExitCode
+from archiver.model.artifact import ArtifactState
+from archiver.model.rows import Outcome
 from tests.domain.builders import DOWNLOAD, SESSION
 
 OUTCOMES = st.dictionaries(st.sampled_from(Outcome), st.integers(0, 10**6))

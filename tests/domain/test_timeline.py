@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.report import By, Filters
-from archiver.domain.timeline import LONGEST, before, period_length, timeline
+from archiver.query.page.timeline import LONGEST, before, period_length, timeline
+from archiver.query.reports.options import By, Filters
 
 _DAY = 86_400_000
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import bagit
 import pytest
 
-from archiver.adapters.package_targets import ZipTarget
+from archiver.export.targets import ZipTarget
 from tests.cli.running import Command
 from tests.packages.conftest import Known
 from tests.packages.reading import files_in

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from archiver.adapters.parquet import to_parquet
-from archiver.domain.tables import ARTIFACTS, RUNS, Table
+from archiver.model.schema import ARTIFACTS, RUNS, Table
+from archiver.tables.write import to_parquet
 from tests.workflows.held import Held
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)

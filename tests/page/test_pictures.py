@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from archiver.adapters.page.facts import Example, Screenshot
 from archiver.adapters.page.pictures import LARGEST, LARGEST_TOGETHER, pictures
-from archiver.adapters.storage import LocalStorage
 from archiver.demo.media import png
+from archiver.query.page.facts import Example, Screenshot
+from archiver.store.storage import LocalStorage
 from tests.page.archives import Run, write_archive
 
 LARGE = png(1) + bytes(LARGEST)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from archiver.adapters.page import wording
+from archiver.query.page import wording
 from tests.cli.running import Command
 from tests.page.archives import NOON, Run, write_archive
 

@@ -19,11 +19,11 @@ from random import Random
 from archiver.cli.main import run
 from archiver.demo.runs import demo_runs
 from archiver.demo.server import DemoServer
-from archiver.domain.plan import Selection
-from archiver.domain.run_id import RunId
-from archiver.workflows.asking import RunOptions
-from archiver.workflows.connect import FetchOptions, StopSwitch, Surroundings
-from archiver.workflows.fetch import fetch
+from archiver.fetch.answer import RunOptions
+from archiver.fetch.options import FetchOptions, StopSwitch, Surroundings
+from archiver.fetch.plan import Selection
+from archiver.fetch.session import fetch
+from archiver.model.ids import RunId
 
 README = Path(__file__).parents[2] / "README.md"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from archiver.adapters.archive import Writer, hold_archive
-from archiver.adapters.parquet import RowBuffer, flush_name
-from archiver.domain.tables import ARTIFACTS, DOCUMENTS, FETCHES, RUNS
+from archiver.model.schema import ARTIFACTS, DOCUMENTS, FETCHES, RUNS
+from archiver.store.lock import Writer, hold_archive
+from archiver.tables.write import RowBuffer, flush_name
 from tests.adapters.test_parquet import row
 
 RUNS_A_NIGHT = 3

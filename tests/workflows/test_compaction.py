@@ -10,19 +10,19 @@ from random import Random
 
 import pytest
 
-from archiver.adapters.archive import hold_archive, open_archive
-from archiver.adapters.parquet import flush_name
-from archiver.adapters.query import run_query
-from archiver.domain.artifact import ArtifactKind
 from archiver.domain.compaction import MANY
-from archiver.domain.plan import Selection
-from archiver.domain.run_id import RunId
 from archiver.errors import ExitCode
-from archiver.workflows.asking import RunOptions
-from archiver.workflows.compaction import compact
-from archiver.workflows.connect import FetchOptions, StopSwitch, Surroundings
-from archiver.workflows.events import CompactionStarted, Event
-from archiver.workflows.fetch import fetch as run_fetch
+from archiver.fetch.answer import RunOptions
+from archiver.fetch.events import CompactionStarted, Event
+from archiver.fetch.options import FetchOptions, StopSwitch, Surroundings
+from archiver.fetch.plan import Selection
+from archiver.fetch.session import fetch as run_fetch
+from archiver.model.artifact import ArtifactKind
+from archiver.model.ids import RunId
+from archiver.query.sql import run_query
+from archiver.store.lock import hold_archive, open_archive
+from archiver.tables.rewrite import compact
+from archiver.tables.write import flush_name
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, task_run
 from tests.workflows.held import TABLES, Held

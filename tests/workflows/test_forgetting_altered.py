@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from archiver.adapters.archive import open_archive
-from archiver.workflows.verify import find_damage
+from archiver.store.lock import open_archive
+from archiver.verify.verify import find_damage
 from tests.cli.running import Command, Fetch, fetching
 from tests.lying_server import FOREVER, Blob, Cut, LyingServer, Status, png, task_run, webm
 from tests.workflows.held import Held

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import archiver as archiver_for_python
-from archiver.domain.ledger import ids_path
+from archiver.model.ledger import ids_path
 from tests.cli.running import Command, Fetch
 from tests.lying_server import FOREVER, LyingServer, Status, png, task_run
 from tests.workflows.held import Held

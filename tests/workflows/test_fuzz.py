@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from archiver.domain.json_text import encode_json
+from archiver.model.document import encode_json
 from tests.cli.running import Command
 from tests.domain.strategies import ANY_TEXT, FILE_NAMES, JSON
 from tests.lying_server import LyingServer, png, task_run, workflow_run

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from archiver.workflows.lanes import LARGE, VERY_LARGE, Deferred, Lanes, VeryLarge
+from archiver.fetch.limits import LARGE, VERY_LARGE, Deferred, Lanes, VeryLarge
 from tests.cli.running import Fetch
 from tests.lying_server import Blob, LyingServer, Plain, task_run
 from tests.workflows.held import Held

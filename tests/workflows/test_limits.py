@@ -11,12 +11,12 @@ from random import Random
 
 import pytest
 
-from archiver.adapters.api import RunsApi, Tally
-from archiver.adapters.http import Timeouts, new_client
-from archiver.adapters.retries import RetryPolicy
 from archiver.adapters.throttle import Throttle
-from archiver.domain.run_id import RunId
 from archiver.errors import ApiUnavailable
+from archiver.fetch.http.api import RunsApi, Tally
+from archiver.fetch.http.client import Timeouts, new_client
+from archiver.fetch.http.retry import RetryPolicy
+from archiver.model.ids import RunId
 from tests.cli.running import Command, Fetch, run_child
 from tests.lying_server import Blob, LyingServer, Status, task_run, throttled
 from tests.lying_server.answers import Answer, Asked

@@ -8,8 +8,8 @@ from concurrent.futures import BrokenExecutor
 
 import pytest
 
-from archiver.workflows.connect import StopSwitch
-from archiver.workflows.processes import worker_processes
+from archiver.fetch.options import StopSwitch
+from archiver.system.processes import worker_processes
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
 

@@ -14,9 +14,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from archiver.adapters.archive import hold_archive, open_archive
-from archiver.adapters.query import run_query
-from archiver.workflows.tables import reindex
+from archiver.query.sql import run_query
+from archiver.store.lock import hold_archive, open_archive
+from archiver.tables.rebuild import reindex
 from tests.cli.running import Command, Fetch, child_command, child_environment
 from tests.lying_server import FOREVER, Artifact, LyingServer, Stall, png, task_run, webm
 from tests.workflows.held import TABLES, Held
@@ -347,7 +347,7 @@ def test_folders_that_cannot_be_exchanged_at_once_are_all_the_same(
     for number in range(3):
         fetch(server.add_run(task_run(f"tsk_{number}")))
     before = all_rows(archive)
-    monkeypatch.setattr("archiver.adapters.exchange._system_rename", lambda: None)
+    monkeypatch.setattr("archiver.system.folders._system_rename", lambda: None)
     archiver("reindex")
     assert all_rows(archive) == before
     assert len(archive.table_files("runs")) == 1

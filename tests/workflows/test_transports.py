@@ -32,7 +32,7 @@ def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     name: str = request.param
     if name == "httpx":
         # As it is where httptools cannot be imported.
-        monkeypatch.setitem(sys.modules, "archiver.adapters.transport", None)
+        monkeypatch.setitem(sys.modules, "archiver.fetch.http.transport", None)
     return name
 
 

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from archiver.adapters.storage import LocalStorage
-from archiver.domain.findings import Scope
-from archiver.workflows.verify import verify
+from archiver.store.storage import LocalStorage
+from archiver.verify.findings import Scope
+from archiver.verify.verify import verify
 from tests.workflows.held import Held
 from tests.workflows.test_verify_harms import made, paths, root
 

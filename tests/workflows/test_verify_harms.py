@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from archiver.adapters.storage import LocalStorage
-from archiver.domain.findings import Finding, Scope
+from archiver.store.storage import LocalStorage
+from archiver.verify.findings import Finding, Scope
+from archiver.verify.verify import find_damage, verify
 from archiver.workflows.checking import Checking
-from archiver.workflows.verify import find_damage, verify
 from tests.cli.running import Command, child_command, child_environment, fetching
 from tests.domain.builders import AT
 from tests.lying_server import png, task_run, webm
@@ -476,7 +476,7 @@ def test_a_folder_that_cannot_be_read_is_one_finding(root: Path, name: str) -> N
 
 
 def test_several_processes_find_the_same(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archiver.workflows.verify.MANY", 2)
+    monkeypatch.setattr("archiver.verify.verify.MANY", 2)
     assert verify(LocalStorage(root), how=Checking(workers=2)).findings == []
     recording = Held(root).run("tsk_2") / "r1/recording.webm"
     flip(recording, 77)

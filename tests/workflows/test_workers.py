@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from archiver.domain.plan import Selection
-from archiver.workflows.asking import RunOptions
-from archiver.workflows.connect import FetchOptions
+from archiver.fetch.answer import RunOptions
+from archiver.fetch.options import FetchOptions
+from archiver.fetch.plan import Selection
 from tests.cli.running import Command, Ran, child_environment
 from tests.crash.invariants import assert_intact, assert_tidy
 from tests.lying_server import (
@@ -32,13 +32,13 @@ from tests.workflows.held import Held
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
 
 FEW = """
-import archiver.workflows.fetch, archiver.workflows.lanes, archiver.workflows.pipeline
-import archiver.workflows.shares
+import archiver.fetch.session, archiver.fetch.limits, archiver.fetch.pipeline
+import archiver.fetch.workers
 from archiver.cli.main import main
-archiver.workflows.fetch.MANY = 20
-archiver.workflows.shares._SMALLEST = 5
-archiver.workflows.pipeline.VERY_LARGE = 100_000
-archiver.workflows.pipeline.GRACE_SECONDS = archiver.workflows.shares.GRACE_SECONDS = 1.0
+archiver.fetch.session.MANY = 20
+archiver.fetch.workers._SMALLEST = 5
+archiver.fetch.pipeline.VERY_LARGE = 100_000
+archiver.fetch.pipeline.GRACE_SECONDS = archiver.fetch.workers.GRACE_SECONDS = 1.0
 main()
 """
 """The command, in a world where little is much already."""
@@ -47,11 +47,11 @@ OPTIONS = ("--json", "--workers", "3", "--attempts", "1")
 
 EXECUTORS = {
     "threads": """
-import contextlib, concurrent.futures, archiver.workflows.processes as processes
+import contextlib, concurrent.futures, archiver.system.processes as processes
 processes.worker_processes = lambda count, stop: concurrent.futures.ThreadPoolExecutor(count)
 """,
     "forkserver": """
-import concurrent.futures, multiprocessing, archiver.workflows.processes as processes
+import concurrent.futures, multiprocessing, archiver.system.processes as processes
 processes.worker_processes = lambda count, stop: concurrent.futures.ProcessPoolExecutor(
     count, multiprocessing.get_context("forkserver")
 )

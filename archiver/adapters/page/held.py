@@ -1,10 +1,10 @@
 """What the archive holds of the runs' recordings, screenshots and files."""
 
-from archiver.adapters.page import wording
-from archiver.adapters.page.facts import Facts
-from archiver.adapters.page.parts import Figure, Section
 from archiver.adapters.page.tables import Column, Kind, table
-from archiver.domain.artifact import ArtifactState
+from archiver.model.artifact import ArtifactState
+from archiver.query.page import wording
+from archiver.query.page.content import Figure, Section
+from archiver.query.page.facts import Facts
 
 _MEANINGS = {
     ArtifactState.VERIFIED: "held, and equal to the checksum that the service gave",

@@ -4,12 +4,12 @@ import base64
 import hashlib
 from collections.abc import Iterable
 
-from archiver.adapters.page.facts import Example, Screenshot
-from archiver.adapters.page.parts import Picture
-from archiver.adapters.storage import LocalStorage
 from archiver.domain.media_type import media_type_of
-from archiver.domain.paths import is_revision_path, is_run_folder
 from archiver.errors import ArchiveDamaged
+from archiver.model.paths import is_revision_path, is_run_folder
+from archiver.query.page.content import Picture
+from archiver.query.page.facts import Example, Screenshot
+from archiver.store.storage import LocalStorage
 
 LARGEST = 1_500_000
 """Bytes of a screenshot that is shown."""

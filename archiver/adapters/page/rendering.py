@@ -16,12 +16,12 @@ import vl_convert
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from archiver.adapters.page.charts import CONFIG
-from archiver.adapters.page.parts import Page
+from archiver.query.page.charts import CONFIG
+from archiver.query.page.content import Page
 from archiver.version import __version__
 
 _EXPORTED = "window.vegaEmbed = vegaEmbed;"
-_FILES = resources.files("archiver.adapters.page")
+_FILES = resources.files("archiver.query.page")
 
 
 def render(page: Page) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2.filters import do_filesizeformat
 
-from archiver.adapters.page import wording
+from archiver.query.page import wording
 
 NOTHING = "–"
 """What stands where there is no value."""

@@ -6,19 +6,12 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
-from archiver.adapters.reports import (
-    artifacts,
-    durations,
-    failures,
-    flaky,
-    overview,
-    trends,
-)
 from archiver.adapters.reports.asking import Asking
-from archiver.adapters.reports.sessions import session_rows
-from archiver.domain import report as reports
-from archiver.domain.ledger import LedgerRecord
-from archiver.domain.report import AskedReport, By, Filters, Report
+from archiver.model.ledger import LedgerRecord
+from archiver.query.reports import artifacts, durations, failures, flaky, overview, trends
+from archiver.query.reports import options as reports
+from archiver.query.reports.options import AskedReport, By, Filters, Report
+from archiver.query.reports.sessions import session_rows
 
 _TABLES: dict[Report, Callable[[Asking, Filters, By | None], dict[str, pa.Table]]] = {
     reports.OVERVIEW: overview.tables,

@@ -6,8 +6,8 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
-from archiver.adapters.reports.parts import values
-from archiver.domain.report import Filters
+from archiver.query.reports.options import Filters
+from archiver.query.reports.parts import values
 
 
 class Asking:

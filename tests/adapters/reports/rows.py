@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archiver.adapters.archive import hold_archive
-from archiver.adapters.parquet import arrow_schema
-from archiver.domain.tables import RUNS
+from archiver.model.schema import RUNS
+from archiver.store.lock import hold_archive
+from archiver.tables.write import arrow_schema
 from tests.adapters.reports.answers import FINAL
 from tests.adapters.reports.truth import with_groups, with_seconds
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from archiver.domain.report import REPORTS
+from archiver.query.reports.options import REPORTS
 from tests.adapters.reports.conftest import Known
 from tests.adapters.reports.rows import archive_of
 from tests.adapters.reports.truth import Ask, Row

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from archiver.adapters.http import HttpClient, Timeouts, new_client, views
+from archiver.fetch.http.client import HttpClient, Timeouts, new_client, views
 from tests.adapters.transports.wire_server import PATIENCE
 
 

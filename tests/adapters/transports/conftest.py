@@ -37,7 +37,7 @@ def transport(request: pytest.FixtureRequest) -> Transport:
 def clients(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
     if transport == "httpx":
         # As it is where httptools cannot be imported.
-        monkeypatch.setitem(sys.modules, "archiver.adapters.transport", None)
+        monkeypatch.setitem(sys.modules, "archiver.fetch.http.transport", None)
     with ExitStack() as stack:
         yield Clients(stack)
 

@@ -7,7 +7,7 @@ from typing import NoReturn
 import httpx
 import pytest
 
-from archiver.adapters.http import Fault, translated
+from archiver.fetch.http.client import Fault, translated
 from tests.adapters.transports.clients import Clients
 from tests.adapters.transports.wire_server import WireServer, always, reply
 

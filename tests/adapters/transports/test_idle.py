@@ -6,7 +6,7 @@ from contextlib import closing
 import httpx
 import pytest
 
-from archiver.adapters.transport import SocketTransport
+from archiver.fetch.http.transport import SocketTransport
 from tests.adapters.transports.wire_server import PATIENCE, WireServer, always, reply
 
 HELLO = always(reply(b"hello"))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from archiver.adapters.body import Body
 from archiver.adapters.network import Trickle
-from archiver.adapters.wire import Connection
+from archiver.fetch.http.wire import Connection
 from tests.adapters.transports.wire_server import head, reply
 
 SECONDS = 1.0

@@ -7,8 +7,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from archiver.adapters.http import Timeouts, new_client
 from archiver.errors import UsageError
+from archiver.fetch.http.client import Timeouts, new_client
 from tests.adapters.transports.authority import Authority
 from tests.adapters.transports.clients import Clients
 from tests.adapters.transports.wire_server import Asked, WireServer, always, head, once, reply

@@ -21,14 +21,14 @@ from typing import TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from archiver.adapters.archive import TOOL, hold_archive
-from archiver.adapters.parquet import WRITE_ORDER, encode, flush_name, flush_path
-from archiver.adapters.storage import LocalStorage
-from archiver.adapters.table_files import RowGroups
 from archiver.domain.digest import digest_of_lines, sha256_of
-from archiver.domain.ledger import LedgerRecord, encode_record
-from archiver.domain.paths import LEDGER_FOLDER, TABLES_FOLDER, TEMPORARY_FOLDER
-from archiver.domain.tables import ARTIFACTS, DOCUMENTS, ERRORS, FETCHES, RUNS, Table
+from archiver.model.ledger import LedgerRecord, encode_record
+from archiver.model.paths import LEDGER_FOLDER, TABLES_FOLDER, TEMPORARY_FOLDER
+from archiver.model.schema import ARTIFACTS, DOCUMENTS, ERRORS, FETCHES, RUNS, Table
+from archiver.store.lock import TOOL, hold_archive
+from archiver.store.storage import LocalStorage
+from archiver.tables.files import RowGroups
+from archiver.tables.write import WRITE_ORDER, encode, flush_name, flush_path
 from tests.benchmarks.nightly import tables
 from tests.benchmarks.nightly.artifacts import artifacts
 from tests.benchmarks.nightly.runs import (

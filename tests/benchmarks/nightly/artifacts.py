@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from archiver.adapters.parquet import arrow_schema
-from archiver.domain.tables import ARTIFACTS
+from archiver.model.schema import ARTIFACTS
+from archiver.tables.write import arrow_schema
 from tests.benchmarks.nightly.automations import DOWNLOADS, ENDINGS
 from tests.benchmarks.nightly.columns import (
     Booleans,

@@ -8,8 +8,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from archiver.adapters.parquet import arrow_schema
-from archiver.domain.tables import RUNS
+from archiver.model.schema import RUNS
+from archiver.tables.write import arrow_schema
 
 Integers: TypeAlias = npt.NDArray[np.int64]
 Booleans: TypeAlias = npt.NDArray[np.bool_]

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from archiver.adapters.parquet import arrow_schema
 from archiver.domain.session import SessionId
-from archiver.domain.tables import RUNS
+from archiver.model.schema import RUNS
+from archiver.tables.write import arrow_schema
 from tests.benchmarks.nightly.automations import (
     AUTOMATIONS,
     ENGINES,

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from archiver.adapters.parquet import arrow_schema
-from archiver.domain.tables import DOCUMENTS, ERRORS, FETCHES
+from archiver.model.schema import DOCUMENTS, ERRORS, FETCHES
+from archiver.tables.write import arrow_schema
 from tests.benchmarks.nightly.columns import (
     Integers,
     as_text,

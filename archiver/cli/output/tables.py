@@ -1,0 +1,165 @@
+"""Results for people: as a table, or line by line, and how a terminal shows them."""
+
+import io
+import itertools
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+import click
+
+from archiver.cli.output.text import printable
+from archiver.cli.output.values import is_number, rows_of, text_of
+from archiver.query.sql import QueryResult
+
+_ANY_WIDTH = 1_000_000
+_READABLE = 12
+"""Characters that each column should have: a table of many is not folded, but scrolled."""
+_NEWLINE = "\n"
+_Table: TypeAlias = tuple[Sequence[tuple[str, bool]], Iterable[Sequence[str]]]
+"""The columns, each with its name and whether it holds numbers, and the rows as texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """What a terminal is shown: at most ``max_rows`` rows (0: all), what does not fit in a pager.
+
+    ``all_rows`` says how to see them all.
+    """
+
+    max_rows: int = 1_000
+    pager: bool = True
+    all_rows: str = "--max-rows 0"
+
+
+def write_table(result: QueryResult, out: Any) -> None:
+    """A table with all rows, or the plan that EXPLAIN gives."""
+    if result.is_plan:
+        out.write(_plan(rows_of(result)))
+    else:
+        print_table(*_cells(result, rows_of(result)), out)
+
+
+def write_lines(result: QueryResult, out: Any) -> None:
+    """All rows, with a line for each column."""
+    names = [printable(name) for name in result.schema.names]
+    for number, row in enumerate(rows_of(result), 1):
+        out.write(_lines(names, number, row))
+
+
+def show(result: QueryResult, screen: Screen, *, lines: bool = False) -> None:
+    """Show a result on the terminal that standard output is."""
+    rows: Any = rows_of(result)
+    limited = list(itertools.islice(rows, screen.max_rows or None))
+    is_cut = next(rows, None) is not None
+    rows.close()
+    terminal = shutil.get_terminal_size()
+    has_pager = screen.pager and _has_pager()
+    text = io.StringIO()
+    if lines:
+        names = [printable(name) for name in result.schema.names]
+        text.writelines(_lines(names, number, row) for number, row in enumerate(limited, 1))
+    elif result.is_plan:
+        text.write(_plan(limited))
+    else:
+        scrolls = has_pager and len(result.schema) * _READABLE > terminal.columns
+        columns, cells = _cells(result, limited)
+        width = None if scrolls else terminal.columns
+        print_table(columns, cells, text, width=width, encoding=sys.stdout.encoding)
+    _page(text.getvalue(), terminal, has_pager)
+    if is_cut:
+        click.echo(
+            f"the first {len(limited):,} rows are shown; {screen.all_rows} shows all", err=True
+        )
+
+
+def _plan(rows: Iterable[Sequence[Any]]) -> str:
+    return "".join(printable(str(row[-1]), keep=_NEWLINE) for row in rows)
+
+
+def _lines(names: Sequence[str], number: int, row: Sequence[Any]) -> str:
+    width = max(map(len, names), default=0)
+    cells = (
+        f"{name:<{width}}  {'' if value is None else printable(text_of(value))}".rstrip()
+        for name, value in zip(names, row, strict=True)
+    )
+    return f"row {number}\n" + "".join(f"  {cell}\n" for cell in cells)
+
+
+def print_table(
+    columns: Sequence[tuple[str, bool]],
+    rows: Iterable[Sequence[str]],
+    out: Any,
+    widths: Sequence[int] = (),
+    *,
+    width: int | None = None,
+    encoding: str | None = None,
+) -> None:
+    """Print a table for people; of each column the name, and whether it holds numbers.
+
+    Where no column has a name there is no heading. ``widths`` say how wide the columns are,
+    whose names then have line ends where they are folded; else they are as wide as they must, or
+    as there is room. Without ``width`` that is the terminal's;
+    off a terminal nothing limits it: what is cut off cannot be searched. ``encoding`` is that of
+    where the text goes, else it is that of ``out``.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        box=box.ROUNDED if _is_unicode(encoding or getattr(out, "encoding", None)) else box.ASCII2,
+        show_header=any(name for name, _ in columns),
+    )
+    for place, (name, is_numeric) in enumerate(columns):
+        justify: Literal["left", "right"] = "right" if is_numeric else "left"
+        fixed = widths[place] if widths else None
+        heading = Text(printable(name, keep=_NEWLINE if widths else ""))
+        table.add_column(heading, justify=justify, overflow="fold", width=fixed)
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    limited = width is not None or out.isatty()
+    console = Console(file=out, width=width if limited else _ANY_WIDTH, highlight=False)
+    console.print(table, soft_wrap=not limited, crop=limited)
+
+
+def table_width(out: Any) -> int:
+    """How wide a table may be. Off a terminal nothing limits it: what is cut is not found again."""
+    from rich.console import Console
+
+    return Console(file=out).width if out.isatty() else _ANY_WIDTH
+
+
+def _cells(result: QueryResult, rows: Iterable[Sequence[Any]]) -> _Table:
+    columns = [(field.name, is_number(field.type)) for field in result.schema]
+    return columns, (["" if value is None else text_of(value) for value in row] for row in rows)
+
+
+def _page(text: str, terminal: os.terminal_size, has_pager: bool) -> None:
+    from rich.cells import cell_len
+
+    lines = text.splitlines()
+    fits = len(lines) < terminal.lines and max(map(cell_len, lines), default=0) <= terminal.columns
+    if fits or not has_pager:
+        click.echo(text, nl=False)
+        return
+    # Long lines are cut off and scrolled to, and what was shown stays, unless the user likes it
+    # otherwise.
+    os.environ.setdefault("LESS", "-RSX")
+    with click.get_pager_file(color=False) as pager:
+        pager.write(text)
+
+
+def _has_pager() -> bool:
+    """Whether there is a program that shows what does not fit; PAGER= says that none is wanted."""
+    if not sys.stdin.isatty() or os.environ.get("TERM") in (None, "dumb"):
+        return False
+    return bool(os.environ.get("PAGER", shutil.which("less") or ""))
+
+
+def _is_unicode(encoding: str | None) -> bool:
+    return "utf" in (encoding or "utf-8").lower()

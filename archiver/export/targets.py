@@ -1,0 +1,126 @@
+"""Where a package is written to: a folder, or one ZIP file."""
+
+import contextlib
+import hashlib
+import stat
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Protocol
+
+from archiver.adapters.checked_copy import Way, checked_pieces, hand_on
+from archiver.domain.digest import Sha256
+from archiver.export.content import PackedFile
+
+
+class Target(Protocol):
+    """Takes the files of a package, one after the other; ``files`` are those it has."""
+
+    files: list[PackedFile]
+    ways: Counter[Way]
+
+    def add(self, source: Path, shown: str, file: PackedFile) -> None:
+        """Hand on a file of the archive, called ``shown``, which must be what ``file`` says."""
+
+    def stream(self, name: str) -> contextlib.AbstractContextManager["Hashed"]:
+        """A new file to be written."""
+
+
+class Hashed:
+    """A file that is being written, and the digest of what it got."""
+
+    def __init__(self, out: IO[bytes]) -> None:
+        self._out = out
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def write(self, data: bytes) -> None:
+        self._out.write(data)
+        self._hash.update(data)
+        self._size += len(data)
+
+    def packed(self, name: str) -> PackedFile:
+        return PackedFile(name, self._size, Sha256(self._hash.hexdigest()))
+
+
+class FolderTarget:
+    """A folder. With ``link`` files of the archive get another name there, where that can be."""
+
+    def __init__(self, folder: Path, *, link: bool) -> None:
+        self.files: list[PackedFile] = []
+        self.ways: Counter[Way] = Counter()
+        self._folder = folder
+        self._link = link
+        self._made = {folder}
+
+    def add(self, source: Path, shown: str, file: PackedFile) -> None:
+        place = self._place(file.name)
+        way = hand_on(source, place, shown, file.size, file.sha256, link=self._link)
+        self.ways[way] += 1
+        self.files.append(file)
+
+    @contextlib.contextmanager
+    def stream(self, name: str) -> Iterator[Hashed]:
+        with self._place(name).open("xb") as out:
+            hashed = Hashed(out)
+            yield hashed
+        self.files.append(hashed.packed(name))
+
+    def _place(self, name: str) -> Path:
+        place = self._folder / name
+        if place.parent not in self._made:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            self._made.add(place.parent)
+        return place
+
+
+class ZipTarget:
+    """A ZIP file (ZIP64 where it must be), with all files below ``top``.
+
+    Files stand in the order in which they come, all of the time ``moment``, which is UTC.
+    Recordings, pictures and archives are stored, all else is deflated.
+    """
+
+    def __init__(self, file: zipfile.ZipFile, top: str, moment: datetime) -> None:
+        self.files: list[PackedFile] = []
+        self.ways: Counter[Way] = Counter()
+        self._file = file
+        self._top = top
+        moment = min(max(moment.astimezone(UTC), _FIRST), _LAST)
+        self._time = (*moment.timetuple()[:5], moment.second // 2 * 2)
+
+    def add(self, source: Path, shown: str, file: PackedFile) -> None:
+        with self._entry(file.name, file.size) as out:
+            for piece in checked_pieces(source, shown, file.size, file.sha256):
+                out.write(piece)
+        self.ways[Way.COPIED] += 1
+        self.files.append(file)
+
+    @contextlib.contextmanager
+    def stream(self, name: str) -> Iterator[Hashed]:
+        with self._entry(name, None) as out:
+            hashed = Hashed(out)
+            yield hashed
+        self.files.append(hashed.packed(name))
+
+    def _entry(self, name: str, size: int | None) -> IO[bytes]:
+        info = zipfile.ZipInfo(f"{self._top}{name}", self._time)
+        info.create_system = 3  # whatever system this is: the mode below is Unix's
+        info.external_attr = (stat.S_IFREG | 0o644) << 16
+        info.file_size = size or 0
+        is_packed = name.rpartition(".")[2].lower() in _PACKED
+        info.compress_type = zipfile.ZIP_STORED if is_packed else zipfile.ZIP_DEFLATED
+        return self._file.open(info, "w", force_zip64=size is None)
+
+
+_FIRST = datetime(1980, 1, 1, tzinfo=UTC)
+_LAST = datetime(2107, 12, 31, 23, 59, 58, tzinfo=UTC)
+_PACKED = frozenset(
+    {
+        *("webm", "mkv", "mp4", "mov", "mp3", "ogg", "png", "jpg", "jpeg", "gif", "webp", "avif"),
+        *("zip", "gz", "bz2", "xz", "zst", "7z", "rar", "docx", "xlsx", "pptx", "pdf", "parquet"),
+    }
+)
+"""Endings of files that are compressed already."""

@@ -1,0 +1,263 @@
+"""The artifacts of one run: every decision of the plan is acted on, and says what came of it."""
+
+import contextlib
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, wait
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from archiver.domain.links import is_expiring
+from archiver.errors import (
+    ArtifactError,
+    ArtifactGone,
+    ArtifactUnwanted,
+    DownloadFailed,
+    Interrupted,
+    LinkExpired,
+)
+from archiver.fetch.http.api import Tally
+from archiver.fetch.http.downloads import Downloader
+from archiver.fetch.http.resume import Checkpoints, Progress
+from archiver.fetch.http.retry import Patience
+from archiver.fetch.limits import Deferred, Lane, Lanes, VeryLarge
+from archiver.fetch.plan import Decision, Fetch, Keep, Record, renumbered
+from archiver.fetch.revision import EARLIER_COPY, Arrival, Entered, Settlement, entry_for
+from archiver.model.artifact import ArtifactSource, ArtifactState
+from archiver.model.ids import RunId
+from archiver.store.staging import StagedFile
+from archiver.store.storage import LocalStorage
+from archiver.workflows.links import FreshLinks
+
+_MARGIN = timedelta(seconds=60)
+"""A link that ends sooner than this is renewed before it is used."""
+_RENEWALS = 2
+_AT_ONCE = 256
+
+
+class ArtifactFetcher:
+    """Downloads artifacts into files set aside in ``storage``, for one session.
+
+    ``lanes`` limit the downloads of all runs; ``executor`` has threads that help a run with many.
+    ``mask`` takes out of what storage says what the user wants kept nowhere.
+    """
+
+    def __init__(
+        self,
+        downloader: Downloader,
+        storage: LocalStorage,
+        session: str,
+        executor: Executor,
+        lanes: Lanes,
+        now: Callable[[], datetime],
+        mask: Callable[[str], str] = str,
+    ) -> None:
+        self._mask = mask
+        self._downloader = downloader
+        self._storage = storage
+        self._session = session
+        self._executor = executor
+        self._lanes = lanes
+        self._now = now
+
+    def act(
+        self, run_id: RunId, decisions: Sequence[Decision], tally: Tally, links: FreshLinks
+    ) -> list[Settlement[StagedFile]]:
+        """What became of each artifact, in order. The files are the caller's to publish or discard.
+
+        ``links`` renews those that have ended. Errors of an artifact are part of its settlement.
+        Raises what stops the batch.
+        """
+        settled: list[Settlement[StagedFile]] = []
+        try:
+            # A few at a time: a run may have very many, and each under way takes memory.
+            for first in range(0, len(decisions), _AT_ONCE):
+                some = decisions[first : first + _AT_ONCE]
+                settled += self._act_on(run_id, some, tally, links)
+        except BaseException:
+            discard(settled)
+            raise
+        return settled
+
+    def _act_on(
+        self, run_id: RunId, decisions: Sequence[Decision], tally: Tally, links: FreshLinks
+    ) -> list[Settlement[StagedFile]]:
+        settled: dict[int, Settlement[StagedFile]] = {}
+        to_fetch: deque[tuple[int, Fetch]] = deque()
+        for index, decision in enumerate(decisions):
+            match decision:
+                case Keep(entry):
+                    settled[index] = Entered(entry)
+                case Record(source, state, reason):
+                    entry = entry_for(source, state, self._session, reason=reason)
+                    settled[index] = Entered(entry)
+                case Fetch():
+                    to_fetch.append((index, decision))
+
+        def work() -> None:
+            while to_fetch:
+                try:
+                    index, fetch = to_fetch.popleft()
+                except IndexError:  # others were faster
+                    return
+                settled[index] = self._fetch(run_id, fetch, tally, links)
+
+        with self._lanes.for_a_run() as places:
+            # The run's own thread works too.
+            count = min(len(to_fetch), places) - 1
+            helping = [self._executor.submit(work) for _ in range(count)]
+            try:
+                work()
+                for other in helping:
+                    if not other.cancel():
+                        other.result()
+            except BaseException:
+                to_fetch.clear()
+                wait(other for other in helping if not other.cancel())
+                discard(settled.values())
+                raise
+        return [settled[index] for index in range(len(decisions))]
+
+    def _fetch(
+        self, run_id: RunId, fetch: Fetch, tally: Tally, links: FreshLinks
+    ) -> Settlement[StagedFile]:
+        """Fetch one artifact, in its turn."""
+        lane = self._lanes.lane()
+        try:
+            with self._lanes.place, contextlib.suppress(Deferred):
+                return self._fetch_now(run_id, fetch, tally, links, lane)
+            lane.wait()
+            with self._lanes.place:
+                return self._fetch_now(run_id, fetch, tally, links, lane)
+        finally:
+            lane.close()
+
+    def _fetch_now(
+        self, run_id: RunId, fetch: Fetch, tally: Tally, links: FreshLinks, lane: Lane
+    ) -> Settlement[StagedFile]:
+        source = fetch.source
+        name = f"{run_id}-{source.kind}-{source.ordinal}"
+        checkpoints = Checkpoints(
+            self._storage, name, source.address, lambda said: self._mask(said) == said
+        )
+        file, progress = checkpoints.begin()
+        progress.admit = lane.admit
+        try:
+            download = _Download(self._downloader, links, self._now, file, progress, tally.patience)
+            settlement = self._settle(fetch, download)
+            if isinstance(settlement, Arrival):
+                file.finish()
+                return settlement
+        except ArtifactError as error:
+            settlement = self._without_bytes(fetch, error, progress)
+            if isinstance(error, DownloadFailed) and checkpoints.save(file, progress.whole):
+                file.leave()
+                return settlement
+        except (Interrupted, Deferred, VeryLarge):
+            if checkpoints.save(file, progress.whole):
+                file.leave()
+            else:
+                file.discard()
+            raise
+        except BaseException:
+            file.discard()
+            raise
+        finally:
+            again = max(0, progress.attempts - 1)
+            tally.add(requests=progress.attempts, retries=again, received=progress.received)
+        file.discard()
+        return settlement
+
+    def _settle(self, fetch: Fetch, download: "_Download") -> Settlement[StagedFile]:
+        """Download, and once more from scratch where the digest is not the one expected."""
+        source, expected = fetch.source, fetch.source.expected_sha256
+        file, progress = download.file, download.progress
+        download.run(source, decode=expected is None)
+        if expected is not None and file.sha256 != expected:
+            progress.start_over(file)
+            download.run(source, decode=True)
+            if file.sha256 != expected:
+                return Entered(
+                    entry_for(
+                        source,
+                        ArtifactState.MISMATCH,
+                        self._session,
+                        size=file.size,
+                        sha256=file.sha256,
+                        media_type=file.media_type.name,
+                        served_type=self._served_type(progress),
+                        attempts=progress.attempts,
+                        fetched_at=self._now(),
+                        reason="the bytes do not have the SHA-256 that the API gave",
+                    )
+                )
+        if fetch.fallback is not None and fetch.fallback.sha256 == file.sha256:
+            return Entered(renumbered(fetch.fallback, source))
+        return Arrival(source, file, progress.attempts, self._served_type(progress), self._now())
+
+    def _without_bytes(
+        self, fetch: Fetch, error: ArtifactError, progress: Progress
+    ) -> Settlement[StagedFile]:
+        match error:
+            case ArtifactGone():
+                state = ArtifactState.GONE
+            case ArtifactUnwanted():
+                state = ArtifactState.EXCLUDED
+            case _:
+                state = ArtifactState.FAILED
+        reason = self._mask(str(error))
+        if fetch.fallback is not None and state is ArtifactState.EXCLUDED:
+            return Entered(renumbered(fetch.fallback, fetch.source, reason=reason))
+        if fetch.fallback is not None and state is ArtifactState.GONE:
+            return Entered(renumbered(fetch.fallback, fetch.source, reason=EARLIER_COPY))
+        if fetch.fallback is not None and state is ArtifactState.FAILED:
+            return Entered(renumbered(fetch.fallback, fetch.source), failure=reason)
+        return Entered(
+            entry_for(
+                fetch.source,
+                state,
+                self._session,
+                served_type=self._served_type(progress),
+                attempts=progress.attempts,
+                fetched_at=self._now(),
+                reason=reason,
+            )
+        )
+
+    def _served_type(self, progress: Progress) -> str | None:
+        return None if progress.served_type is None else self._mask(progress.served_type)
+
+
+def discard(settlements: Iterable[Settlement[StagedFile]]) -> None:
+    """Remove the files of settlements that will not be committed."""
+    for settlement in settlements:
+        if isinstance(settlement, Arrival):
+            settlement.file.discard()
+
+
+@dataclass(slots=True)
+class _Download:
+    """One artifact on its way to disk, with a fresh link where the old one has ended."""
+
+    downloader: Downloader
+    links: FreshLinks
+    now: Callable[[], datetime]
+    file: StagedFile
+    progress: Progress
+    patience: Patience
+
+    def run(self, source: ArtifactSource, *, decode: bool) -> None:
+        """Raises ArtifactError, or what stops the batch."""
+        if source.url is not None and is_expiring(source.url, self.now(), _MARGIN):
+            source = self.links.renewed(source)
+        for left in reversed(range(_RENEWALS + 1)):
+            try:
+                self.downloader.download(
+                    source, self.file, self.progress, self.patience, decode=decode
+                )
+            except LinkExpired as error:
+                if not left:
+                    raise DownloadFailed(f"{error.message}, and fresh ones too") from None
+                source = self.links.renewed(source)
+            else:
+                break

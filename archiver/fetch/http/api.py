@@ -1,0 +1,236 @@
+"""Skyvern's API: ``GET /v1/runs/{run_id}`` with the header ``x-api-key``."""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock, Semaphore
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+import httpx
+
+from archiver.adapters.encodings import ACCEPTED, decoded, is_encoded
+from archiver.adapters.throttle import Throttle
+from archiver.domain.digest import Sha256
+from archiver.errors import (
+    AnswerInvalid,
+    ApiUnavailable,
+    KeyRefused,
+    RunError,
+    RunNotFound,
+    UsageError,
+)
+from archiver.fetch.http.client import Fault, HttpClient, retry_after, translated
+from archiver.fetch.http.retry import Patience, RetryPolicy
+from archiver.model.ids import RunId
+from archiver.model.urls import MASK, mask_text, without_query
+
+_DETAIL_BYTES = 2_000
+_LARGE = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAnswer:
+    """The body of a run's answer, its digest as received, and when it came (UTC)."""
+
+    body: bytearray
+    sha256: Sha256
+    at: datetime
+
+
+class Tally:
+    """What a run costs, as it happens: it is there whatever the end. Several threads add to it."""
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.retries = 0
+        self.bytes = 0
+        self.http_status: int | None = None
+        self.patience = Patience()
+        self._lock = Lock()
+
+    def add(self, *, requests: int = 0, retries: int = 0, received: int = 0) -> None:
+        """Count requests, those that were repetitions, and artifact bytes received."""
+        with self._lock:
+            self.requests += requests
+            self.retries += retries
+            self.bytes += received
+
+
+class RunsApi:
+    """Asks the API for runs, as fast as ``throttle`` lets it. Safe to use from several threads.
+
+    ``base_url`` is the API's address without ``/v1``; the key is sent nowhere else. ``mask`` takes
+    out of a server's words what the user wants kept nowhere.
+    """
+
+    def __init__(
+        self,
+        client: HttpClient,
+        base_url: str,
+        key: str,
+        retry: RetryPolicy,
+        now: Callable[[], datetime],
+        max_document_size: int,
+        throttle: Throttle,
+        mask: Callable[[str], str] = str,
+    ) -> None:
+        self._client = client
+        self._mask = mask
+        self._base_url = checked_base_url(base_url)
+        self._key = checked_key(key)
+        self._headers = client.headers(
+            {"x-api-key": self._key, "Accept": "application/json", "Accept-Encoding": ACCEPTED}
+        )
+        self._retry = retry
+        self._now = now
+        self._max_document_size = max_document_size
+        self._throttle = throttle
+        self._large = Semaphore(2)
+        """Few large answers are received at once: each is held in memory as a whole."""
+
+    @property
+    def base_url(self) -> str:
+        return self._base_url
+
+    def get_run(self, run_id: RunId, tally: Tally, *, once: bool = False) -> ApiAnswer:
+        """The API's answer for a run. ``once`` makes no second attempt.
+
+        Raises RunNotFound (404), KeyRefused (401, 403), ApiUnavailable (no answer, 429, 5xx, after
+        the retries) and AnswerInvalid (any other status, a redirect, a document too large).
+        """
+        if once:
+            return self._ask(run_id, tally)
+        return self._retry.call(
+            lambda: self._ask(run_id, tally), tally.patience, lambda: tally.add(retries=1)
+        )
+
+    def _ask(self, run_id: RunId, tally: Tally) -> ApiAnswer:
+        def fail(fault: Fault) -> NoReturn:
+            what = self._clean(fault.what)
+            if fault.garbled:
+                raise AnswerInvalid(f"the API's answer for {run_id} cannot be read: {what}")
+            raise ApiUnavailable(
+                f"the API did not answer for {run_id}: {what}",
+                retry=fault.may_pass,
+                at_once=fault.at_once,
+            )
+
+        url = f"{self._base_url}/v1/runs/{run_id}"
+        passed_at = self._throttle.wait()
+        tally.add(requests=1)
+        with translated(fail), contextlib.closing(self._client.get(url, self._headers)) as response:
+            tally.http_status = response.status_code
+            at = self._now()
+            if response.status_code == 429:
+                pause = retry_after(response, self._now) or 0.0
+                self._throttle.slow_down(passed_at, min(pause, self._retry.longest_wait))
+            else:
+                self._throttle.speed_up()
+            if response.status_code != 200:
+                raise self._refusal(run_id, response)
+            self._check_size(run_id, int(response.headers.get("Content-Length", "0")))
+            digest = hashlib.sha256()
+            body = bytearray()
+            with contextlib.ExitStack() as stack:
+                is_large = False
+                for piece in _pieces(response):
+                    digest.update(piece)
+                    body += piece
+                    self._check_size(run_id, len(body))
+                    if len(body) > _LARGE and not is_large:
+                        is_large = True
+                        stack.enter_context(self._large)
+            if not _is_framed(response) and not body.rstrip().endswith(b"}"):
+                fail(Fault("it ended too early", may_pass=True))
+        return ApiAnswer(body, Sha256(digest.hexdigest()), at)
+
+    def _check_size(self, run_id: RunId, size: int) -> None:
+        if size > self._max_document_size:
+            raise AnswerInvalid(
+                f"the API's answer for {run_id} is larger than --max-document-size "
+                f"({self._max_document_size} bytes)"
+            )
+
+    def _refusal(self, run_id: RunId, response: httpx.Response) -> Exception:
+        status = response.status_code
+        if response.is_redirect:
+            target = self._clean(without_query(response.headers.get("Location", "")))
+            return AnswerInvalid(
+                f"the API redirects {run_id} to {target}, which is not followed: the key stays "
+                "with the API",
+                hint="Set SKYVERN_BASE_URL to where the API is",
+            )
+        detail = self._detail(response)
+        match status:
+            case 404:
+                return RunNotFound(f"the API does not know {run_id}{detail}")
+            case 401 | 403:
+                return KeyRefused(
+                    f"the API refused the key (HTTP {status}{detail})",
+                    hint="Check SKYVERN_API_KEY and SKYVERN_BASE_URL",
+                )
+            case _ if status >= 500 or status in (408, 425, 429):
+                return ApiUnavailable(
+                    f"the API answered HTTP {status} for {run_id}{detail}",
+                    retry_after=retry_after(response, self._now),
+                )
+            case _:
+                return RunError(f"the API answered HTTP {status} for {run_id}{detail}")
+
+    def _detail(self, response: httpx.Response) -> str:
+        """The beginning of an error's body: what the server says of it, without secrets."""
+        body = b""
+        for piece in _pieces(response):
+            body += piece
+            if len(body) >= _DETAIL_BYTES:
+                break
+        text = " ".join(body.decode(errors="replace").split())
+        if not text or text.startswith("<"):
+            return ""
+        return f": {self._clean(text)[:200]}"
+
+    def _clean(self, text: str) -> str:
+        """What a server said, without the key that it may have echoed, without signatures, and
+        without what is to be kept nowhere."""
+        return self._mask(mask_text(text.replace(self._key, MASK)))
+
+
+def _pieces(response: httpx.Response) -> Iterator[bytes]:
+    """The body's bytes as they come, decoded where that was asked for."""
+    encoding = response.headers.get("Content-Encoding", "")
+    return decoded(response.iter_raw()) if is_encoded(encoding) else response.iter_raw()
+
+
+def _is_framed(response: httpx.Response) -> bool:
+    """Whether it shows when the body was cut off."""
+    return "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
+
+
+def checked_base_url(text: str) -> str:
+    """The API's address, without a trailing slash. Raises UsageError when it is none."""
+    try:
+        parts = urlsplit(text.strip())
+        port_is_fine = parts.port is None or parts.port > 0
+    except ValueError:
+        parts, port_is_fine = urlsplit(""), False
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_fine:
+        raise UsageError(
+            f"the base URL {mask_text(text)!r} is no http or https address",
+            hint="Set SKYVERN_BASE_URL, for example to https://api.skyvern.com",
+        )
+    if parts.username or parts.query or parts.fragment:
+        raise UsageError("the base URL must have no credentials, query or fragment")
+    return text.strip().rstrip("/").removesuffix("/v1")
+
+
+def checked_key(text: str) -> str:
+    """The API key, fit for a header. Raises UsageError when it is not."""
+    key = text.strip()
+    if not key or not key.isascii() or not key.isprintable():
+        raise UsageError(
+            "SKYVERN_API_KEY is not set, or is no API key", hint="Set it in the environment"
+        )
+    return key

@@ -1,0 +1,307 @@
+"""Downloads: bytes from storage to disk, hashed on the way.
+
+The client carries no key. Redirects are followed here, five at most and never from https to http.
+What was cut off goes on where it stopped, if the server's length and validator still agree. A URL
+is never part of a message: its query is a credential.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+
+from archiver.adapters.encodings import decoded, is_encoded
+from archiver.adapters.local_files import LocalArtifacts
+from archiver.adapters.throttle import Throttle
+from archiver.domain.media_type import HEAD_SIZE
+from archiver.errors import (
+    ArtifactGone,
+    ArtifactTooLarge,
+    ArtifactUnwanted,
+    DownloadFailed,
+    LinkExpired,
+)
+from archiver.fetch.http.client import (
+    Fault,
+    HttpClient,
+    header_fields,
+    retry_after,
+    translated,
+    views,
+)
+from archiver.fetch.http.resume import Progress, agree, range_headers
+from archiver.fetch.http.retry import Patience, RetryPolicy
+from archiver.fetch.plan import Selection
+from archiver.model.artifact import ArtifactSource
+from archiver.store.staging import StagedFile
+
+MAX_REDIRECTS = 5
+_PIECE = 1 << 18
+_ERROR_BYTES = 4_096
+_SLACK = 1 << 20
+_HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}
+_MEDIA_TYPE = re.compile(r"[a-z0-9][\w.+-]{0,60}/[a-z0-9][\w.+-]{0,100}", re.ASCII)
+_EXPIRY = re.compile(rb"expired|invalid or expired|ExpiredToken|signature", re.IGNORECASE)
+
+
+class Downloader:
+    """Fetches the bytes of artifacts. Safe to use from several threads.
+
+    ``base_url`` is what relative URLs are relative to. ``check_stop`` is called between pieces and
+    may raise Interrupted; ``on_bytes`` is told of every piece that arrived; ``throttle`` limits the
+    bytes.
+    """
+
+    def __init__(
+        self,
+        client: HttpClient,
+        base_url: str,
+        retry: RetryPolicy,
+        now: Callable[[], datetime],
+        *,
+        local_artifacts: Path | None,
+        selection: Selection,
+        check_stop: Callable[[], None],
+        on_bytes: Callable[[int], None],
+        throttle: Throttle,
+    ) -> None:
+        self._client = client
+        self._headers = client.headers(_HEADERS)
+        self._base_url = base_url
+        self._retry = retry
+        self._now = now
+        self._local = LocalArtifacts(local_artifacts)
+        self._selection = selection
+        self._check_stop = check_stop
+        self._on_bytes = on_bytes
+        self._throttle = throttle
+
+    def download(
+        self,
+        source: ArtifactSource,
+        into: StagedFile,
+        progress: Progress,
+        patience: Patience,
+        *,
+        decode: bool = False,
+    ) -> None:
+        """Write the bytes of ``source`` into ``into``; what an earlier try left there is continued.
+
+        ``decode`` undoes a Content-Encoding that storage applied although none was asked for;
+        otherwise the bytes are written as they come.
+
+        Raises ArtifactGone (404, 410), LinkExpired, ArtifactUnwanted, and DownloadFailed for
+        whatever else keeps the bytes away, after the retries.
+        """
+        url = self._absolute(source.url or "")
+
+        def attempt() -> None:
+            progress.attempts += 1
+            if url[:5].lower() == "file:":
+                self._copy(url, source, into, progress)
+            else:
+                self._receive(url, source, into, progress, decode)
+
+        self._retry.call(attempt, patience)
+
+    def _absolute(self, url: str) -> str:
+        if url.startswith(("https://", "http://")):
+            return url
+        try:
+            return urljoin(self._base_url + "/", url)
+        except ValueError:
+            raise DownloadFailed("its URL cannot be understood") from None
+
+    def _receive(
+        self, url: str, source: ArtifactSource, into: StagedFile, progress: Progress, decode: bool
+    ) -> None:
+        with translated(_fail):
+            for _ in range(MAX_REDIRECTS + 1):
+                rest = range_headers(into, progress)
+                response = self._get(url, rest)
+                try:
+                    if response.has_redirect_location:
+                        url = _redirected(url, response.headers["Location"])
+                        continue
+                    self._check_status(response)
+                    fields = header_fields(response)
+                    agree(response.status_code, fields, bool(rest), into, progress)
+                    self._take(response, fields, source, into, progress, decode)
+                finally:
+                    response.close()
+                return
+        raise DownloadFailed(f"more than {MAX_REDIRECTS} redirects")
+
+    def _get(self, url: str, more: dict[str, str]) -> httpx.Response:
+        headers = self._client.headers({**_HEADERS, **more}) if more else self._headers
+        try:
+            return self._client.get(url, headers)
+        except (UnicodeError, ValueError):  # names and characters that no URL has
+            raise DownloadFailed("its URL cannot be understood") from None
+
+    def _take(
+        self,
+        response: httpx.Response,
+        fields: Mapping[str, str],
+        source: ArtifactSource,
+        into: StagedFile,
+        progress: Progress,
+        decode: bool,
+    ) -> None:
+        content_type = fields.get("content-type", "").partition(";")[0].strip().lower()
+        progress.served_type = content_type if _MEDIA_TYPE.fullmatch(content_type) else None
+        self._check_type(progress.served_type)
+        encoded = is_encoded(fields.get("content-encoding", ""))
+        if encoded and decode:
+            # What is decoded has no length, and cannot be continued in the middle.
+            progress.whole = None
+            self._write(decoded(response.iter_raw()), source, None, into, progress)
+        else:
+            length = progress.whole.length if progress.whole else None
+            self._write(views(response), source, length, into, progress)
+        if decode or not encoded:
+            framed = encoded or "chunked" in fields.get("transfer-encoding", "")
+            may_be_cut = progress.whole is None and not framed
+            self._compare(source, into, progress, may_be_cut=may_be_cut)
+
+    def _check_status(self, response: httpx.Response) -> None:
+        status = response.status_code
+        if status in (400, 401, 403, 410) and (status == 403 or _says_expired(response)):
+            raise LinkExpired(f"storage refused the link (HTTP {status})")
+        if status in (404, 410):
+            raise ArtifactGone(f"storage does not have it any more (HTTP {status})")
+        if status in (408, 425, 429) or status >= 500:
+            wait = retry_after(response, self._now)
+            raise DownloadFailed(f"storage answered HTTP {status}", retry=True, retry_after=wait)
+        if status not in (200, 206, 416):
+            raise DownloadFailed(f"storage answered HTTP {status}")
+
+    def _copy(self, url: str, source: ArtifactSource, into: StagedFile, progress: Progress) -> None:
+        path = self._local.find(url)
+        progress.start_over(into)
+        try:
+            with path.open("rb") as file:
+                pieces = iter(lambda: file.read(_PIECE), b"")
+                length = os.fstat(file.fileno()).st_size
+                self._write(pieces, source, length, into, progress)
+            self._compare(source, into, progress, may_be_cut=False)
+        except OSError as error:
+            raise DownloadFailed(f"the local file cannot be read: {error.strerror}") from None
+
+    def _write(
+        self,
+        pieces: Iterable[bytes | memoryview],
+        source: ArtifactSource,
+        length: int | None,
+        into: StagedFile,
+        progress: Progress,
+    ) -> None:
+        """Write all pieces. Stops a body that is longer than anybody said, or not wanted.
+
+        ``length`` is what storage announces, None where it does not."""
+        most = _most(source)
+        if length is not None:
+            self._check_size(length)
+            if most is not None and length > most:
+                raise DownloadFailed(
+                    f"storage announces {length} bytes, the API says {source.expected_size}"
+                )
+            if not into.could_hold(length):
+                raise DownloadFailed(f"its {length} bytes are more than the whole disk has")
+            progress.admit(length - into.size)
+            into.check_space(length - into.size)
+            most = length
+        is_known = False  # what they are
+        try:
+            for piece in pieces:
+                self._check_stop()
+                progress.expect(piece, into)
+                into.write(piece)
+                progress.received += len(piece)
+                self._on_bytes(len(piece))
+                self._throttle.wait(len(piece))
+                self._check_size(into.size)
+                if not is_known:
+                    self._check_head(into, is_all=False)
+                    is_known = into.size >= HEAD_SIZE
+                if progress.checkpoints is not None:
+                    progress.checkpoints.pass_by(into, progress.whole)
+                if most is not None and into.size > most:
+                    progress.start_over(into)
+                    raise DownloadFailed(f"more than the {most} bytes that were announced came")
+            self._check_head(into, is_all=length in (None, into.size))
+        finally:
+            into.settle()  # what comes in next may come into the same buffer
+        if length is not None and into.size != length:
+            raise DownloadFailed(f"{into.size} of {length} bytes came", retry=True)
+
+    def _compare(
+        self, source: ArtifactSource, into: StagedFile, progress: Progress, *, may_be_cut: bool
+    ) -> None:
+        """Compare with the size that the API gave; where there is a digest, that decides.
+
+        A body that only the connection's end ended may have been cut: it is worth another try.
+        """
+        came, expected = into.size, source.expected_sha256
+        if source.expected_size in (None, came):
+            return
+        if expected is None or (may_be_cut and expected != into.sha256):
+            progress.start_over(into)
+            raise DownloadFailed(
+                f"{came} bytes came, the API says {source.expected_size}", retry=may_be_cut
+            )
+
+    def _check_size(self, size: int) -> None:
+        limit = self._selection.max_file_size
+        if limit is not None and size > limit:
+            raise ArtifactTooLarge(f"larger than --max-file-size: {limit} bytes")
+
+    def _check_type(self, media_type: str | None) -> None:
+        if (reason := self._selection.unwanted_type(media_type)) is not None:
+            raise ArtifactUnwanted(reason)
+
+    def _check_head(self, into: StagedFile, *, is_all: bool) -> None:
+        """By what the bytes are, as soon as enough of them are there to tell."""
+        if self._selection.without_types and (is_all or into.size >= HEAD_SIZE):
+            self._check_type(into.media_type.name)
+
+
+def _most(source: ArtifactSource) -> int | None:
+    """How many bytes are taken where the API gave a size, None if any number.
+
+    Where there is a digest, a size that is a little off is not what decides.
+    """
+    if source.expected_size is None:
+        return None
+    return source.expected_size + (_SLACK if source.expected_sha256 is not None else 0)
+
+
+def _says_expired(response: httpx.Response) -> bool:
+    body = b""
+    for piece in response.iter_raw():
+        body += piece
+        if len(body) >= _ERROR_BYTES:
+            break
+    return _EXPIRY.search(body[:_ERROR_BYTES]) is not None
+
+
+def _redirected(url: str, location: str) -> str:
+    try:
+        target = urljoin(url, location)
+        scheme = urlsplit(target).scheme
+    except ValueError:
+        raise DownloadFailed("storage redirects to what is no URL") from None
+    if scheme not in ("http", "https"):
+        raise DownloadFailed("storage redirects to something other than http or https")
+    if urlsplit(url).scheme == "https" and scheme == "http":
+        raise DownloadFailed("storage redirects from https to http, which is not followed")
+    return target
+
+
+def _fail(fault: Fault) -> NoReturn:
+    raise DownloadFailed(fault.what, retry=fault.may_pass, at_once=fault.at_once)

@@ -1,0 +1,160 @@
+"""From run ids to committed revisions, in this process: many at once, each all the way."""
+
+import contextlib
+import itertools
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+from archiver.errors import Interrupted
+from archiver.fetch.artifacts import ArtifactFetcher
+from archiver.fetch.limits import VERY_LARGE, Lanes
+from archiver.fetch.options import (
+    FetchOptions,
+    StopSwitch,
+    Surroundings,
+    artifact_downloader,
+    run_asker,
+    worker_threads,
+)
+from archiver.fetch.run import Archived, HandedBack, RunArchiver, RunResult
+from archiver.model.ids import RunId
+from archiver.store.lock import Writer
+from archiver.store.revisions import commit_revisions
+
+COMMITTED_AT_ONCE = 64
+"""Runs that may wait for their commit, besides those that threads are at."""
+GRACE_SECONDS = 4.0
+"""How long what is under way may take to come to an end when the session is interrupted."""
+POLL_SECONDS = 0.2
+GATHER_SECONDS = 0.01
+"""How long a run that is ready waits for others, to be committed with them."""
+
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(slots=True)
+class Part:
+    """A part of a session. ``is_over``: no run is begun any more.
+
+    ``handed_back`` are the runs that were not begun, or are better archived where the whole session
+    is seen; nothing else comes of those.
+    """
+
+    is_over: Callable[[], bool]
+    handed_back: list[HandedBack] = field(default_factory=list)
+
+
+def archive_runs(
+    ids: Iterable[RunId],
+    folders: Mapping[str, str],
+    options: FetchOptions,
+    world: Surroundings,
+    writer: Writer,
+    part: Part | None = None,
+) -> Generator[Archived]:
+    """What came of each id, as soon as what is new of it is committed.
+
+    ``folders`` are those of the runs that the archive holds already, by run id. ``part``: there is
+    more of the session than these ids. Raises what stops the batch, or Interrupted, when all that
+    there is was given.
+    """
+    with contextlib.ExitStack() as stack:
+        threads = options.api_concurrency + options.download_concurrency
+        runs = stack.enter_context(worker_threads(threads, world.stop))
+        downloads = stack.enter_context(worker_threads(options.download_concurrency, world.stop))
+        asker = stack.enter_context(run_asker(options, world))
+        downloader = stack.enter_context(artifact_downloader(options, world))
+        lanes = Lanes(options.download_concurrency, VERY_LARGE if part else None)
+        fetcher = ArtifactFetcher(
+            downloader, writer.storage, writer.session, downloads, lanes, world.now, asker.redacted
+        )
+        archiver = RunArchiver(asker, fetcher, writer, folders, own_ids_only=part is not None)
+
+        def archive(run_id: RunId) -> RunResult | HandedBack:
+            if part is not None and part.is_over():
+                return HandedBack(run_id, is_begun=False)
+            return archiver.archive(run_id)
+
+        under_way = threads + COMMITTED_AT_ONCE
+        for results in in_flight(runs, archive, ids, under_way, world.stop):
+            with contextlib.ExitStack() as rooms:
+                done = [result for result in results if isinstance(result, RunResult)]
+                for result in done:
+                    rooms.enter_context(result.room)
+                try:
+                    commit_revisions(writer, [r.revision for r in done if r.revision is not None])
+                except BaseException:
+                    world.stop.abort()
+                    raise
+            yield from (result.archived for result in done)
+            if part is not None:
+                part.handed_back += (back for back in results if isinstance(back, HandedBack))
+
+
+def in_flight(
+    executor: Executor,
+    work: Callable[[RunId], ResultT],
+    ids: Iterable[RunId],
+    limit: int,
+    stop: StopSwitch,
+) -> Iterator[list[ResultT]]:
+    """Results of ``work`` for every id, as many at once as there are, ``limit`` under way.
+
+    Takes no new ids once ``stop`` is set, and waits a little for those under way. Raises the error
+    that stopped the batch, or Interrupted, when all results that there are were given.
+    """
+
+    def watched(run_id: RunId) -> ResultT:
+        try:
+            return work(run_id)
+        except BaseException:
+            stop.abort()  # at once: nobody else may begin
+            raise
+
+    ended: SimpleQueue[Future[ResultT]] = SimpleQueue()
+    pending: set[Future[ResultT]] = set()
+    failures: list[BaseException] = []
+
+    def results(seconds: float) -> list[ResultT]:
+        found = []
+        with contextlib.suppress(Empty):
+            future = ended.get(timeout=seconds)
+            if len(pending) > 1:
+                # Few commits of many runs cost less than many of one.
+                stop.wait(GATHER_SECONDS)
+            while True:
+                pending.discard(future)
+                # An error that stops the batch must not hide what others came to.
+                if future.cancelled():
+                    pass
+                elif (error := future.exception()) is None:
+                    found.append(future.result())
+                else:
+                    failures.append(error)
+                future = ended.get_nowait()
+        return found
+
+    left = iter(ids)
+    more = True
+    while (more or pending) and not stop.is_set:
+        for run_id in itertools.islice(left, limit - len(pending)):
+            future = executor.submit(watched, run_id)
+            pending.add(future)
+            future.add_done_callback(ended.put)
+        more = len(pending) == limit
+        if pending and (found := results(POLL_SECONDS)):
+            yield found
+    for future in tuple(pending):
+        future.cancel()
+    until = time.monotonic() + GRACE_SECONDS
+    while pending and (seconds := until - time.monotonic()) > 0:
+        if found := results(seconds):
+            yield found
+    if failures:
+        # Those that were interrupted by a failure are not what failed.
+        raise min(failures, key=lambda error: isinstance(error, Interrupted))
+    stop.check()

@@ -1,0 +1,169 @@
+"""A session of fetch: run ids in, outcomes out."""
+
+import contextlib
+import time
+from collections.abc import Sequence
+
+from archiver.domain.digest import digest_of_lines
+from archiver.domain.summary import Summary
+from archiver.errors import ArchiveDamaged, ArchiverError, ArchiveUnwritable, Interrupted
+from archiver.fetch.events import RunFinished, SessionStarted, TablesWritten
+from archiver.fetch.options import FetchOptions, Surroundings
+from archiver.fetch.pipeline import archive_runs
+from archiver.fetch.run import Archived
+from archiver.ledger.decisions import accepted_runs
+from archiver.model.ids import RunId
+from archiver.model.ledger import FETCH, LedgerRecord, ManifestList
+from archiver.model.rows import fetch_row
+from archiver.model.schema import FETCHES
+from archiver.session import close_session
+from archiver.store.lock import TOOL, Writer, hold_archive
+from archiver.tables.fetch_log import FetchDigest
+from archiver.tables.lookup import wanted_runs
+from archiver.tables.rebuild import FLUSH_BYTES, add_rows, recover
+from archiver.tables.rewrite import compact_if_many
+from archiver.tables.write import RowBuffer, flush_name
+
+FLUSH_SECONDS = 300.0
+MANY = 500
+"""Ids from which they are shared out to several processes."""
+
+
+def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> Summary:
+    """Archive the runs with these ids (each once) and return what came of it.
+
+    What stops the batch on the way (KeyRefused, ApiDown, ArchiveUnwritable) stands in the summary;
+    what was committed before stays committed, and is in the tables. Raises NotAnArchive,
+    ArchiveLocked and ArchiveUnwritable where the session cannot even begin.
+    """
+    started_at, started = world.now(), time.monotonic()
+    with contextlib.ExitStack() as stack:
+        writer = stack.enter_context(
+            hold_archive(options.archive, started_at, world.random.randbytes(4), options.durability)
+        )
+        recovered = recover(writer)
+        accepted = {} if options.refresh else accepted_runs(writer.storage)
+        wanted = wanted_runs(writer.storage, ids, refresh=options.refresh, accepted=accepted)
+        summary = Summary(writer.session, asked=len(ids), held=len(ids) - len(wanted.ids))
+        summary.accepted = wanted.accepted
+        summary.redacted = 0 if options.run.redact else None
+        world.report(SessionStarted(writer.session, len(ids), summary.held, recovered.sessions))
+        collector = _Collector(writer, summary, world)
+        collector.manifests.extend(recovered.unlisted)
+
+        def close() -> None:
+            collector.flush()
+            summary.interrupted = world.stop.interrupted
+            summary.seconds = time.monotonic() - started
+            record = LedgerRecord(
+                kind=FETCH,
+                session=writer.session,
+                tool=TOOL,
+                by=options.sign_off.by,
+                started_at=started_at,
+                finished_at=world.now(),
+                interrupted=summary.interrupted,
+                ids_asked=summary.asked,
+                ids_sha256=digest_of_lines(sorted(ids)),
+                runs=summary.run_counts(),
+                artifacts={state.value: n for state, n in sorted(summary.artifacts.items())},
+                bytes_downloaded=summary.bytes_downloaded,
+                fetches=collector.fetches.count,
+                fetches_sha256=collector.fetches.sha256,
+                recovered=recovered.sessions,
+                details={} if summary.redacted is None else {"redacted": summary.redacted},
+            )
+            closed = close_session(writer, options.sign_off, record, collector.manifests)
+            summary.head, summary.unstamped = closed.head, closed.unstamped
+
+        try:
+            archiving = (wanted.ids, wanted.folders, options, world, writer)
+            if options.processes == 1 or len(wanted.ids) < MANY:
+                each = archive_runs(*archiving)
+            else:
+                from archiver.fetch.workers import archive_in_shares
+                from archiver.system.processes import worker_processes
+
+                executor = stack.enter_context(worker_processes(options.processes, world.stop))
+                each = archive_in_shares(*archiving, executor)
+            with contextlib.closing(each):
+                for archived in each:
+                    collector.take(archived)
+        except Interrupted:
+            close()
+        except ArchiverError as error:
+            # The batch ends here, but what it committed is to be found.
+            summary.stopped_by = error
+            with contextlib.suppress(ArchiveUnwritable, ArchiveDamaged):
+                close()
+        except BaseException:
+            with contextlib.suppress(ArchiverError):
+                close()
+            raise
+        else:
+            close()
+            # Only now: while the journal stands, the next writer looks for what the tables lack.
+            writer.forget_own()
+            if collector.has_written and not summary.interrupted:
+                compact_if_many(writer, world)
+    return summary
+
+
+class _Collector:
+    """Gathers results: counts, rows on their way into the tables, manifests for the ledger."""
+
+    def __init__(self, writer: Writer, summary: Summary, world: Surroundings) -> None:
+        self._writer = writer
+        self._summary = summary
+        self._world = world
+        self._buffer = RowBuffer()
+        self._flushes = 0
+        self._runs = 0
+        self._flushed_at = time.monotonic()
+        self.manifests = ManifestList()
+        self.fetches = FetchDigest()
+
+    @property
+    def has_written(self) -> bool:
+        """Whether the tables have new files."""
+        return self._flushes > 0
+
+    def take(self, archived: Archived) -> None:
+        fetched, summary = archived.fetched, self._summary
+        summary.outcomes[fetched.outcome] += 1
+        summary.artifacts.update(archived.states)
+        summary.bytes_downloaded += fetched.bytes
+        summary.problems.extend(archived.problems)
+        if summary.redacted is not None:
+            summary.redacted += archived.redacted or 0
+        self._buffer.add(FETCHES, [fetch_row(fetched)], fetched.at)
+        self.fetches.add(fetched)
+        if archived.committed is not None:
+            add_rows(self._buffer, archived.committed.rows, archived.committed.fetched_at)
+            self.manifests.add(archived.committed.manifest)
+            self._runs += 1
+        self._world.report(
+            RunFinished(
+                fetched.asked_id,
+                fetched.run_id,
+                fetched.outcome,
+                len(archived.states),
+                fetched.bytes,
+                fetched.seconds,
+                archived.problems,
+            )
+        )
+        waited = time.monotonic() - self._flushed_at
+        if self._buffer.bytes >= FLUSH_BYTES or waited >= FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write the rows gathered so far."""
+        if self._buffer.bytes:
+            self._flushes += 1
+            self._buffer.write(
+                self._writer.storage, flush_name(self._writer.session, self._flushes)
+            )
+            self._world.report(TablesWritten(self._runs))
+        self._runs = 0
+        self._flushed_at = time.monotonic()

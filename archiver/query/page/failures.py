@@ -1,0 +1,159 @@
+"""Why runs fail: the reasons, with examples; and what ends now well, now badly."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from archiver.adapters.page.tables import Column, Kind, table
+from archiver.query.page import charts, wording
+from archiver.query.page.content import FailedRun, Figure, Picture, Reason, Section
+from archiver.query.page.facts import Example, Facts
+
+_DRAWN = 10
+_LISTED = 100
+_LONGEST_HEADING = 240
+_LONGEST_REASON = 5_000
+_LONGEST_WORD = 60
+NO_REASON = "No reason given"
+
+
+def failures(facts: Facts, pictures: Sequence[Picture]) -> Section:
+    """``pictures`` are those of ``facts.examples``, one for each."""
+    return Section(
+        "failures",
+        "Why runs fail",
+        figures=[_reasons(facts)],
+        reasons=_examples(facts, pictures),
+    )
+
+
+def _reasons(facts: Facts) -> Figure:
+    title = "Most frequent reasons"
+    rows = facts.reasons.slice(0, _LISTED).to_pylist()
+    columns = [
+        Column("reason", "Reason", missing=NO_REASON),
+        Column("failures", "Runs", Kind.COUNT),
+        Column("share_of_failures", "Of all failures", Kind.SHARE),
+        Column("failure_rate", "Of finished runs", Kind.SHARE),
+        Column("first_seen", "First seen", Kind.MOMENT),
+        Column("last_seen", "Last seen", Kind.MOMENT),
+    ]
+    if not rows:
+        return Figure("reasons", title, "Nothing failed.", None)
+    total = facts.total.failures
+    drawn = rows[:_DRAWN]
+    number = facts.reasons.num_rows
+    share = wording.percent(sum(row["failures"] for row in drawn) / total)
+    which = f"the {len(drawn)} most frequent of {number:,} reasons" if number > _DRAWN else "all"
+    message = (
+        f"{wording.counted(total, 'run')} did not complete. Shown are {which}, "
+        f"which stand for {share} of the failures."
+        if number > _DRAWN
+        else f"{wording.counted(total, 'run')} did not complete, "
+        f"for {wording.counted(number, 'reason')}."
+    )
+    values = [
+        {
+            "rank": rank,
+            "label": f"{rank}. {charts.label(row['reason'] or NO_REASON)}",
+            "value": row["failures"],
+            "text": f"{row['failures']:,} ({wording.percent(row['share_of_failures'])})",
+        }
+        for rank, row in enumerate(drawn, 1)
+    ]
+    return Figure(
+        "reasons",
+        title,
+        message,
+        table("reasons", "Reasons of failures", columns, rows, number),
+        charts.ranked(values, "var(--failed)"),
+        f"Bars, the most frequent reason first. {message}",
+        [
+            "URLs, quoted texts, ids, times and numbers in reasons are left out, "
+            "so that equal causes count as one."
+        ],
+    )
+
+
+def _examples(facts: Facts, pictures: Sequence[Picture]) -> list[Reason]:
+    rows = facts.reasons.slice(0, _DRAWN).to_pylist()
+    runs: dict[int, list[FailedRun]] = {}
+    for example, picture in zip(facts.examples, pictures, strict=True):
+        runs.setdefault(example.number, []).append(_failed_run(example, picture))
+    return [
+        Reason(
+            rank,
+            wording.on_one_line(row["reason"] or NO_REASON, _LONGEST_HEADING),
+            _seen(row),
+            runs.get(rank - 1, ()),
+        )
+        for rank, row in enumerate(rows, 1)
+    ]
+
+
+def _seen(row: Mapping[str, Any]) -> str:
+    share = wording.percent(row["share_of_failures"])
+    text = f"{wording.counted(row['failures'], 'run')} ({share} of the failures)"
+    if row["last_seen"] is None:
+        return text
+    first, last = wording.day(row["first_seen"]), wording.day(row["last_seen"])
+    return f"{text}, {f'on {first}' if first == last else f'from {first} to {last}'}"
+
+
+def _failed_run(example: Example, picture: Picture) -> FailedRun:
+    return FailedRun(
+        example.run_id,
+        wording.on_one_line(example.status, _LONGEST_WORD),
+        wording.on_one_line(example.run_type or "", _LONGEST_WORD),
+        wording.moment(example.created_at) if example.created_at else "date unknown",
+        wording.shortened(example.failure_reason or "", _LONGEST_REASON),
+        example.folder,
+        picture,
+    )
+
+
+def flaky(facts: Facts) -> Section:
+    title = "Work that ends now well, now badly"
+    rows = [row | {"work": _work(row)} for row in facts.flaky.slice(0, _LISTED).to_pylist()]
+    columns = [
+        Column("work", "Workflow, or prompt and URL"),
+        Column("runs", "Runs", Kind.COUNT),
+        Column("completed", "Completed", Kind.COUNT),
+        Column("failures", "Not completed", Kind.COUNT),
+        Column("flips", "Changes", Kind.COUNT),
+        Column("flip_rate", "Change rate", Kind.SHARE),
+        Column("last_seen", "Last seen", Kind.MOMENT),
+    ]
+    if not rows:
+        message = "Nothing that ran more than once ended both ways."
+        return Section("flaky", "Flaky work", figures=[Figure("flaky", title, message, None)])
+    number = facts.flaky.num_rows
+    message = (
+        f"{wording.counted(number, 'workflow or task ends', 'workflows or tasks end')} "
+        "well at one time and badly at another. A change is a run that ended otherwise than the "
+        "run before it: much of it means that a new attempt helps, but also that something is "
+        "unreliable."
+    )
+    values = [
+        {
+            "rank": rank,
+            "label": f"{rank}. {charts.label(row['work'])}",
+            "value": row["flips"],
+            "text": f"{row['flips']:,} ({wording.percent(row['flip_rate'])})",
+        }
+        for rank, row in enumerate(rows[:_DRAWN], 1)
+    ]
+    figure = Figure(
+        "flaky",
+        title,
+        message,
+        table("flaky", "The same work with both outcomes", columns, rows, number),
+        charts.ranked(values, "var(--terminated)"),
+        "Bars for the work that changed most often between completing and failing.",
+        is_open=True,
+    )
+    return Section("flaky", "Flaky work", figures=[figure])
+
+
+def _work(row: Mapping[str, Any]) -> str:
+    texts: Iterable[str | None] = (row["workflow"], row["prompt"], row["url"])
+    return " — ".join(text for text in texts if text)

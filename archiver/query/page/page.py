@@ -1,0 +1,106 @@
+"""The page put together from what is known of an archive."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from archiver.adapters.page.held import held
+from archiver.query.page import wording
+from archiver.query.page.content import Page, Picture, Section
+from archiver.query.page.durations import durations
+from archiver.query.page.facts import Facts
+from archiver.query.page.failures import failures, flaky
+from archiver.query.page.outcomes import outcomes
+from archiver.query.page.overview import headlines, lately
+from archiver.query.page.timeline import before, timeline, utc_day
+from archiver.query.reports.options import Filters
+from archiver.store.storage import LocalStorage
+
+
+def build(
+    storage: LocalStorage,
+    facts: Facts,
+    pictures: Sequence[Picture],
+    filters: Filters,
+    now: datetime,
+) -> Page:
+    """The page's content. ``pictures`` are those of ``facts.examples``, one for each."""
+    return Page(
+        title=f"Skyvern runs in “{storage.root.name}”",
+        period=_period(facts),
+        generated=wording.moment(now),
+        generated_exact=now.astimezone(UTC).isoformat(timespec="seconds"),
+        filters=_filters(filters),
+        location=str(storage.root),
+        summary=_summary(facts, filters, now),
+        headlines=headlines(facts),
+        sections=_sections(facts, pictures),
+    )
+
+
+def _sections(facts: Facts, pictures: Sequence[Picture]) -> list[Section]:
+    if not facts.total.runs:
+        return []
+    counts = {
+        row[facts.by.value]: row["runs"]
+        for row in facts.periods.select([facts.by.value, "runs"]).to_pylist()
+        if row[facts.by.value] is not None
+    }
+    drawn = timeline(facts.by, counts)
+    return [
+        lately(facts, utc_day(facts.compared_until - timedelta(microseconds=1))),
+        outcomes(facts, drawn),
+        failures(facts, pictures),
+        durations(facts, drawn),
+        flaky(facts),
+        held(facts),
+    ]
+
+
+def _period(facts: Facts) -> str:
+    first, last = facts.total.first_created_at, facts.total.last_created_at
+    if first is None or last is None:
+        return "No run has a date of creation"
+    begin, end = wording.day(first.astimezone(UTC)), wording.day(last.astimezone(UTC))
+    return f"Runs created on {begin}" if begin == end else f"Runs created from {begin} to {end}"
+
+
+def _filters(filters: Filters) -> list[str]:
+    chosen = []
+    if filters.since:
+        chosen.append(f"created from {wording.moment(filters.since)} on")
+    if filters.until:
+        chosen.append(f"created before {wording.moment(filters.until)}")
+    for name, values in (
+        ("type", filters.run_types),
+        ("status", filters.statuses),
+        ("workflow", filters.workflows),
+    ):
+        if values:
+            chosen.append(f"{name} {' or '.join(values)}")
+    return chosen
+
+
+def _summary(facts: Facts, filters: Filters, now: datetime) -> str:
+    total = facts.total
+    if not total.runs:
+        return (
+            "The archive holds no runs that were asked for here."
+            if _filters(filters)
+            else "The archive holds no runs yet. “archiver fetch” brings them."
+        )
+    text = (
+        f"Of {wording.counted(total.final, 'finished run')}, "
+        f"{wording.count(total.completed)} completed and {wording.count(total.failures)} did not."
+        if total.final
+        else f"{wording.counted(total.runs, 'run')}, none of which has finished yet."
+    )
+    earlier = before(filters, now)
+    if earlier and earlier.since and earlier.until:
+        if facts.before and facts.before.runs:
+            text += (
+                f" “Before” is the time from {wording.moment(earlier.since)} "
+                f"to {wording.moment(earlier.until)}."
+            )
+        else:
+            text += " There are no runs of the time before to compare with."
+    return text

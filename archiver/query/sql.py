@@ -1,0 +1,197 @@
+"""One SQL query over the archive, which can only read."""
+
+import contextlib
+import itertools
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import duckdb
+import pyarrow as pa
+
+from archiver.adapters.attaching import Attached, attach
+from archiver.adapters.pinned import without_descriptors
+from archiver.errors import UsageError
+from archiver.model.paths import TABLES_FOLDER
+from archiver.store.storage import LocalStorage
+from archiver.tables.connect import interruptible
+from archiver.tables.views import ask
+
+_EXPLAIN = re.compile(
+    r"(?:\s|--[^\n]*\n)*EXPLAIN\b\s*(\([\w\s,]*\)|ANALYZE\b)?(.*)", re.DOTALL | re.IGNORECASE
+)
+_TEXT_HINT = "A parameter is a text until it is cast: $name::BIGINT, $name::TIMESTAMPTZ"
+_END = re.compile(r"(?:\s|;|--[^\n]*$)+\Z", re.MULTILINE)
+
+
+def ends_statement(text: str) -> bool:
+    """Whether the last of ``text``, besides comments, is a semicolon that ends a statement."""
+    ends = False
+    for offset, kind in duckdb.tokenize(text):
+        if kind != duckdb.token_type.comment:
+            ends = kind == duckdb.token_type.operator and text.encode()[offset : offset + 1] == b";"
+    return ends
+
+
+def split_statements(text: str) -> list[str]:
+    """The statements of ``text``, which is one where it cannot be read as SQL."""
+    try:
+        return [statement.query for statement in duckdb.extract_statements(text)]
+    except (duckdb.Error, ValueError, TypeError):
+        return [text]
+
+
+Parameters: TypeAlias = Mapping[str, Any]
+"""Values for ``$name`` in the SQL. A text is taken for what it stands beside, as in quotes."""
+
+
+def checked_query(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
+    """The statement to run for ``sql``, which must be one that only reads.
+
+    Raises UsageError when it is not. EXPLAIN ANALYZE runs what it explains, so that what is run is
+    put together anew from the explanation's options and a query that was found to be one.
+    """
+    explained = _EXPLAIN.fullmatch(sql)
+    if explained is None:
+        return _checked_select(connection, sql)
+    options, query = explained.groups()
+    return f"EXPLAIN {options or ''}\n{_checked_select(connection, query)}"
+
+
+def _checked_select(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
+    statements = _statements(connection, sql)
+    if len(statements) != 1:
+        raise UsageError(
+            f"one SQL statement is needed, {len(statements)} were given"
+            if statements
+            else "the SQL is empty"
+        )
+    kind = statements[0].type.name
+    if kind == "SELECT":
+        return sql
+    if kind == "MULTI":
+        # So DuckDB takes whatever has a PIVOT in it, COPY too. Only a query can be in parentheses.
+        query = _END.sub("", sql)
+        with contextlib.suppress(UsageError):
+            _statements(connection, f"FROM (\n{query}\n)")
+            return query
+    raise UsageError(
+        f"a query can only read, and this is {kind}",
+        hint="Use SELECT (or FROM, DESCRIBE, SUMMARIZE, EXPLAIN); --output writes the result",
+    )
+
+
+def _statements(connection: duckdb.DuckDBPyConnection, sql: str) -> list[duckdb.Statement]:
+    try:
+        return connection.extract_statements(sql)
+    except (duckdb.Error, ValueError, TypeError) as error:
+        raise UsageError(f"the SQL cannot be read: {error}") from None
+
+
+def bound(
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    parameters: Parameters,
+    *,
+    spare: bool = False,
+) -> dict[str, Any]:
+    """The values to run a checked query with: one for each parameter that it has.
+
+    Raises UsageError for one that is missing, and, unless there may be ``spare`` ones, for one that
+    the query does not have.
+    """
+    (*_, statement) = connection.extract_statements(query)
+    names = {name.lower(): name for name in statement.named_parameters}
+    values = {}
+    for name, value in parameters.items():
+        if name.lower() in names:
+            values[names[name.lower()]] = value
+        elif not spare:
+            raise UsageError(
+                f"the SQL has no parameter ${name}"
+                + (f", it has {_listed(names.values())}" if names else ""),
+                hint="In a shell, put the SQL in single quotes: in double quotes $ is the shell's",
+            )
+    if missing := set(names.values()) - values.keys():
+        raise UsageError(f"the SQL needs a value for {_listed(missing)}")
+    return values
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f"${name}" for name in sorted(names))
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """A query's result: its columns, and its rows in batches that can be read once.
+
+    ``is_plan``: it is what EXPLAIN says, a text in the last column of each row. Reading the batches
+    raises UsageError where the query fails on the way, and can be ended by KeyboardInterrupt.
+    """
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+    is_plan: bool = False
+
+
+def run_query(
+    storage: LocalStorage,
+    sql: str,
+    *,
+    parameters: Parameters | None = None,
+    spare: bool = False,
+    attached: Sequence[Attached] = (),
+    allow_files: bool = False,
+) -> QueryResult:
+    """The result of one query that only reads. Raises UsageError when it cannot be run.
+
+    There may be ``spare`` parameters that it does not have. The databases ``attached`` can be read.
+    """
+
+    def setup(connection: duckdb.DuckDBPyConnection) -> None:
+        for database in attached:
+            attach(connection, database)
+
+    def work(connection: duckdb.DuckDBPyConnection) -> QueryResult:
+        query = checked_query(connection, sql)
+        values = bound(connection, query, parameters or {}, spare=spare)
+        reader = connection.sql(query, params=values or None).to_arrow_reader()
+        names = _distinct(reader.schema.names)
+        first = next(reader, None)  # only now is it known that all files are there
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            with connection, explained():
+                batch = first
+                while batch is not None:
+                    yield batch.rename_columns(names)
+                    batch = interruptible(connection, lambda: next(reader, None))
+
+        schema = pa.schema(map(pa.Field.with_name, reader.schema, names))
+        return QueryResult(schema, batches(), _EXPLAIN.fullmatch(query) is not None)
+
+    with explained():
+        return ask(storage, work, allow_files=allow_files, setup=setup)
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Names of columns, each once: a row as a JSON object, or in pandas, has no two of a name."""
+    distinct: dict[str, None] = {}
+    for name in names:
+        numbers = itertools.count(1)
+        unique = name
+        while unique in distinct:
+            unique = f"{name}_{next(numbers)}"
+        distinct[unique] = None
+    return list(distinct)
+
+
+@contextlib.contextmanager
+def explained() -> Iterator[None]:
+    """Turns what is wrong with a query into UsageError."""
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        hint = _TEXT_HINT if "STRING_LITERAL" in str(error) else None
+        message = without_descriptors(str(error), TABLES_FOLDER)
+        raise UsageError(f"the query failed: {message}", hint=hint) from None

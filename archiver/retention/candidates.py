@@ -1,0 +1,130 @@
+"""Which runs are to be pruned or erased, and how much that is."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from archiver.adapters.unknown_runs import (
+    asked_for,
+    begun_downloads,
+    listed_runs,
+    runs_with_folders,
+)
+from archiver.domain.decisions import Decision
+from archiver.errors import RunsOnHold, UsageError
+from archiver.export.content import ChosenRun
+from archiver.ledger.decisions import held_runs
+from archiver.model.manifest import RemovalKind
+from archiver.retention.prune import Kinds, next_manifests
+from archiver.retention.removal import files_of
+from archiver.retention.rules import Disposal
+from archiver.store.revisions import earlier_revisions
+from archiver.store.storage import LocalStorage
+from archiver.store.tombstones import Order
+from archiver.tables.choose import Choice, Where, chosen_runs
+
+_MOST_NAMED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Doomed:
+    """What would go, and what stays.
+
+    ``runs`` go whole, of those in ``artifacts`` some kinds. ``asked`` are ids that never became a
+    run. Those ``on_hold`` stay, and of ``erased`` nothing is left to go.
+    """
+
+    runs: Sequence[ChosenRun] = ()
+    artifacts: Sequence[tuple[ChosenRun, Kinds]] = ()
+    asked: Sequence[str] = ()
+    on_hold: Sequence[tuple[str, Decision]] = ()
+    erased: Sequence[str] = ()
+
+    @property
+    def is_nothing(self) -> bool:
+        return not (self.runs or self.artifacts or self.asked)
+
+
+def to_prune(storage: LocalStorage, disposals: Iterable[Disposal]) -> Doomed:
+    """What rules let go, but for runs on hold. Raises ArchiveDamaged."""
+    whole: dict[str, ChosenRun] = {}
+    parts: dict[str, tuple[ChosenRun, Kinds]] = {}
+    for disposal in disposals:
+        for run in chosen_runs(storage, Where(disposal.condition), lacking=[]).runs:
+            if disposal.kinds:
+                _, kinds = parts.get(run.run_id, (run, frozenset()))
+                parts[run.run_id] = run, kinds | disposal.kinds
+            else:
+                whole[run.run_id] = run
+    holds = held_runs(storage)
+    meant = sorted({*whole, *parts})
+    return Doomed(
+        runs=[run for run in whole.values() if run.run_id not in holds],
+        artifacts=[one for run_id, one in sorted(parts.items()) if run_id not in {*whole, *holds}],
+        on_hold=[(run_id, holds[run_id]) for run_id in meant if run_id in holds],
+    )
+
+
+def to_erase(storage: LocalStorage, choice: Choice, now: datetime) -> Doomed:
+    """What is meant to go for good, also where the tables do not know it any more.
+
+    Raises RunsOnHold where one of the runs is, UsageError for ids of which the archive has nothing
+    and for a condition that is none or that no run fulfils, and ArchiveDamaged.
+    """
+    lacking: list[str] = []
+    by_ids = not isinstance(choice, Where)
+    found = [*chosen_runs(storage, choice, lacking=lacking if by_ids else None).runs]
+    found += runs_with_folders(storage, lacking, now)
+    found += listed_runs(storage, {*lacking} - {run.run_id for run in found}, now)
+    known = {run.run_id for run in found}
+    left = [run_id for run_id in lacking if run_id not in known]
+    asked = sorted({*asked_for(storage, left), *begun_downloads(storage, left)})
+    if unknown := [run_id for run_id in lacking if run_id not in {*known, *asked}]:
+        more = " …" if len(unknown) > _MOST_NAMED else ""
+        raise UsageError(
+            f"the archive has nothing of {len(unknown)} of these runs: "
+            f"{', '.join(unknown[:_MOST_NAMED])}{more}; nothing was erased",
+            hint="`archiver query` shows what there is",
+        )
+    erased = [
+        run.run_id
+        for run in found
+        if run.removed == RemovalKind.ERASED and not earlier_revisions(storage, run.path)
+    ]
+    there = [run for run in found if run.run_id not in set(erased)]
+    holds = held_runs(storage)
+    if on_hold := [
+        run_id for run_id in (*(run.run_id for run in there), *asked) if run_id in holds
+    ]:
+        named = ", ".join(f"{run} ({holds[run].reason})" for run in on_hold[:_MOST_NAMED])
+        raise RunsOnHold(
+            f"{len(on_hold)} of these runs are on hold: {named}; nothing was erased",
+            hint="`archiver release` ends a hold",
+        )
+    return Doomed(runs=there, asked=asked, erased=erased)
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How many files of how many bytes would go, and why some of the artifacts would not.
+
+    ``pruned_of`` are the runs that have artifacts to go.
+    """
+
+    files: int
+    bytes: int
+    pruned_of: Collection[str] = ()
+    damaged: Sequence[str] = ()
+
+
+def extent(storage: LocalStorage, order: Order, doomed: Doomed) -> Extent:
+    """How much would go."""
+    files, size = files_of(storage, doomed.runs)
+    damaged: list[str] = []
+    pruned_of = set()
+    for run, manifest in next_manifests(storage, order, doomed.artifacts, damaged):
+        pruned_of.add(run.run_id)
+        pruned = manifest.pruned.files if manifest.pruned is not None else ()
+        files += len(pruned)
+        size += sum(file.size for file in pruned)
+    return Extent(files, size, pruned_of, damaged)

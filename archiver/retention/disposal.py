@@ -1,0 +1,144 @@
+"""Prune and erase: a whole session of removing runs, from the choice to the ledger."""
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+from archiver.domain.digest import Sha256
+from archiver.errors import ArchiveDamaged, StampRefused
+from archiver.model.ledger import LedgerRecord
+from archiver.model.manifest import RemovalKind
+from archiver.retention.candidates import Doomed
+from archiver.retention.prune import prune_artifacts
+from archiver.retention.removal import (
+    read_tombstones,
+    remove_copies,
+    remove_rows,
+    remove_runs,
+    remove_unfinished,
+)
+from archiver.session import SignOff, close_session
+from archiver.store.lock import TOOL, Writer, hold_archive, open_archive
+from archiver.store.storage import LocalStorage
+from archiver.store.tombstones import Order
+from archiver.tables.pin import remove_tables_aside
+from archiver.tables.rebuild import add_rows, project, recover
+from archiver.tables.write import RowBuffer, flush_name
+
+_COMMANDS = {RemovalKind.PRUNED: "prune", RemovalKind.ERASED: "erase"}
+
+
+@dataclass(slots=True)
+class Forgotten:
+    """What went. ``head`` is the digest of the session's record, None where there is none."""
+
+    session: str | None = None
+    runs: list[str] = field(default_factory=list)
+    pruned_of: list[str] = field(default_factory=list)
+    """Runs of which artifacts went, and all else stays."""
+    asked: list[str] = field(default_factory=list)
+    """Ids that never became a run, of which the server's words went."""
+    files: int = 0
+    bytes: int = 0
+    damaged: list[str] = field(default_factory=list)
+    """Why runs are still there of which it could not be told what they had."""
+    on_hold: list[str] = field(default_factory=list)
+    head: Sha256 | None = None
+    unstamped: StampRefused | None = None
+
+
+def order_of(kind: RemovalKind, reason: str, sign_off: SignOff, now: datetime) -> Order:
+    """An order that no session has yet: to tell what it would do."""
+    by = sign_off.by
+    user, host = (by.user, by.host) if by else (None, None)
+    return Order(kind, now, user, host, reason, "", TOOL)
+
+
+def forget(
+    archive: Path,
+    kind: RemovalKind,
+    reason: str,
+    choose: Callable[[LocalStorage], Doomed],
+    sign_off: SignOff,
+    now: Callable[[], datetime],
+    random: bytes,
+    on_progress: Callable[[int], None] = lambda _: None,
+) -> Forgotten:
+    """Remove what is chosen, and write down who did it and why.
+
+    What cannot be pruned is named, and stays. Where nothing went there is no session. Raises
+    RunsOnHold, UsageError, ArchiveLocked, ArchiveDamaged and ArchiveUnwritable. What was begun is
+    brought to its end by whoever writes next.
+    """
+    started_at = now()
+    open_archive(archive)  # raises where there is none
+    with hold_archive(archive, started_at, random) as writer:
+        recovered = recover(writer)
+        doomed = choose(writer.storage)
+        forgotten = Forgotten(writer.session, on_hold=[run for run, _ in doomed.on_hold])
+        order = replace(order_of(kind, reason, sign_off, started_at), session=writer.session)
+        manifests = recovered.listed()
+        committed: list[str] = []
+        if kind is RemovalKind.ERASED:
+            remove_copies(writer.storage, doomed.runs)
+        whole = remove_runs(writer, order, doomed.runs, forgotten.damaged)
+        parts = prune_artifacts(writer, order, doomed.artifacts, forgotten.damaged)
+        for of_kind, removed in ((forgotten.runs, whole), (forgotten.pruned_of, parts)):
+            for some in removed:
+                for one in some:
+                    manifests.add(one.manifest)
+                    committed.append(one.manifest.path.rpartition("/")[0])
+                    of_kind.append(one.run_id)
+                    forgotten.files += one.files
+                    forgotten.bytes += one.bytes
+                on_progress(len(committed))
+        for run_id in doomed.asked:
+            remove_unfinished(writer.storage, run_id)
+        forgotten.asked += doomed.asked
+        if not (committed or doomed.asked or recovered.sessions):
+            writer.forget_own()
+            return replace(forgotten, session=None)
+        try:
+            _level_tables(writer, committed, doomed.asked)
+        except ArchiveDamaged as error:
+            raise ArchiveDamaged(
+                f"the files of {len(committed)} runs are {kind.value}, their rows are still in the "
+                f"tables: {error.message}",
+                hint="`archiver reindex` rebuilds the tables without them",
+            ) from None
+        record = LedgerRecord(
+            kind=_COMMANDS[kind],
+            session=writer.session,
+            tool=TOOL,
+            by=sign_off.by,
+            started_at=started_at,
+            finished_at=now(),
+            recovered=recovered.sessions,
+            details={
+                "reason": reason,
+                "files": forgotten.files,
+                "bytes": forgotten.bytes,
+                "on_hold": len(forgotten.on_hold),
+                "pruned_of": len(forgotten.pruned_of),
+            },
+        )
+        ids = [*forgotten.runs, *forgotten.pruned_of, *forgotten.asked]
+        closed = close_session(writer, sign_off, record, manifests, ids)
+        forgotten.head, forgotten.unstamped = closed.head, closed.unstamped
+        writer.forget_own()
+        with contextlib.suppress(OSError):
+            remove_tables_aside(writer.storage)
+    return forgotten
+
+
+def _level_tables(writer: Writer, revision_folders: Sequence[str], asked: Sequence[str]) -> None:
+    storage = writer.storage
+    tombstones = read_tombstones(storage, revision_folders)
+    remove_rows(writer, list(tombstones.values()), erased_ids=asked)
+    buffer = RowBuffer()
+    for folder in revision_folders:
+        manifest, rows = project(storage, folder)
+        add_rows(buffer, rows, manifest.fetched_at)
+    buffer.write(storage, flush_name(writer.session, 1))

@@ -1,0 +1,89 @@
+"""Hold, release, accept: what people decide about runs is a record of the ledger."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from archiver.domain.decisions import ACCEPT, HOLD, REASON, RELEASE
+from archiver.errors import UsageError
+from archiver.ledger.decisions import held_runs
+from archiver.model.ledger import LedgerRecord
+from archiver.session import Closed, SignOff, close_session
+from archiver.store.lock import TOOL, hold_archive, open_archive
+from archiver.store.storage import LocalStorage
+from archiver.tables.choose import Choice, Where, chosen_runs
+from archiver.tables.lookup import other_ids
+from archiver.tables.rebuild import recover
+
+_MOST_NAMED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What was decided: the session, the runs that it is about, and the record's end."""
+
+    session: str
+    run_ids: Sequence[str]
+    closed: Closed
+
+
+def decide(
+    archive: Path,
+    kind: str,
+    reason: str,
+    choice: Choice,
+    sign_off: SignOff,
+    now: Callable[[], datetime],
+    random: bytes,
+) -> Decided:
+    """Write down that runs are held, released, or accepted as they are.
+
+    A hold or a release is of runs that the archive has, so that no typing error hides; what is
+    accepted may never have been had. Raises UsageError, ArchiveLocked and ArchiveUnwritable.
+    """
+    started_at = now()
+    open_archive(archive)  # raises where there is none
+    with hold_archive(archive, started_at, random) as writer:
+        storage = writer.storage
+        recovered = recover(writer)
+        ids = _ids(storage, kind, choice)
+        record = LedgerRecord(
+            kind=kind,
+            session=writer.session,
+            tool=TOOL,
+            by=sign_off.by,
+            started_at=started_at,
+            finished_at=now(),
+            recovered=recovered.sessions,
+            details={REASON: reason},
+        )
+        manifests = recovered.listed()
+        return Decided(writer.session, ids, close_session(writer, sign_off, record, manifests, ids))
+
+
+def _ids(storage: LocalStorage, kind: str, choice: Choice) -> list[str]:
+    if isinstance(choice, Where) or kind == HOLD:
+        ids = [run.run_id for run in chosen_runs(storage, choice).runs]
+    else:
+        ids = list(choice)
+    if kind == ACCEPT:
+        # Whichever id the next job asks for, it is the same run.
+        return sorted({*ids, *(one for pair in other_ids(storage, ids) for one in pair)})
+    if kind == RELEASE:
+        return _on_hold(storage, ids, is_exact=not isinstance(choice, Where))
+    return ids
+
+
+def _on_hold(storage: LocalStorage, ids: Sequence[str], *, is_exact: bool) -> list[str]:
+    """The runs on hold among these; all must be where it ``is_exact``. Raises UsageError."""
+    holds, own = held_runs(storage), dict(other_ids(storage, ids))
+    runs = {run_id: run_id if run_id in holds else own.get(run_id, run_id) for run_id in ids}
+    free = [run_id for run_id, run in runs.items() if run not in holds]
+    if free and (is_exact or len(free) == len(runs)):
+        more = " …" if len(free) > _MOST_NAMED else ""
+        raise UsageError(
+            f"not on hold: {', '.join(free[:_MOST_NAMED])}{more}; nothing was released",
+            hint="`archiver hold --list` shows which are",
+        )
+    return sorted({run for run in runs.values() if run in holds})

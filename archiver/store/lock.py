@@ -1,0 +1,290 @@
+"""An archive: opened to read, or held by one writer.
+
+The writer's lock is an operating system lock on ``tmp/lock``: it ends with the process that holds
+it, so no stale process id is ever trusted. ``tmp`` also holds what is being written, and the
+writer's journal: one line for each revision before it is committed, so that the next writer knows
+which of a killed session's revisions the tables and the ledger may lack.
+"""
+
+import contextlib
+import json
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from archiver.adapters.disk import explained
+from archiver.domain.session import SessionId
+from archiver.errors import ArchiveLocked, NotAnArchive
+from archiver.fetch.http.resume import sweep
+from archiver.ledger.records import sessions_in_ledger
+from archiver.model.paths import ARCHIVE_FILE, README_FILE, TABLES_FOLDER, TEMPORARY_FOLDER
+from archiver.store.storage import LocalStorage
+from archiver.system.files import open_file
+from archiver.system.fsync import Durability
+from archiver.tables.pin import remove_tables_aside, restore_tables
+from archiver.version import __version__
+
+FORMAT = 1
+TOOL = f"skyvern-archiver {__version__}"
+
+_LOCK = f"{TEMPORARY_FOLDER}/lock"
+_HOLDER = f"{TEMPORARY_FOLDER}/lock.json"
+_JOURNAL_ENDING = ".journal"
+_LAST_BREATH = 5.0
+"""Seconds in which those that worked for a killed writer are gone."""
+
+README = """\
+This folder is an archive of Skyvern runs, written by skyvern-archiver.
+
+runs/<year>/<month>/<day>/<run id>/   one folder per run, by the UTC day it was created
+  r1/manifest.json                    what revision 1 consists of: paths, sizes, SHA-256 digests
+  r1/run.json                         the API's answer (GET /v1/runs/<run id>), secrets masked
+  r1/recording.*, r1/screenshots/, r1/downloads/
+  r2/...                              a later revision; what did not change stays in r1
+tables/                               the same as Parquet: runs, documents, artifacts, errors;
+                                      built from the manifests, and can be rebuilt; and the logs
+                                      fetches and checks (what came of each fetch and verify)
+ledger/<session>.json                 what each session did, with the digest of the record before
+ledger/<session>.sha256               the manifests that it committed; of this list the record has
+                                      the Merkle root (RFC 9162, a leaf per line)
+ledger/<session>.ids                  the ids of the runs that it was about, where it chose them
+ledger/<session>.head                 the digest of the record, for sha256sum -c
+ledger/<session>.sig, .tsr            Ed25519 signature and RFC 3161 time stamp of the record
+tmp/                                  the writer's lock, and what is being written
+
+Only revisions with a manifest.json count; nothing in them is ever changed. A run that was removed
+has one left: its manifest says what there was, with all digests, when it went, and why.
+
+To check the files of a revision, in the run's folder:
+  sha256sum -c r1/SHA256SUMS
+and the manifests that a session committed, here:
+  sha256sum -c ledger/<session>.sha256
+
+To read the tables, anything that reads Parquet will do, for example DuckDB:
+  SELECT status, count(*) FROM read_parquet('tables/runs/*/*.parquet') GROUP BY status;
+A run has one row per revision; the one with the highest revision is the latest.
+"""
+
+
+class _ArchiveFile(msgspec.Struct, frozen=True):
+    format: int
+    tool: str
+    created_at: datetime
+
+
+_ARCHIVE_FILE = msgspec.json.Decoder(_ArchiveFile)
+
+
+def open_archive(root: Path) -> LocalStorage:
+    """The storage of an existing archive. Raises NotAnArchive when ``root`` holds none."""
+    storage = LocalStorage(root)
+    path = storage.locate(ARCHIVE_FILE)
+    try:
+        with os.fdopen(open_file(path), "rb") as file:
+            data = file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotAnArchive(
+            f"{root} is not an archive: it has no {ARCHIVE_FILE}",
+            hint="Name the archive with --archive or ARCHIVER_ARCHIVE; `archiver fetch` makes one",
+        ) from None
+    except OSError as error:
+        raise NotAnArchive(f"cannot read {path}: {error.strerror}") from None
+    try:
+        version = _ARCHIVE_FILE.decode(data).format
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise NotAnArchive(
+            f"{path} is not what an archive begins with",
+            hint="Restore it from a backup; the runs beside it are not affected",
+        ) from None
+    if version > FORMAT:
+        raise NotAnArchive(
+            f"{root} is an archive of format {version}, this tool knows {FORMAT}",
+            hint="Install a newer version of skyvern-archiver",
+        )
+    return storage
+
+
+@dataclass(slots=True)
+class Writer:
+    """The one writer of an archive, for one session."""
+
+    storage: LocalStorage
+    session: SessionId
+    unfinished: tuple[str, ...]
+    """Journals of sessions that did not end by themselves."""
+    part: str = ""
+    """Tells the journals apart where several processes work for one session."""
+
+    def announce(self, revision_folders: Iterable[str]) -> str:
+        """Note that revisions are about to be committed, in a file that is still to be synced."""
+        self.storage.check_root()
+        with explained("write the journal"):
+            path = self.storage.locate(self._journal)
+            with path.open("ab") as journal:
+                journal.write("".join(f"{folder}\n" for folder in revision_folders).encode())
+        return str(path)
+
+    def announced(self, journal: str) -> list[str]:
+        """The revisions that a journal names; a line that was cut off is left out."""
+        text = self.storage.read(f"{TEMPORARY_FOLDER}/{journal}").decode(errors="replace")
+        return [line for line in text.split("\n")[:-1] if line]
+
+    def forget(self, journal: str) -> None:
+        """Tables and ledger have what the journal names."""
+        self.storage.remove(f"{TEMPORARY_FOLDER}/{journal}")
+
+    def forget_own(self) -> None:
+        """Tables and ledger have all that was announced in this session, by whatever process."""
+        for name in self.storage.names(TEMPORARY_FOLDER):
+            if name.startswith(self.session) and name.endswith(_JOURNAL_ENDING):
+                self.forget(name)
+
+    def forget_unfinished(self) -> None:
+        """Tables and ledger have all that killed sessions announced."""
+        for journal in self.unfinished:
+            self.forget(journal)
+
+    def ask_to_stop(self) -> None:
+        """Tell all that work for this session to come to an end."""
+        with contextlib.suppress(OSError):  # what is wrong with the archive is said elsewhere
+            self._stop_flag.touch()
+
+    def is_asked_to_stop(self) -> bool:
+        return self._stop_flag.exists()
+
+    def forget_stop(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stop_flag.unlink(missing_ok=True)
+
+    @property
+    def _stop_flag(self) -> Path:
+        return self.storage.locate(f"{TEMPORARY_FOLDER}/{self.session}.stop")
+
+    @property
+    def _journal(self) -> str:
+        return f"{TEMPORARY_FOLDER}/{self.session}{self.part}{_JOURNAL_ENDING}"
+
+
+@contextlib.contextmanager
+def hold_archive(
+    root: Path, now: datetime, random: bytes, durability: Durability | None = None
+) -> Iterator[Writer]:
+    """Hold an archive as its only writer; make one where the folder is empty or not there.
+
+    The session begins ``now`` (UTC) and gets an id of that and 4 ``random`` bytes. Sweeps what a
+    killed writer left half-written. Raises ArchiveLocked when another writer holds it,
+    NotAnArchive when the folder holds something else.
+    """
+    storage = LocalStorage(root, durability)
+    if not can_be_made(root):
+        open_archive(root)
+    with _locked(storage):
+        session = SessionId.at(now, random, after=max(sessions_in_ledger(storage), default=None))
+        _name_holder(storage, session, now)
+        _make_archive(storage, now)
+        restore_tables(storage)
+        remove_tables_aside(storage)
+        left = [name for name in storage.names(TEMPORARY_FOLDER) if not _is_kept(name)]
+        sweep(storage, (name for name in left if not name.endswith(_JOURNAL_ENDING)), now)
+        journals = tuple(name for name in left if name.endswith(_JOURNAL_ENDING))
+        yield Writer(storage, session, journals)
+
+
+def join_session(root: Path, session: SessionId, part: int, durability: Durability) -> Writer:
+    """A writer that works for a session whose own process holds the archive."""
+    storage = LocalStorage(root, durability, f"{session}-{part}")
+    storage.accept_root()
+    return Writer(storage, session, (), f"-{part}")
+
+
+def can_be_made(root: Path) -> bool:
+    """Whether an archive can be made here: nothing there but what a writer makes first."""
+    try:
+        return {entry.name for entry in root.iterdir()} <= {TEMPORARY_FOLDER, "lost+found"}
+    except FileNotFoundError:
+        return True
+    except NotADirectoryError:
+        raise NotAnArchive(f"{root} is a file, not a folder") from None
+    except OSError as error:
+        raise NotAnArchive(f"cannot read {root}: {error.strerror}") from None
+
+
+def _is_kept(name: str) -> bool:
+    return name.startswith("lock") or name == TABLES_FOLDER
+
+
+def _make_archive(storage: LocalStorage, now: datetime) -> None:
+    if not storage.exists(ARCHIVE_FILE):
+        begin = msgspec.json.encode(_ArchiveFile(FORMAT, TOOL, now))
+        storage.put(ARCHIVE_FILE, msgspec.json.format(begin, indent=1) + b"\n")
+    if not storage.exists(README_FILE):
+        storage.put(README_FILE, README.encode())
+
+
+def _name_holder(storage: LocalStorage, session: SessionId, now: datetime) -> None:
+    """Tell whoever finds the archive locked who holds it."""
+    holder = {
+        "session": session,
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "since": now.isoformat(timespec="seconds"),
+    }
+    storage.put(_HOLDER, json.dumps(holder).encode())
+
+
+@contextlib.contextmanager
+def _locked(storage: LocalStorage) -> Iterator[None]:
+    from filelock import FileLock, Timeout  # whoever only reads has no use for it
+
+    storage.make_root()
+    with explained(f"create the archive {storage}"):
+        storage.make_folder(TEMPORARY_FOLDER)
+    lock = FileLock(storage.locate(_LOCK))
+    with explained(f"lock {storage}"):
+        try:
+            lock.acquire(timeout=0 if _holder_lives(storage) else _LAST_BREATH)
+        except Timeout:  # an OSError too, but nothing is wrong with the disk
+            raise ArchiveLocked(
+                f"another writer holds {storage}: {_holder(storage)}",
+                hint="Wait until it has ended, then run the same command again",
+            ) from None
+    try:
+        yield
+    finally:
+        # Only tidying up: the lock itself ends with the process, whatever fails here.
+        with contextlib.suppress(OSError):
+            storage.locate(_HOLDER).unlink(missing_ok=True)
+        lock.release()
+
+
+def _holder_lives(storage: LocalStorage) -> bool:
+    """Whether the process that held the archive last is there; True where that cannot be told.
+
+    Processes that worked for one that was killed end a moment later.
+    """
+    try:
+        holder = json.loads(storage.locate(_HOLDER).read_bytes())
+        if os.name == "nt" or holder["host"] != socket.gethostname():
+            return True
+        os.kill(holder["pid"], 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        pass
+    return True
+
+
+def _holder(storage: LocalStorage) -> str:
+    try:
+        holder = json.loads(storage.locate(_HOLDER).read_bytes())
+        return (
+            f"session {holder['session']}, process {holder['pid']} on {holder['host']}, "
+            f"since {holder['since']}"
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return "it has just begun"

@@ -1,0 +1,197 @@
+"""Revisions of runs in storage: reading what is committed, committing a new one."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from archiver.domain.digest import Sha256, sha256_of
+from archiver.errors import ArchiveUnwritable
+from archiver.model.manifest import Manifest, decode_manifest, encode_manifest, sha256sums
+from archiver.model.paths import (
+    MANIFEST,
+    RUNS_FOLDER,
+    SHA256SUMS,
+    TEMPORARY_FOLDER,
+    is_run_folder,
+    revision_name,
+)
+from archiver.store.lock import Writer
+from archiver.store.staging import Staged, StagedFile
+from archiver.store.storage import LocalStorage
+
+
+def read_manifest(storage: LocalStorage, revision_folder: str) -> Manifest:
+    """The manifest of a revision. Raises ArchiveDamaged when it cannot be read."""
+    path = f"{revision_folder}/{MANIFEST}"
+    return decode_manifest(storage.read(path), path)
+
+
+def latest_revision(storage: LocalStorage, folder: str) -> Manifest | None:
+    """The manifest of the latest revision in a run's folder, None where there is none."""
+    for revision in sorted(_revisions(storage, folder), reverse=True):
+        path = f"{folder}/{revision_name(revision)}"
+        if storage.exists(f"{path}/{MANIFEST}"):
+            return read_manifest(storage, path)
+    return None
+
+
+def revision_folders(storage: LocalStorage) -> Iterator[str]:
+    """The folder of every committed revision, in order of day and run id."""
+    for folder in run_folders(storage):
+        for revision in revision_numbers(storage, folder):
+            path = f"{folder}/{revision_name(revision)}"
+            if storage.exists(f"{path}/{MANIFEST}"):
+                yield path
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRevision:
+    """A revision whose files are all there, set aside; only their places are missing.
+
+    ``folder`` is the run's; ``artifacts`` and ``texts`` come with their paths in it; ``last`` is
+    the manifest, ``sha256`` its digest.
+    """
+
+    folder: str
+    manifest: Manifest
+    artifacts: Sequence[tuple[StagedFile, str]]
+    texts: Sequence[tuple[Staged, str]]
+    last: Staged
+    sha256: Sha256
+
+    @property
+    def path(self) -> str:
+        return f"{self.folder}/{revision_name(self.manifest.revision)}"
+
+    @property
+    def listed(self) -> Iterator[tuple[Staged, str]]:
+        """All that comes before the manifest."""
+        yield from self.artifacts
+        yield from self.texts
+
+    def folders(self) -> Iterator[str]:
+        """Those that get names: the revision's, and those in it."""
+        yield self.path
+        yield from (f"{self.folder}/{path}".rpartition("/")[0] for _, path in self.listed)
+
+    def discard(self) -> None:
+        """Remove what was set aside here, unless it was committed; not the artifacts."""
+        for file in (self.last, *(file for file, _ in self.texts)):
+            file.discard()
+
+
+def prepare_revision(
+    storage: LocalStorage,
+    folder: str,
+    manifest: Manifest,
+    document: str | None,
+    artifacts: Sequence[tuple[StagedFile, str]],
+) -> PreparedRevision:
+    """Set aside all that a revision consists of.
+
+    ``document`` is its run.json, None where an earlier revision's is listed. ``artifacts`` are
+    finished files with their paths in the run's folder.
+    """
+    sums = f"{revision_name(manifest.revision)}/{SHA256SUMS}"
+    staged: list[tuple[Staged, str]] = []
+    try:
+        if manifest.document is not None and document is not None:
+            staged.append((storage.stage_bytes(document.encode()), manifest.document.path))
+        if files := manifest.files:  # sha256sum takes a list without files for an error
+            staged.append((storage.stage_bytes(sha256sums(files).encode()), sums))
+        encoded = encode_manifest(manifest)
+        last = storage.stage_bytes(encoded)
+    except BaseException:
+        for file, _ in staged:
+            file.discard()
+        raise
+    return PreparedRevision(folder, manifest, artifacts, staged, last, sha256_of(encoded))
+
+
+def commit_revisions(writer: Writer, revisions: Sequence[PreparedRevision]) -> None:
+    """Commit revisions: their files first, then, when they are durable, their manifests.
+
+    They are announced before anything else, so that whoever finds one half done can clear it away.
+    """
+    if not revisions:
+        return
+    storage = writer.storage
+    journal = writer.announce(revision.path for revision in revisions)
+    staged = [file for r in revisions for file in (r.last, *(file for file, _ in r.listed))]
+    storage.sync(
+        [journal, *(file.path for file in staged if not file.is_durable)], [TEMPORARY_FOLDER]
+    )
+    for revision in revisions:
+        _make_folders(storage, revision)
+        for file, path in revision.listed:
+            storage.publish(file, f"{revision.folder}/{path}")
+    storage.sync([], (folder for r in revisions for folder in (*r.folders(), *_above(r.folder))))
+    for revision in revisions:
+        storage.publish(revision.last, f"{revision.path}/{MANIFEST}", new=True)
+    storage.sync([], (revision.path for revision in revisions))
+
+
+def _make_folders(storage: LocalStorage, revision: PreparedRevision) -> None:
+    """The revision's folders, empty: what a killed session left there was never committed."""
+    first, *others = dict.fromkeys(revision.folders())
+    storage.make_new_folder(revision.folder)
+    if not storage.make_new_folder(first):
+        if storage.exists(f"{first}/{MANIFEST}"):
+            raise ArchiveUnwritable(
+                f"{first} was committed by somebody else",
+                hint="Is another program writing into the archive, or was it replaced meanwhile?",
+            )
+        storage.remove(first)
+        storage.make_new_folder(first)
+    for folder in others:
+        storage.make_new_folder(folder)
+
+
+def _above(folder: str) -> Iterator[str]:
+    """A folder and those above it: their names may be new, or another process's."""
+    while folder:
+        yield folder
+        folder = folder.rpartition("/")[0]
+    yield ""
+
+
+def revision_numbers(storage: LocalStorage, folder: str) -> list[int]:
+    """The numbers of the revisions in a run's folder, committed or not, in order."""
+    return sorted(_revisions(storage, folder))
+
+
+def earlier_revisions(storage: LocalStorage, revision_folder: str) -> list[str]:
+    """The folders of a run's revisions before this one, oldest first."""
+    folder, _, name = revision_folder.rpartition("/")
+    earlier = (r for r in revision_numbers(storage, folder) if r < int(name[1:]))
+    return [f"{folder}/{revision_name(revision)}" for revision in earlier]
+
+
+def remove_uncommitted(storage: LocalStorage, revision_folder: str) -> None:
+    """Remove a revision that has no manifest, and the run's folder if there is no other."""
+    folder, _, name = revision_folder.rpartition("/")
+    if is_run_folder(folder, folder.rpartition("/")[2]) and _is_revision(name):
+        storage.remove(revision_folder)
+        storage.remove_empty(folder)
+
+
+def _is_revision(name: str) -> bool:
+    return name[:1] == "r" and name[1:].isdecimal()
+
+
+def _revisions(storage: LocalStorage, folder: str) -> list[int]:
+    names = storage.names(folder)
+    return [int(name[1:]) for name in names if _is_revision(name)]
+
+
+def run_folders(storage: LocalStorage) -> Iterator[str]:
+    """The folder of every run, in order of day and run id."""
+    for year in storage.names(RUNS_FOLDER):
+        if year == "undated":
+            yield from (
+                f"{RUNS_FOLDER}/{year}/{run}" for run in storage.names(f"{RUNS_FOLDER}/{year}")
+            )
+            continue
+        for month in storage.names(f"{RUNS_FOLDER}/{year}"):
+            for day in storage.names(f"{RUNS_FOLDER}/{year}/{month}"):
+                folder = f"{RUNS_FOLDER}/{year}/{month}/{day}"
+                yield from (f"{folder}/{run}" for run in storage.names(folder))

@@ -1,0 +1,94 @@
+"""Processes that work for a session."""
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from typing import TYPE_CHECKING
+
+from archiver.errors import ExitCode
+from archiver.fetch.options import StopSwitch
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
+
+_PR_SET_PDEATHSIG = 1
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_LOOK_SECONDS = 0.2
+
+
+@contextlib.contextmanager
+def worker_processes(count: int, stop: StopSwitch) -> Iterator[Executor]:
+    """``count`` processes, started at once; waited for at the end unless the session is to stop,
+    or the block failed.
+
+    They end when this process does. A fork starts at once, but is safe only while no other thread
+    may hold a lock; those of Arrow's allocator know of forks, and DuckDB's end with its connection.
+    Where Python has others, it is started anew.
+    """
+    forks = sys.platform == "linux" and threading.active_count() == 1
+    context = multiprocessing.get_context("fork" if forks else "spawn")
+    number = context.Value("i", 0)
+    executor = ProcessPoolExecutor(count, context, _begin, (os.getpid(), number))
+    others = multiprocessing.active_children()
+    with _signals_held():
+        for _ in range(count):
+            executor.submit(os.getpid)
+    ours = [process for process in multiprocessing.active_children() if process not in others]
+    is_waited_for = False
+    try:
+        yield executor
+        is_waited_for = not stop.is_set
+    finally:
+        if not is_waited_for:
+            # What they were at has had its time; every write is atomic. SIGTERM, which the executor
+            # sends when one of them was killed, they do not heed.
+            for process in ours:
+                process.kill()
+        executor.shutdown(wait=is_waited_for, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Signals wait until the block has run; in processes that it starts, until they have begun."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin(parent: int, number: "Synchronized[int]") -> None:
+    """What a process that was just started does first; ``number`` counts them."""
+    # Of a signal to all the session's own process hears too, and says what is to be done.
+    for name in _SIGNALS:
+        signal.signal(name, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    if sys.platform == "linux":
+        with contextlib.suppress(AttributeError, OSError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    with number.get_lock():
+        mine = number.value
+        number.value += 1
+    if hasattr(os, "sched_setaffinity"):
+        # Its threads take turns anyway (the GIL): between cores each turn costs more than it takes.
+        cores = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, {cores[(parent + mine) % len(cores)]})
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent has: nobody would hear of what it does."""
+    while os.getppid() == parent:
+        time.sleep(_LOOK_SECONDS)
+    os._exit(ExitCode.INTERRUPTED)

@@ -1,0 +1,207 @@
+"""Which runs are meant: by their ids, or by a condition that DuckDB evaluates on the tables."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any, TypeAlias
+
+import duckdb
+import pyarrow as pa
+
+from archiver.adapters.pinned import without_descriptors
+from archiver.domain.views import ALL_REVISIONS
+from archiver.errors import ArchiveDamaged, UsageError
+from archiver.export.content import ChosenRun
+from archiver.model.ids import RunId
+from archiver.model.paths import TABLES_FOLDER, is_run_folder, revision_name
+from archiver.model.schema import Table
+from archiver.store.storage import LocalStorage
+from archiver.tables.connect import interruptible
+from archiver.tables.views import Setup, ask, damage_found
+
+_COLUMNS = ", ".join(field.name for field in fields(ChosenRun))
+_MOST_NAMED = 10
+_BATCH = 1_000
+Reading: TypeAlias = tuple[duckdb.DuckDBPyConnection, pa.RecordBatchReader, pa.RecordBatch | None]
+_CHOSEN = f"CREATE TEMP TABLE chosen AS SELECT {_COLUMNS} FROM runs "  # noqa: S608 # columns
+_RESOLVED = """
+CREATE TEMP TABLE resolved AS
+SELECT asked_id, coalesce(held.run_id, other.run_id) AS run_id FROM asked
+LEFT JOIN (SELECT DISTINCT run_id FROM run_revisions) AS held ON held.run_id = asked_id
+LEFT JOIN (
+    SELECT asked_id, any_value(run_id) AS run_id FROM fetches SEMI JOIN run_revisions USING (run_id)
+    WHERE run_id <> asked_id GROUP BY asked_id
+) AS other USING (asked_id)
+"""
+_ASKED_VIEWS = ("runs", "artifacts")
+_EXTENT = """
+SELECT count(path), coalesce(sum(size), 0)::BIGINT
+FROM artifacts SEMI JOIN chosen USING (run_id) WHERE path IS NOT NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A condition over the view ``runs``, as SQL."""
+
+    condition: str
+
+
+Choice: TypeAlias = Sequence[RunId] | Where
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Runs by their latest revision, sorted by id; how many files of how many bytes they have."""
+
+    runs: Sequence[ChosenRun]
+    files: int
+    bytes: int
+
+
+def chosen_runs(
+    storage: LocalStorage,
+    choice: Choice,
+    setup: Setup | None = None,
+    lacking: list[str] | None = None,
+) -> Chosen:
+    """The runs that are meant; never none, unless ``lacking`` is given.
+
+    An id may be the ``wr_…`` one under which a ``tsk_v2_…`` run was asked for. Raises UsageError
+    for ids that the archive does not hold, or adds them to ``lacking``, for a condition that is
+    none or that no run fulfils, and ArchiveDamaged where the tables cannot be read. A condition can
+    read nothing but the tables.
+    """
+    if isinstance(choice, Where):
+        _check(choice.condition)
+
+    def work(connection: duckdb.DuckDBPyConnection) -> Chosen:
+        with connection:
+            if isinstance(choice, Where):
+                _choose_where(connection, choice.condition)
+            else:
+                _choose_ids(connection, choice, lacking)
+            rows = connection.sql("FROM chosen ORDER BY run_id").fetchall()
+            ((files, size),) = connection.sql(_EXTENT).fetchall()
+        runs = [ChosenRun(*row) for row in rows]
+        for run in runs:
+            folder, _, name = run.path.rpartition("/")
+            if not is_run_folder(folder, run.run_id) or name != revision_name(run.revision):
+                raise ArchiveDamaged(
+                    f"the tables say that {run.run_id} lies in {run.path}",
+                    hint="`archiver reindex` rebuilds them",
+                )
+        return Chosen(runs, files, size)
+
+    # A condition may ask any of the views.
+    views = True if isinstance(choice, Where) else _ASKED_VIEWS
+    with damage_found(), memory_found():
+        chosen = ask(storage, work, derived=views, setup=setup)
+    if not chosen.runs and isinstance(choice, Where) and lacking is None:
+        raise UsageError(
+            f"no run of the archive fulfils {choice.condition}",
+            hint="`archiver query` shows what the runs are like",
+        )
+    return chosen
+
+
+def table_rows(
+    storage: LocalStorage, table: Table, runs: Sequence[ChosenRun], setup: Setup | None = None
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of these revisions, in order of the run's id; columns in the table's order.
+
+    Raises ArchiveDamaged where they cannot be read, UsageError where memory does not suffice.
+    """
+    keys = pa.table(
+        {
+            "run_id": pa.array((run.run_id for run in runs), pa.string()),
+            "revision": pa.array((run.revision for run in runs), pa.int64()),
+        }
+    )
+    columns = ", ".join(f'"{name}"' for name in table.column_names)
+    order = ", ".join(table.sorted_by)
+    sql = (
+        f"SELECT {columns} FROM {ALL_REVISIONS[table]} "  # noqa: S608 # names of the project
+        f"SEMI JOIN chosen USING (run_id, revision) ORDER BY {order}"
+    )
+
+    def work(connection: duckdb.DuckDBPyConnection) -> Reading:
+        connection.register("chosen", keys)
+        reader = connection.sql(sql).to_arrow_reader(_BATCH)
+        return connection, reader, next(reader, None)
+
+    with damage_found(), memory_found():
+        connection, reader, batch = ask(storage, work, derived=False, setup=setup)
+    with connection:
+        while batch is not None:
+            yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+            with damage_found(), memory_found():
+                batch = interruptible(connection, partial(_next, reader))
+
+
+def _next(reader: pa.RecordBatchReader) -> pa.RecordBatch | None:
+    """The next batch. What goes wrong on the way is OSError as Arrow has it, and DuckDB's here."""
+    try:
+        return next(reader, None)
+    except (OSError, pa.ArrowException) as error:
+        is_memory = "Out of Memory" in str(error)
+        kind = duckdb.OutOfMemoryException if is_memory else duckdb.IOException
+        raise kind(str(error)) from None
+
+
+@contextlib.contextmanager
+def memory_found() -> Iterator[None]:
+    """Turns what DuckDB says where it may take no more memory into UsageError."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        raise UsageError(
+            "the export needs more memory than it may take", hint="Give it more with --memory"
+        ) from None
+
+
+def _check(condition: str) -> None:
+    """A condition must be one expression: else it could be more than a condition."""
+    try:
+        duckdb.SQLExpression(condition)
+    except (duckdb.Error, ValueError, TypeError) as error:
+        raise _refused(condition, error) from None
+
+
+def _choose_where(connection: duckdb.DuckDBPyConnection, condition: str) -> None:
+    try:
+        # In lines of its own, for it may end with a comment.
+        connection.execute(f"{_CHOSEN}WHERE (\n{condition}\n)")
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:
+        # Raises where it is the tables that cannot be read.
+        connection.execute("SELECT count(COLUMNS(*)) FROM runs").fetchall()
+        raise _refused(condition, error) from None
+
+
+def _choose_ids(
+    connection: duckdb.DuckDBPyConnection, ids: Sequence[RunId], lacking: list[str] | None
+) -> None:
+    connection.register("asked", pa.table({"asked_id": pa.array(map(str, ids), pa.string())}))
+    connection.execute(_RESOLVED)
+    missing = connection.sql("SELECT asked_id FROM resolved WHERE run_id IS NULL").fetchall()
+    if lacking is not None:
+        lacking += (run_id for (run_id,) in missing)
+    elif missing:
+        named = ", ".join(run_id for (run_id,) in missing[:_MOST_NAMED])
+        more = " …" if len(missing) > _MOST_NAMED else ""
+        raise UsageError(
+            f"the archive does not hold {len(missing)} of {len(ids)} runs: {named}{more}",
+            hint="`archiver fetch` fetches them",
+        )
+    connection.execute(_CHOSEN + "SEMI JOIN resolved USING (run_id)")
+
+
+def _refused(condition: str, error: Exception) -> UsageError:
+    message = without_descriptors(str(error), TABLES_FOLDER)
+    return UsageError(
+        f"--where {condition!r} is no condition over the runs: {message}",
+        hint="It is what follows WHERE in SQL; `archiver query '\\d runs'` lists the columns",
+    )

@@ -1,0 +1,185 @@
+"""What the archive holds, asked of its tables: no second store of state is needed."""
+
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from archiver.model.ids import RunId
+from archiver.model.paths import TABLES_FOLDER, is_run_folder
+from archiver.store.storage import LocalStorage
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the API is to be asked for.
+
+    ``ids`` are those of runs that are not held complete; those that failed the last time come last,
+    so that however many there are, the others get their turn before the API is taken to be down.
+    ``folders`` has the folders of runs that are held, but not complete, by run id.
+    """
+
+    ids: Sequence[RunId]
+    folders: Mapping[str, str] = field(default_factory=dict)
+    accepted: int = 0
+    """Ids that are not among them because what is missing of their runs was accepted."""
+
+
+# Nothing but what is unusual is copied, and no table is scanned more often than it must: with
+# millions of rows that takes the memory, with thousands of files opening them takes the time.
+_LAST = """
+CREATE TEMP TABLE last_revisions AS
+SELECT run_id, max(revision) AS last FROM run_revisions WHERE revision > 1 GROUP BY run_id
+"""
+_HELD = """
+CREATE TEMP VIEW held AS
+SELECT run_id FROM run_revisions LEFT JOIN last_revisions USING (run_id)
+WHERE is_complete AND revision = coalesce(last, revision) AND (removed IS NOT NULL OR NOT {refresh})
+"""
+_UNUSUAL = """
+CREATE TEMP TABLE unusual AS
+SELECT asked_id, run_id, outcome FROM fetches WHERE run_id <> asked_id OR outcome = 'failed'
+"""
+_ASKED_RUNS = """
+CREATE TEMP VIEW asked_runs AS
+WITH other_id AS (SELECT DISTINCT asked_id, run_id FROM unusual WHERE run_id <> asked_id)
+SELECT position, asked_id, coalesce(other_id.run_id, asked_id) AS run_id
+FROM asked LEFT JOIN other_id USING (asked_id)
+"""
+_FAILED = """
+CREATE TEMP TABLE failed_last AS
+SELECT asked_id FROM fetches
+SEMI JOIN (SELECT asked_id FROM unusual WHERE outcome = 'failed') USING (asked_id)
+GROUP BY asked_id HAVING arg_max(outcome, "at") = 'failed'
+"""
+_WANTED = """
+SELECT position FROM asked_runs ANTI JOIN held USING (run_id)
+LEFT JOIN (SELECT asked_id, true AS has_failed FROM failed_last) USING (asked_id)
+ORDER BY coalesce(has_failed, false), position
+"""
+_FOLDERS = """
+SELECT DISTINCT run_id, path FROM run_revisions
+SEMI JOIN (SELECT run_id FROM asked_runs ANTI JOIN held USING (run_id)) USING (run_id)
+"""
+_OTHER_IDS = """
+WITH pairs AS (SELECT DISTINCT asked_id, run_id FROM fetches WHERE run_id <> asked_id),
+    own AS (SELECT id FROM asked UNION SELECT run_id FROM pairs SEMI JOIN asked ON asked_id = id)
+SELECT asked_id, run_id FROM pairs SEMI JOIN own ON run_id = id ORDER BY ALL
+"""
+_PRUNED = """
+SELECT DISTINCT sha256 FROM artifact_revisions WHERE run_id = ? AND pruned_at IS NOT NULL
+"""
+
+
+def wanted_runs(
+    storage: LocalStorage,
+    asked: Sequence[RunId],
+    *,
+    refresh: bool,
+    accepted: Container[str] = (),
+) -> Wanted:
+    """Which of ``asked`` are to be asked for: one anti-join over the tables.
+
+    With ``refresh`` none counts as complete. Those that are ``accepted`` are not asked for.
+    """
+    wanted = _not_complete(storage, asked, refresh=refresh)
+    ids = [run_id for run_id in wanted.ids if run_id not in accepted]
+    return Wanted(ids, wanted.folders, len(wanted.ids) - len(ids))
+
+
+def _not_complete(storage: LocalStorage, asked: Sequence[RunId], *, refresh: bool) -> Wanted:
+    if not any(storage.names(f"{TABLES_FOLDER}/{table}") for table in ("runs", "fetches")):
+        return Wanted(asked)
+    import pyarrow as pa
+
+    from archiver.tables.views import ask, damage_found
+
+    def work(connection: "duckdb.DuckDBPyConnection") -> "tuple[pa.Table, pa.Table | None]":
+        with connection:
+            ids = pa.array(asked, pa.string())
+            positions = pa.array(range(len(asked)), pa.int64())
+            connection.register("asked", pa.table({"position": positions, "asked_id": ids}))
+            held = _HELD.format(refresh=str(refresh).lower())
+            for statement in (_LAST, held, _UNUSUAL, _ASKED_RUNS, _FAILED):
+                connection.execute(statement)
+            wanted = connection.sql(_WANTED).to_arrow_table()
+            if not wanted.num_rows:
+                return wanted, None
+            return wanted, connection.sql(_FOLDERS).to_arrow_table()
+
+    with damage_found():
+        wanted, others = ask(storage, work, derived=False)
+    rows = others.to_pylist() if others is not None else ()
+    folders = {row["run_id"]: row["path"].rpartition("/")[0] for row in rows}
+    return Wanted(
+        [asked[position] for position in wanted["position"].to_pylist()],
+        {run: folder for run, folder in folders.items() if is_run_folder(folder, run)},
+    )
+
+
+def other_ids(storage: LocalStorage, ids: Iterable[str]) -> list[tuple[str, str]]:
+    """Under which other ids these runs were asked for: pairs of that id and the run's own.
+
+    ``ids`` may be of either kind. Raises ArchiveDamaged where the tables cannot be read.
+    """
+    import pyarrow as pa
+
+    from archiver.tables.views import ask, damage_found
+
+    asked = pa.table({"id": pa.array(list(ids), pa.string())})
+
+    def work(connection: "duckdb.DuckDBPyConnection") -> list[tuple[str, str]]:
+        with connection:
+            connection.register("asked", asked)
+            return connection.sql(_OTHER_IDS).fetchall()
+
+    with damage_found():
+        return ask(storage, work, derived=False)
+
+
+def pruned_digests(storage: LocalStorage, run_id: str) -> frozenset[str]:
+    """The digests of a run's artifacts that were pruned. Raises ArchiveDamaged."""
+    from archiver.tables.views import ask, damage_found
+
+    def work(connection: "duckdb.DuckDBPyConnection") -> frozenset[str]:
+        with connection:
+            rows = connection.execute(_PRUNED, [run_id]).fetchall()
+            return frozenset(sha256 for (sha256,) in rows)
+
+    with damage_found():
+        return ask(storage, work, derived=False)
+
+
+def revision_paths(storage: LocalStorage) -> Iterator[str]:
+    """The folder of every revision that the table ``runs`` has, in no order."""
+    from archiver.tables.views import ask, damage_found
+
+    def work(connection: "duckdb.DuckDBPyConnection") -> "pa.Table":
+        with connection:
+            return connection.sql("SELECT path FROM run_revisions").to_arrow_table()
+
+    with damage_found():
+        paths = ask(storage, work, derived=False)["path"]
+    for chunk in paths.chunks:
+        yield from chunk.to_pylist()
+
+
+def revisions_in_tables(storage: LocalStorage, paths: Iterable[str]) -> set[str]:
+    """Which of the revisions with these folders the table ``runs`` has."""
+    import pyarrow as pa
+
+    from archiver.tables.views import ask, damage_found
+
+    asked = pa.table({"path": pa.array(list(paths), pa.string())})
+
+    def work(connection: "duckdb.DuckDBPyConnection") -> "pa.Table":
+        with connection:
+            connection.register("asked", asked)
+            known = "SELECT path FROM asked SEMI JOIN run_revisions USING (path)"
+            return connection.sql(known).to_arrow_table()
+
+    with damage_found():
+        return set(ask(storage, work, derived=False)["path"].to_pylist())

@@ -1,0 +1,46 @@
+"""The tables while they are replaced: for their readers, and for the writer after one that was
+killed."""
+
+from collections.abc import Iterator
+
+from archiver.adapters.pinned import PinnedFolder
+from archiver.model.paths import TABLES_ASIDE, TABLES_FOLDER
+from archiver.store.storage import LocalStorage
+from archiver.system.folders import BETWEEN_ENDING
+
+
+def pin_tables(storage: LocalStorage) -> PinnedFolder:
+    """The tables as they are now, wherever they are; empty where there are none yet."""
+    while True:
+        # While they are in neither place, their own is taken the next moment.
+        for path in (TABLES_FOLDER, *_between(storage)):
+            tables = PinnedFolder(storage.locate(path))
+            if tables.is_there:
+                return tables
+        if not storage.exists(TABLES_FOLDER):
+            return tables
+
+
+def restore_tables(storage: LocalStorage) -> None:
+    """Put the tables back where a killed writer had moved them aside to replace them.
+
+    It does so only where a file system cannot exchange two folders at once.
+    """
+    if not storage.exists(TABLES_FOLDER):
+        for path in _between(storage):
+            storage.rename(path, TABLES_FOLDER)
+
+
+def remove_tables_aside(storage: LocalStorage) -> None:
+    """Remove replaced tables, and such as were never finished, unless somebody still reads them."""
+    for name in storage.names(TABLES_ASIDE):
+        storage.remove_unless_pinned(f"{TABLES_ASIDE}/{name}")
+    if storage.exists(TABLES_ASIDE):
+        storage.remove_empty(TABLES_ASIDE)
+
+
+def _between(storage: LocalStorage) -> Iterator[str]:
+    """The old tables, while they are in neither place (see exchange_folders)."""
+    for name in storage.names(TABLES_ASIDE):
+        if name.endswith(BETWEEN_ENDING):
+            yield f"{TABLES_ASIDE}/{name}"

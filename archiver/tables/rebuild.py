@@ -1,0 +1,224 @@
+"""Keeping the tables level with the manifests: projecting, recovering, rebuilding."""
+
+import contextlib
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from archiver.domain.compaction import groups
+from archiver.errors import ArchiveDamaged, ArchiverError
+from archiver.ledger.records import read_list, remove_unrecorded, sessions_in_ledger
+from archiver.model.ledger import ListedManifest, ManifestList, list_path, manifest_path
+from archiver.model.manifest import Manifest
+from archiver.model.paths import MANIFEST, TABLES_FOLDER, TEMPORARY_FOLDER
+from archiver.model.rows import RevisionRows, revision_rows
+from archiver.model.run import read_document
+from archiver.model.schema import RUNS, TABLES
+from archiver.retention.prune import remove_pruned
+from archiver.retention.removal import read_tombstones, remove_earlier, remove_rows
+from archiver.store import revisions
+from archiver.store.lock import Writer
+from archiver.store.storage import LocalStorage
+from archiver.store.tombstones import removed_run
+from archiver.tables.lookup import revisions_in_tables
+from archiver.tables.merge import check_file
+from archiver.tables.rewrite import MonthFiles, NewTables, months_in
+from archiver.tables.write import WRITE_ORDER, RowBuffer, flush_name
+
+LOGS = tuple(table for table in TABLES if table.is_log)
+FLUSH_BYTES = 8 << 20
+"""Rows are written when they take about this much memory."""
+
+
+def project(storage: LocalStorage, revision_folder: str) -> tuple[Manifest, RevisionRows]:
+    """The rows of a committed revision. Raises ArchiveDamaged when its files cannot be read."""
+    manifest = revisions.read_manifest(storage, revision_folder)
+    folder = revision_folder.rpartition("/")[0]
+    if manifest.document is None:
+        return manifest, revision_rows(manifest, removed_run(manifest), None, folder)
+    path = f"{folder}/{manifest.document.path}"
+    try:
+        document = storage.read(path).decode()
+    except UnicodeDecodeError:
+        raise ArchiveDamaged(f"{path} is not UTF-8") from None
+    return manifest, revision_rows(manifest, read_document(document, path), document, folder)
+
+
+def add_rows(buffer: RowBuffer, rows: RevisionRows, fetched_at: datetime) -> None:
+    for table, of_table in rows.by_table():
+        buffer.add(table, of_table, fetched_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What killed sessions left undone: ``sessions`` of which something was missing.
+
+    ``unlisted`` are the manifests that they committed and no list of the ledger has yet.
+    """
+
+    sessions: tuple[str, ...] = ()
+    unlisted: tuple[ListedManifest, ...] = ()
+
+    def listed(self) -> ManifestList:
+        """A new list that begins with what is unlisted."""
+        manifests = ManifestList()
+        manifests.extend(self.unlisted)
+        return manifests
+
+
+def recover(writer: Writer) -> Recovered:
+    """Bring into the tables what sessions committed that were killed before they could.
+
+    Also removes table files whose flush was cut off before ``runs``. The journals stay until
+    somebody has written a record that lists what is unlisted (``forget_unfinished``).
+    """
+    storage = writer.storage
+    remove_unrecorded(storage)
+    if not writer.unfinished:
+        return Recovered()
+    _remove_half_flushes(storage)
+    committed = _settle_journals(writer)
+    if tombstones := read_tombstones(storage, committed):
+        remove_rows(writer, list(tombstones.values()))
+    known = revisions_in_tables(storage, committed)
+    buffer = RowBuffer()
+    sessions = {}
+    for folder in committed:
+        manifest, rows = project(storage, folder)
+        sessions[folder] = manifest.session
+        if folder not in known:
+            add_rows(buffer, rows, manifest.fetched_at)
+    buffer.write(storage, flush_name(writer.session, 0))
+    listed = _listed_since(storage, min(sessions.values(), default=""))
+    paths = {folder: manifest_path(folder) for folder in committed}
+    return Recovered(
+        tuple(sorted({s for f, s in sessions.items() if f not in known or paths[f] not in listed})),
+        tuple(
+            ListedManifest(storage.digest(path)[1], path)
+            for path in paths.values()
+            if path not in listed
+        ),
+    )
+
+
+def _listed_since(storage: LocalStorage, session: str) -> set[str]:
+    """The manifests that the ledger lists for a session and those behind it."""
+    later = [s for s in sessions_in_ledger(storage) if s >= session]
+    lists = [s for s in later if storage.exists(list_path(s))]
+    return {manifest.path for s in lists for manifest in read_list(storage, s)}
+
+
+def reindex(writer: Writer, damaged: list[str]) -> int:
+    """Rebuild the tables from the manifests alone; of those that are a log, files are merged.
+
+    The new tables take the old ones' place all at once when they are whole; until then readers see
+    the old. Files that cannot be read are left out and named in ``damaged``. Returns the number of
+    revisions.
+    """
+    storage = writer.storage
+    flushed = f"{TEMPORARY_FOLDER}/{writer.session}-flushes"
+    # First, for what a killed session was about to remove must not come back.
+    committed = _settle_journals(writer)
+    try:
+        count = _project_all(writer, flushed, damaged)
+        folders = {table: f"{flushed}/{table.name}" for table in WRITE_ORDER}
+        folders |= {table: f"{TABLES_FOLDER}/{table.name}" for table in LOGS}
+        numbers = itertools.count(1)
+        with NewTables(writer, check_stop=lambda: None) as tables:
+            for month in months_in(storage, folders):
+                readable = _without_damaged(storage, month, damaged)
+                for names in groups(readable.sizes(storage)):
+                    tables.merge(readable, names, next(numbers))
+            tables.replace_old()
+    finally:
+        with contextlib.suppress(ArchiverError):  # the next writer removes it
+            storage.remove(flushed)
+    if tombstones := [m for _, m in _readable(storage, committed) if m.removed is not None]:
+        remove_rows(writer, tombstones, LOGS)
+    return count
+
+
+def _project_all(writer: Writer, folder: str, damaged: list[str]) -> int:
+    """Write the rows of all revisions into table files below ``folder``; how many there are."""
+    buffer = RowBuffer(folder)
+    count = number = 0
+    for revision_folder in _not_removed(writer.storage, damaged):
+        try:
+            manifest, rows = project(writer.storage, revision_folder)
+            add_rows(buffer, rows, manifest.fetched_at)
+        except ArchiveDamaged as error:
+            damaged.append(str(error))
+            continue
+        count += 1
+        if buffer.bytes >= FLUSH_BYTES:
+            number += 1
+            buffer.write(writer.storage, flush_name(writer.session, number))
+    buffer.write(writer.storage, flush_name(writer.session, number + 1))
+    return count
+
+
+def _not_removed(storage: LocalStorage, damaged: list[str]) -> Iterator[str]:
+    """The folder of every committed revision, without what was put back after it was removed."""
+    for _, folders in itertools.groupby(
+        revisions.revision_folders(storage), key=lambda folder: folder.rpartition("/")[0]
+    ):
+        *earlier, last = folders
+        if earlier and any(m.removed is not None for _, m in _readable(storage, [last])):
+            damaged += (f"{folder}: it was removed, and is there; left out" for folder in earlier)
+            earlier = []
+        yield from (*earlier, last)
+
+
+def _without_damaged(storage: LocalStorage, month: MonthFiles, damaged: list[str]) -> MonthFiles:
+    """A month without the files of logs that cannot be read, which go to ``damaged``."""
+    flushes = {}
+    for name, files in month.flushes.items():
+        flushes[name] = dict(files)
+        for log in files.keys() & set(LOGS):
+            try:
+                check_file(storage, log, files[log])
+            except ArchiveDamaged as error:
+                damaged.append(error.message)
+                del flushes[name][log]
+    return MonthFiles(month.fetched, flushes)
+
+
+def _settle_journals(writer: Writer) -> list[str]:
+    """The revisions that killed sessions committed; what they left half-done is removed."""
+    announced = dict.fromkeys(
+        folder for journal in writer.unfinished for folder in writer.announced(journal)
+    )
+    committed = [f for f in announced if writer.storage.exists(f"{f}/{MANIFEST}")]
+    for folder in announced.keys() - set(committed):
+        revisions.remove_uncommitted(writer.storage, folder)
+    for folder, manifest in _readable(writer.storage, committed):
+        if manifest.removed is not None:
+            remove_earlier(writer.storage, folder, manifest)
+        else:
+            remove_pruned(writer.storage, folder.rpartition("/")[0], manifest)
+    # What such a session committed before it removed the run is gone with it.
+    return [f for f in committed if writer.storage.exists(f"{f}/{MANIFEST}")]
+
+
+def _readable(
+    storage: LocalStorage, revision_folders: Sequence[str]
+) -> Iterator[tuple[str, Manifest]]:
+    for folder in revision_folders:
+        with contextlib.suppress(ArchiveDamaged):
+            yield folder, revisions.read_manifest(storage, folder)
+
+
+def _remove_half_flushes(storage: LocalStorage) -> None:
+    whole = set(_flushes(storage, RUNS.name))
+    for table in WRITE_ORDER:
+        if table not in (RUNS, *LOGS):
+            for month, name in _flushes(storage, table.name):
+                if (month, name) not in whole:
+                    storage.remove(f"{TABLES_FOLDER}/{table.name}/{month}/{name}")
+
+
+def _flushes(storage: LocalStorage, table: str) -> Iterator[tuple[str, str]]:
+    for month in storage.names(f"{TABLES_FOLDER}/{table}"):
+        for name in storage.names(f"{TABLES_FOLDER}/{table}/{month}"):
+            yield month, name

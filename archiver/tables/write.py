@@ -1,0 +1,134 @@
+"""Tables as Parquet files: one file per table and flush, partitioned by month of fetching."""
+
+import io
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from operator import itemgetter
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from archiver.adapters.seal import place_seal, seal
+from archiver.domain.session import SessionId
+from archiver.model.paths import TABLES_FOLDER
+from archiver.model.rows import Row
+from archiver.model.schema import (
+    ARTIFACTS,
+    CHECKS,
+    DOCUMENTS,
+    ERRORS,
+    FETCHES,
+    RUNS,
+    TABLES,
+    ColumnType,
+    Table,
+)
+from archiver.store.storage import LocalStorage
+
+_ARROW_TYPES = {
+    ColumnType.TEXT: pa.string(),
+    ColumnType.JSON: pa.string(),
+    ColumnType.INTEGER: pa.int64(),
+    ColumnType.DOUBLE: pa.float64(),
+    ColumnType.BOOLEAN: pa.bool_(),
+    ColumnType.TIMESTAMP: pa.timestamp("us", tz="UTC"),
+    ColumnType.DATE: pa.date32(),
+    ColumnType.TEXT_LIST: pa.list_(pa.string()),
+}
+WRITE_ORDER = (DOCUMENTS, ARTIFACTS, ERRORS, FETCHES, CHECKS, RUNS)
+"""``runs`` last: a flush whose runs are there is there as a whole."""
+_REPEATING = frozenset(
+    {"run_type", "status", "run_with", "request_engine", "request_proxy_location", "workflow_id"}
+    | {"kind", "state", "media_type", "served_type", "reason", "error_code", "outcome", "session"}
+    | {"depth"}
+)
+"""Columns with few different values; a dictionary of the others takes time and room for nothing."""
+
+
+def arrow_schema(table: Table) -> pa.Schema:
+    """The Arrow schema of a table, without metadata, as every one of its files has it."""
+    return pa.schema(
+        pa.field(column.name, _ARROW_TYPES[column.type], nullable=column.nullable)
+        for column in table.columns
+    )
+
+
+def to_arrow(table: Table, rows: Iterable[Row]) -> pa.Table:
+    """Rows as an Arrow table, sorted as the table is."""
+    schema = arrow_schema(table)
+    ordered = sorted(rows, key=itemgetter(*map(table.column_names.index, table.sorted_by)))
+    columns = list(zip(*ordered, strict=True)) or [()] * len(schema)
+    arrays = [pa.array(c, type=f.type) for c, f in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def to_parquet(table: Table, rows: Iterable[Row]) -> bytes:
+    """Rows as a Parquet file."""
+    return encode(table, to_arrow(table, rows))
+
+
+def encode(table: Table, rows: pa.Table) -> bytes:
+    """Sorted rows as the Parquet file of a flush."""
+    buffer = io.BytesIO()
+    with pq.ParquetWriter(
+        buffer,
+        rows.schema,
+        compression="zstd",
+        compression_level=3,
+        use_dictionary=[name for name in table.column_names if name in _REPEATING],
+        write_page_index=True,
+    ) as writer:
+        writer.write_table(rows, table.row_group_size)
+        place_seal(writer)
+    seal(buffer)
+    return buffer.getvalue()
+
+
+class RowBuffer:
+    """Rows on their way into the tables, and about how much memory they take."""
+
+    def __init__(self, folder: str = TABLES_FOLDER) -> None:
+        self._folder = folder
+        self._rows: dict[tuple[str, str], list[Row]] = defaultdict(list)
+        self.bytes = 0
+
+    def add(self, table: Table, rows: Sequence[Row], at: datetime) -> None:
+        """Take rows whose answer came ``at``."""
+        if rows:
+            month = at.date().isoformat()[:7]
+            self._rows[table.name, month].extend(rows)
+            self.bytes += _size(table, rows)
+
+    def write(self, storage: LocalStorage, name: str) -> None:
+        """Write one file per table and month, ``runs`` last, and forget the rows."""
+        for table in WRITE_ORDER:
+            for (of, month), rows in self._rows.items():
+                if of == table.name:
+                    path = flush_path(table, month, name)
+                    storage.put(f"{self._folder}/{path}", to_parquet(table, rows))
+        self._rows.clear()
+        self.bytes = 0
+
+
+def flush_name(session: SessionId, number: int) -> str:
+    return f"{session}-{number:04d}"
+
+
+def flush_path(table: Table, month: str, name: str) -> str:
+    """Where a flush's rows of a table lie, below the folder of the tables."""
+    return f"{table.name}/{table.partition}={month}/{name}.parquet"
+
+
+def _size(table: Table, rows: Sequence[Row]) -> int:
+    texts = _texts[table.name]
+    characters = sum(sum(map(len, filter(None, texts(row)))) for row in rows)
+    return 64 * len(table.columns) * len(rows) + characters
+
+
+_TEXT_TYPES = (ColumnType.TEXT, ColumnType.JSON)
+_texts = {
+    table.name: itemgetter(*(n for n, c in enumerate(table.columns) if c.type in _TEXT_TYPES))
+    for table in TABLES
+}
+"""What takes the texts out of a row of each table."""

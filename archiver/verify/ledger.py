@@ -1,0 +1,292 @@
+"""The ledger against itself, and against the manifests."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from archiver.domain.digest import Sha256, digest_of_lines, sha256_of
+from archiver.errors import ArchiveDamaged
+from archiver.ledger.records import read_heads, read_record, sessions_in_ledger
+from archiver.model.ledger import (
+    FETCH,
+    HEAD_ENDING,
+    IDS_ENDING,
+    LIST_ENDING,
+    SIGNATURE_ENDING,
+    STAMP_ENDING,
+    Head,
+    LedgerRecord,
+    ListedManifest,
+    decode_list,
+    decode_record,
+    head_path,
+    ids_path,
+    list_path,
+    record_path,
+    root_of,
+    session_of,
+)
+from archiver.model.paths import (
+    ARCHIVE_FILE,
+    LEDGER_FOLDER,
+    MANIFEST,
+    README_FILE,
+    TEMPORARY_FOLDER,
+)
+from archiver.store.scan import Kind, entries
+from archiver.store.storage import LocalStorage
+from archiver.verify.compare import Comparison
+from archiver.verify.findings import RESTORE, Finding, Gap, GapKind, Level, finding
+from archiver.verify.revisions import stray
+from archiver.workflows.verify_folders import readable_entries
+
+_ENDINGS = (HEAD_ENDING, LIST_ENDING, IDS_ENDING, SIGNATURE_ENDING, STAMP_ENDING)
+_JOURNAL_ENDING = ".journal"
+_ACCEPT = "accept"
+_WITH_IDS = frozenset({"hold", "release", _ACCEPT, "prune", "erase"})
+"""Kinds of sessions whose ids are listed."""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What the ledger says, and what is wrong with it.
+
+    ``records`` are those in their places, by session; ``lost`` are sessions whose record is not
+    there or not true. ``unlisted`` are revisions that only the journal of a killed session knows,
+    ``recovered`` sessions that were killed, ``accepted`` the ids whose gaps were declared final,
+    ``forgetting`` the folders of runs of which the revision is harmed that says what was removed,
+    ``forged`` revisions that no session committed, ``heads`` those that are as they were written.
+    """
+
+    records: dict[str, LedgerRecord] = field(default_factory=dict)
+    digests: dict[str, Sha256] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
+    findings: list[Finding] = field(default_factory=list)
+    unlisted: set[str] = field(default_factory=set)
+    recovered: set[str] = field(default_factory=set)
+    accepted: set[str] = field(default_factory=set)
+    run_ids: frozenset[str] = frozenset()
+    forgetting: set[str] = field(default_factory=set)
+    forged: set[str] = field(default_factory=set)
+    heads: dict[str, Head] = field(default_factory=dict)
+
+    @property
+    def last(self) -> str:
+        """The last session of all that have a record, as it was when the ledger was read."""
+        return max(self.digests, default="")
+
+    def blame(self, path: str, problem: str, todo: str = RESTORE) -> None:
+        """Note what is wrong with a file, unless something is already."""
+        if all(one.path != path for one in self.findings):
+            self.findings.append(finding(path, problem, Level.LEDGER, todo))
+
+    def lose(self, session: str, problem: str) -> None:
+        self.lost.add(session)
+        self.blame(record_path(session), problem)
+
+
+def check_ledger(
+    storage: LocalStorage, comparison: Comparison, run_ids: frozenset[str] = frozenset()
+) -> Ledger:
+    """Check the chain, each session's lists, and the archive's own files that records speak of.
+
+    What the lists say of manifests goes into ``comparison``; of these runs only, where there are
+    any.
+    """
+    ledger = Ledger(run_ids=run_ids)
+    others = _read_records(storage, ledger)
+    _check_chain(storage, ledger)
+    for session, record in ledger.records.items():
+        # Signatures are checked here too, where a public key is given.
+        _check_list(storage, ledger, session, record, comparison)
+        _check_ids(storage, ledger, session, record)
+        ledger.recovered.update(record.recovered)
+    sessions = {*ledger.records, *ledger.lost}
+    for name in others:
+        of = next((s for ending in _ENDINGS if (s := session_of(name, ending))), None)
+        path = f"{LEDGER_FOLDER}/{name}"
+        if of is None or (of not in sessions and of < max(sessions, default="")):
+            ledger.findings.append(stray(path))
+        elif of in ledger.lost and name.endswith(LIST_ENDING):
+            _take_list(storage, ledger, of, comparison)
+    _check_own_files(storage, ledger)
+    read_journals(storage, ledger)
+    return ledger
+
+
+def _read_records(storage: LocalStorage, ledger: Ledger) -> list[str]:
+    """Read the records; the names of all other files come back."""
+    others = []
+    for name, kind in entries(storage, LEDGER_FOLDER):
+        session = session_of(name)
+        path = f"{LEDGER_FOLDER}/{name}"
+        if kind is not Kind.FILE:
+            ledger.findings.append(stray(path, f"it is {kind.value}"))
+        elif session is None:
+            others.append(name)
+        else:
+            try:
+                data = storage.read(path)
+                ledger.digests[session] = sha256_of(data)
+                record = decode_record(data, path)
+            except ArchiveDamaged as error:
+                ledger.lose(session, error.message)
+                continue
+            if record.session != session:
+                ledger.lose(session, f"it is the record of session {record.session}")
+            else:
+                ledger.records[session] = record
+    return others
+
+
+def _check_chain(storage: LocalStorage, ledger: Ledger) -> None:
+    """Each record names the one before and its digest, so each but the last is vouched for."""
+    there = set(ledger.digests)
+    claimed = {record.previous_session for record in ledger.records.values()}
+    for of, head in read_heads(storage):
+        if head is None:
+            todo = "Remove it, if the record beside it is not among the findings"
+            ledger.blame(head_path(of), "it is not what was written", todo)
+        elif of not in there:
+            ledger.lose(of, "the record is not there")
+        elif ledger.digests[of] != head.sha256:
+            ledger.lose(of, "it is not what was written")
+        else:
+            ledger.heads[of] = head
+    # From the last on: what a record says counts where the one behind it vouches for it.
+    for session, record in reversed(ledger.records.items()):
+        if session in ledger.lost:
+            continue
+        before = record.previous_session
+        if before is not None and before >= session:
+            ledger.blame(record_path(session), f"it follows {before}, which is behind it")
+        elif before is not None and before not in there:
+            problem = f"the record is not there that {session} follows"
+            ledger.lose(before, problem)
+        elif before is not None and record.previous_sha256 != ledger.digests[before]:
+            ledger.lose(before, f"it is not what it was when {session} was written")
+    *earlier, _last = sorted(there) or [""]
+    for session in earlier:
+        if session not in claimed and not _is_behind_lost(session, ledger, there):
+            problem = "no later record follows it: it was put there, or others were changed"
+            ledger.lose(session, problem)
+    for session in ledger.lost:
+        ledger.records.pop(session, None)
+
+
+def _is_behind_lost(session: str, ledger: Ledger, there: set[str]) -> bool:
+    """Whether the record that should name this one is itself lost."""
+    later = [s for s in sorted(there | ledger.lost) if s > session]
+    return bool(later) and later[0] in ledger.lost
+
+
+def _check_list(
+    storage: LocalStorage,
+    ledger: Ledger,
+    session: str,
+    record: LedgerRecord,
+    comparison: Comparison,
+) -> None:
+    if record.manifests_root is None:
+        return
+    path = list_path(session)
+    try:
+        committed = decode_list(storage.read(path), path)
+    except ArchiveDamaged as error:
+        ledger.blame(path, error.message)
+        ledger.recovered.add(session)
+        return
+    if len(committed) != record.manifests or root_of(committed) != record.manifests_root:
+        ledger.blame(path, f"it is not the list that session {session} committed")
+        ledger.recovered.add(session)
+        return
+    _take(ledger, session, committed, comparison)
+
+
+def _take_list(storage: LocalStorage, ledger: Ledger, session: str, comparison: Comparison) -> None:
+    """What a list says whose record is lost: the better part of it is true."""
+    path = list_path(session)
+    try:
+        committed = decode_list(storage.read(path), path)
+    except ArchiveDamaged:
+        return
+    _take(ledger, session, committed, comparison)
+
+
+def _take(
+    ledger: Ledger, session: str, committed: list[ListedManifest], comparison: Comparison
+) -> None:
+    listed = ((one.path.removesuffix(f"/{MANIFEST}"), one.sha256) for one in committed)
+    comparison.add(
+        "listed",
+        (
+            (folder, sha256, session)
+            for folder, sha256 in listed
+            if not ledger.run_ids or folder.split("/")[-2] in ledger.run_ids
+        ),
+    )
+
+
+def _check_ids(storage: LocalStorage, ledger: Ledger, session: str, record: LedgerRecord) -> None:
+    path = ids_path(session)
+    if not storage.exists(path):
+        if record.kind in _WITH_IDS and record.ids_asked:
+            ledger.blame(path, f"the ids are not there that session {session} was about")
+        return
+    try:
+        lines = storage.read(path).decode(errors="replace").split("\n")
+    except ArchiveDamaged as error:
+        ledger.blame(path, error.message)
+        return
+    ids = lines[:-1]
+    if lines[-1] or len(ids) != record.ids_asked or digest_of_lines(ids) != record.ids_sha256:
+        ledger.blame(path, f"these are not the ids that session {session} was about")
+    elif record.kind == _ACCEPT:
+        ledger.accepted.update(ids)
+
+
+def _check_own_files(storage: LocalStorage, ledger: Ledger) -> None:
+    """archive.json and README.txt, as the first record has them that speaks of them."""
+    first: dict[str, str] = {}
+    for record in ledger.records.values():
+        for path, sha256 in record.files.items():
+            first.setdefault(path, sha256)
+    for path in (ARCHIVE_FILE, README_FILE):
+        try:
+            data = storage.read(path)
+        except ArchiveDamaged as error:
+            if ledger.digests:  # else the first session was killed before it made it
+                ledger.blame(path, error.message)
+            continue
+        if path in first and sha256_of(data) != first[path]:
+            ledger.blame(path, "the bytes are not those that were stored")
+
+
+def read_journals(storage: LocalStorage, ledger: Ledger) -> None:
+    """What killed sessions committed, or a session that is still at work."""
+    for name, kind in readable_entries(storage, TEMPORARY_FOLDER, ledger.findings):
+        if kind is Kind.FILE and name.endswith(_JOURNAL_ENDING):
+            text = storage.read(f"{TEMPORARY_FOLDER}/{name}").decode(errors="replace")
+            ledger.unlisted.update(line for line in text.split("\n")[:-1] if line)
+
+
+def is_marker_harmed(storage: LocalStorage) -> bool:
+    """Whether archive.json is not what the ledger says it was, so that no format can be told."""
+    for session in sessions_in_ledger(storage):
+        try:
+            expected = read_record(storage, session).record.files.get(ARCHIVE_FILE)
+        except ArchiveDamaged:
+            continue
+        if expected is not None:
+            try:
+                return sha256_of(storage.read(ARCHIVE_FILE)) != expected
+            except ArchiveDamaged:
+                return True
+    return False
+
+
+def interrupted(ledger: Ledger) -> Iterator[Gap]:
+    """The last fetch, if it was interrupted: what it was to ask for is not known from here."""
+    fetches = [record for record in ledger.records.values() if record.kind == FETCH]
+    if fetches and fetches[-1].interrupted:
+        what = "the last fetch was interrupted: the same command again picks up where it stopped"
+        yield Gap(GapKind.INTERRUPTED, fetches[-1].session, what)

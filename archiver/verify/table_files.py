@@ -1,0 +1,167 @@
+"""The files of the tables: which belong there, and whether they are what was written."""
+
+import filecmp
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from archiver.adapters.disk import unreadable
+from archiver.adapters.seal import is_sealed_truly
+from archiver.errors import ArchiveDamaged
+from archiver.model.paths import TABLES_FOLDER
+from archiver.model.schema import CHECKS, RUNS, TABLES, Table
+from archiver.store.scan import Kind
+from archiver.store.storage import LocalStorage
+from archiver.system.files import open_file
+from archiver.tables.files import TableFile
+from archiver.verify.findings import REINDEX, RESTORE, Finding, Level, finding
+from archiver.verify.revisions import stray
+from archiver.workflows.verify_folders import hidden_folders, readable_entries
+
+NO_SEAL = "somebody else than archiver wrote it: it has no seal"
+_FILE = re.compile(r"\d{4}-\d\d/(\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}-\d{4,})\.parquet", re.ASCII)
+_MEMORY = 16 << 20
+_END = 64 << 10
+_WITHOUT = f"{RESTORE}; without one, `archiver reindex` goes on without what it told"
+_AS_IS = f"{RESTORE}; without one, `archiver reindex` takes what it tells as it is"
+
+
+@dataclass(slots=True)
+class TableFiles:
+    """The files of the tables, by table: those whose rows count, and those that were harmed.
+
+    ``unsealed`` are those that others wrote, or an older version.
+    """
+
+    sound: dict[Table, list[str]] = field(default_factory=dict)
+    harmed: dict[Table, list[str]] = field(default_factory=dict)
+    unsealed: set[str] = field(default_factory=set)
+    findings: list[Finding] = field(default_factory=list)
+
+    def is_hidden(self, table_name: str) -> bool:
+        """Whether files of a table may lie in a folder that could not be looked into."""
+        folder = f"{TABLES_FOLDER}/{table_name}"
+        return any(
+            f"{one}/".startswith(f"{folder}/") or one == TABLES_FOLDER
+            for one in hidden_folders(self.findings)
+        )
+
+    def harm(self, table: Table, path: str, problem: str, of_log: str = _WITHOUT) -> None:
+        """``of_log`` says what to do about a file that nothing can rebuild."""
+        self.harmed.setdefault(table, []).append(path)
+        todo = of_log if table.is_log else REINDEX
+        self.findings.append(finding(path, problem, Level.TABLES, todo))
+
+    def set_copies_aside(self, storage: LocalStorage, table: Table) -> None:
+        """Files with the same bytes as another: all their rows would be there twice."""
+        alike: dict[tuple[int, bytes], list[str]] = {}
+        for path in list(self.sound.get(table, ())):
+            place = storage.locate(path)
+            others = alike.setdefault(_end_of(place), [])
+            same = (one for one in others if filecmp.cmp(storage.locate(one), place, shallow=False))
+            first = next(same, None)
+            if first is None:
+                others.append(path)
+                continue
+            since = _last_session(storage, path)
+            is_second = first.rpartition("/")[2] < since <= path.rpartition("/")[2]
+            copy, original = (first, path) if is_second else (path, first)
+            self.sound[table].remove(copy)
+            self.findings.append(stray(copy, f"it is a copy of {original}"))
+
+
+def table_files(
+    storage: LocalStorage, check_stop: Callable[[], None], *, is_quick: bool = False
+) -> TableFiles:
+    """Look at every file of the tables: its place, its seal, and where it has none its content.
+
+    Not at what is in it where it ``is_quick``.
+    """
+    found = TableFiles()
+    named = {table.name: table for table in TABLES}
+    for name, kind in readable_entries(storage, TABLES_FOLDER, found.findings):
+        folder = f"{TABLES_FOLDER}/{name}"
+        if kind is not Kind.FOLDER or name not in named:
+            found.findings.append(stray(folder))
+            continue
+        table = named[name]
+        for month, of_month in readable_entries(storage, folder, found.findings):
+            prefix, _, value = month.partition("=")
+            files = []
+            if of_month is Kind.FOLDER:
+                files = readable_entries(storage, f"{folder}/{month}", found.findings)
+            belongs = prefix == table.partition and bool(value)
+            if not files and not (belongs and of_month is Kind.FOLDER):
+                found.findings.append(stray(f"{folder}/{month}"))
+            for file, of_file in files:
+                check_stop()
+                path = f"{folder}/{month}/{file}"
+                if not belongs or not _FILE.fullmatch(f"{value}/{file}"):
+                    found.findings.append(stray(path))
+                elif of_file is not Kind.FILE:
+                    found.harm(table, path, f"it is {of_file.value}")
+                elif is_quick:
+                    found.sound.setdefault(table, []).append(path)
+                else:
+                    _look_at(storage, table, path, found)
+        if not is_quick:
+            found.set_copies_aside(storage, table)
+    return found
+
+
+def quick_look(
+    storage: LocalStorage, check_stop: Callable[[], None], *, has_runs: bool
+) -> list[Finding]:
+    """What is wrong with the names of the tables' files. Where there are runs, so are files."""
+    files = table_files(storage, check_stop, is_quick=True)
+    if has_runs and not files.sound.get(RUNS) and not files.is_hidden(RUNS.name):
+        path = f"{TABLES_FOLDER}/{RUNS.name}"
+        files.findings.append(finding(path, "no file of it is there", Level.TABLES, REINDEX))
+    return files.findings
+
+
+def _look_at(storage: LocalStorage, table: Table, path: str, found: TableFiles) -> None:
+    try:
+        with os.fdopen(open_file(storage.locate(path), follow_links=False), "rb") as file:
+            sealed = is_sealed_truly(file)
+        content = TableFile(storage, table, path) if sealed is not False else None
+        if content is not None and sealed is None:
+            for _ in content.batches(_MEMORY):
+                pass
+        problem = "the bytes are not those that were written" if sealed is False else None
+        if sealed is None:
+            found.unsealed.add(path)
+            if table is CHECKS and problem is None:
+                # Nothing else vouches for its rows, and no older archive has that table.
+                found.harm(table, path, NO_SEAL, _AS_IS)
+                return
+    except OSError as error:
+        problem = unreadable(path, error).message
+    except ArchiveDamaged as error:
+        problem = error.message
+    if problem is None:
+        found.sound.setdefault(table, []).append(path)
+    else:
+        found.harm(table, path, problem)
+
+
+def _end_of(place: Path) -> tuple[int, bytes]:
+    """Size and last bytes of a file: of table files their seal is among them."""
+    with place.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _END))
+        return size, file.read()
+
+
+def _last_session(storage: LocalStorage, path: str) -> str:
+    """The last session that rows of a file are of: whatever wrote the file, it was not before."""
+    place = storage.locate(path)
+    if "session" not in pq.read_schema(place).names:
+        return ""
+    rows = pq.read_table(place, columns=["session"], partitioning=None)
+    return str(pc.max(rows["session"]).as_py())

@@ -1,0 +1,260 @@
+"""Verify: is what is there what was stored, and is everything there that should be."""
+
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from contextlib import ExitStack
+
+from archiver.errors import ArchiveDamaged, Interrupted, WorkerLost
+from archiver.model.paths import MANIFEST
+from archiver.store.storage import LocalStorage
+from archiver.system.processes import worker_processes
+from archiver.verify.committed import altered_revisions, compare_ledger
+from archiver.verify.compare import Comparison
+from archiver.verify.completeness import gaps
+from archiver.verify.findings import Depth, Finding, Level, Report, Scope, distinct
+from archiver.verify.ledger import Ledger, check_ledger, interrupted
+from archiver.verify.removed import Removals, excuse_removed
+from archiver.verify.revisions import Checked, RevisionCheck, RunUnit, check_by_sums, check_runs
+from archiver.verify.table_files import quick_look, table_files
+from archiver.verify.tables import ExpectedRows, compare_tables, excuse
+from archiver.verify.walk import batches, stray_at_top
+from archiver.workflows.checking import Checking, Progress
+from archiver.workflows.verify_fetches import check_fetches
+from archiver.workflows.verify_folders import hidden_folders, without_hidden
+from archiver.workflows.verify_pruned import left_behind, missing_without, without_pruned
+from archiver.workflows.verify_seals import check_beside, check_seals
+
+MANY = 500
+"""Revisions from which they are shared out to processes: these take a moment to begin."""
+_FIRST = 8
+"""Batches that tell whether there are many."""
+_MOST_TRIES = 3
+
+
+def find_damage(storage: LocalStorage) -> list[Finding]:
+    """Everything in a whole archive that is not as it was stored. Writes nothing."""
+    return verify(storage, how=Checking(tells_gaps=False)).findings
+
+
+def verify(
+    storage: LocalStorage, scope: Scope | None = None, how: Checking | None = None
+) -> Report:
+    """Hold every level of an archive against the next, and tell what is not there.
+
+    Where it is interrupted, the report says so, and has what was found by then.
+    """
+    return _Verification(storage, scope or Scope(), how or Checking()).run()
+
+
+class _Verification:
+    def __init__(self, storage: LocalStorage, scope: Scope, how: Checking) -> None:
+        self._storage = storage
+        self._scope = scope
+        self._how = how
+        self._report = Report()
+        self._suspicious: dict[str, RevisionCheck] = {}
+        self._findings: list[Finding] = []
+        self._left: dict[str, Sequence[str]] = {}
+        self._total = 0
+
+    def run(self) -> Report:
+        report = self._report
+        try:
+            with ExitStack() as stack:
+                units = self._units(stack)
+                self._compare(stack, *units)
+        except Interrupted:
+            report.interrupted = True
+        report.findings = distinct(without_hidden(self._findings))
+        return report
+
+    def _forget_begun(self, ledger: Ledger) -> None:
+        """A run's folder that a session was about to fill is not stray."""
+        begun = {folder.rpartition("/")[0] for folder in ledger.unlisted}
+        self._findings = [
+            one for one in self._findings if one.level is not Level.STRAY or one.path not in begun
+        ]
+
+    def _units(self, stack: ExitStack) -> tuple[Iterable[list[RunUnit]], Executor, list[list[str]]]:
+        """The batches, and who works on them. Processes begin before DuckDB has its threads."""
+        walked: list[list[str]] = []
+        each = batches(
+            self._storage, self._scope.run_ids, self._choose, walked.append, self._findings
+        )
+        first = list(itertools.islice(each, _FIRST))
+        workers = self._how.workers
+        executor: Executor
+        count = sum(len(unit.revisions) for batch in first for unit in batch)
+        if count < MANY or workers == 1:
+            executor = ThreadPoolExecutor(max(1, workers), "verify")
+            stack.callback(executor.shutdown, wait=False, cancel_futures=True)
+        else:
+            executor = stack.enter_context(worker_processes(workers, self._how.stop))
+        return itertools.chain(first, each), executor, walked
+
+    def _choose(self, folder: str) -> Depth | None:
+        scope, how = self._scope, self._how
+        if scope.is_rotating and folder not in how.chosen:
+            self._report.skipped += 1
+            return None
+        if scope.share is not None and how.random and how.random.random() >= scope.share:
+            self._report.skipped += 1
+            return None
+        if scope.quick:
+            return Depth.NAMES
+        return Depth.ROWS if folder in how.done else Depth.BYTES
+
+    def _compare(
+        self,
+        stack: ExitStack,
+        units: Iterable[list[RunUnit]],
+        executor: Executor,
+        walked: list[list[str]],
+    ) -> None:
+        storage, scope, report = self._storage, self._scope, self._report
+        comparison = stack.enter_context(Comparison())
+        ledger = check_ledger(storage, comparison, scope.run_ids)
+        check_beside(storage, ledger)
+        self._findings += ledger.findings
+        self._findings += check_seals(storage, self._how.seals, ledger.lost, report.notes)
+        ((self._total,),) = comparison.ask("SELECT count(*) FROM listed")
+        expected = ExpectedRows(comparison)
+        for checked in self._checked(units, executor):
+            comparison.add("walked", ((path,) for paths in walked for path in paths))
+            walked.clear()
+            self._take(comparison, expected, checked)
+        expected.flush()
+        comparison.add("walked", ((path,) for paths in walked for path in paths))
+        if not scope.run_ids:
+            self._findings += stray_at_top(storage)
+        self._findings += self._of_manifests(comparison, ledger)
+        self._findings += left_behind(self._left, ledger.unlisted)
+        self._forget_begun(ledger)
+        self._how.stop.check()
+        if scope.quick:
+            has_runs = self._total > 0
+            self._findings += quick_look(storage, self._how.stop.check, has_runs=has_runs)
+        else:
+            self._findings += self._of_tables(comparison, ledger)
+        if self._how.tells_gaps:
+            self._tell_gaps(ledger)
+        if unlisted := [one for one in sorted(ledger.unlisted) if storage.exists(one)]:
+            report.notes.append(
+                f"a session that was killed, or is still at work, committed {len(unlisted)} "
+                f"revisions that the ledger does not list yet: the next fetch lists them"
+            )
+
+    def _tell_gaps(self, ledger: Ledger) -> None:
+        report, accepted = self._report, frozenset(ledger.accepted)
+        try:
+            report.gaps = gaps(self._storage, self._scope.run_ids, accepted)
+        except ArchiveDamaged as error:
+            report.notes.append(f"whether the archive is complete cannot be told: {error.message}")
+        report.gaps += interrupted(ledger)
+
+    def _checked(self, units: Iterable[list[RunUnit]], executor: Executor) -> Iterator[Checked]:
+        """What came of each batch, in order; a few are under way at any time."""
+        stop, waiting = self._how.stop, deque[Future[Checked]]()
+        for batch in units:
+            stop.check()
+            waiting.append(
+                executor.submit(check_runs, self._storage.root, batch, self._scope.since)
+            )
+            if len(waiting) > 2 * self._how.workers:
+                yield self._result(waiting.popleft())
+        while waiting:
+            yield self._result(waiting.popleft())
+
+    def _result(self, future: "Future[Checked]") -> Checked:
+        while True:
+            self._how.stop.check()
+            try:
+                return future.result(timeout=0.2)
+            except TimeoutError:
+                if future.done():
+                    raise
+            except BrokenExecutor:
+                raise WorkerLost(
+                    "a process that read files ended without an answer",
+                    hint="Was it killed, for want of memory? Try again with fewer --workers",
+                ) from None
+
+    def _take(self, comparison: Comparison, expected: ExpectedRows, checked: Checked) -> None:
+        report = self._report
+        comparison.add(
+            "found",
+            (
+                (c.folder, c.run_id, c.revision, c.sha256, c.session, c.has_rows)
+                for c in checked.revisions
+            ),
+        )
+        comparison.add(
+            "removed",
+            (
+                (one.manifest.rpartition("/")[0], one.sha256)
+                for check in checked.revisions
+                for one in check.removed
+            ),
+        )
+        expected.add(checked.rows)
+        report.skipped += checked.skipped
+        for check in checked.revisions:
+            report.revisions += 1
+            report.files += check.files
+            report.bytes += check.bytes
+            if check.findings:
+                self._suspicious[check.folder] = check
+            if check.left:
+                self._left[check.folder] = check.left
+        self._how.looked_at(checked.revisions, lambda: altered_revisions(comparison))
+        found = len(self._findings) + len(self._suspicious)
+        self._how.progress(Progress(report.revisions, self._total, report.bytes, found))
+
+    def _of_manifests(self, comparison: Comparison, ledger: Ledger) -> Iterator[Finding]:
+        """What is wrong with revisions. Where the manifest is, the sums tell of its files."""
+        hidden = hidden_folders(
+            itertools.chain(self._findings, *(c.findings for c in self._suspicious.values()))
+        )
+        by_ledger = list(
+            compare_ledger(self._storage, comparison, ledger, hidden, is_whole=self._scope.is_whole)
+        )
+        for folder in ledger.forged:
+            yield from missing_without(self._storage, folder)
+        not_true = {one.path.removesuffix(f"/{MANIFEST}") for one in by_ledger}
+        yield from by_ledger
+        unknown = {folder.rpartition("/")[0] for folder in not_true} | ledger.forgetting
+        removals = Removals(self._storage)
+        for folder, check in self._suspicious.items():
+            found = removals.without(folder, check.findings)
+            run = folder.rpartition("/")[0]
+            if run in unknown and folder not in not_true:
+                is_forgotten = run in ledger.forgetting
+                yield from without_pruned(self._storage, folder, found, is_forgotten=is_forgotten)
+            elif folder not in not_true:
+                yield from found
+        for folder in sorted(not_true):
+            if self._storage.exists(f"{folder}/{MANIFEST}") and not self._scope.quick:
+                yield from check_by_sums(self._storage, folder)
+
+    def _of_tables(self, comparison: Comparison, ledger: Ledger) -> list[Finding]:
+        """The tables may be replaced meanwhile: then they are looked at once more."""
+        scope = self._scope
+        for tries in itertools.count(1):
+            files = table_files(self._storage, self._how.stop.check)
+            excuse(comparison, ledger.unlisted)
+            excuse_removed(comparison, ledger.unlisted)
+            try:
+                found = list(compare_tables(self._storage, comparison, files, scope))
+                if not scope.run_ids:
+                    notes = self._report.notes
+                    found += check_fetches(self._storage, comparison, files, ledger, notes)
+            except (ArchiveDamaged, OSError):
+                if tries == _MOST_TRIES:
+                    raise
+                for name in ("stored", "excused"):
+                    comparison.clear(name)
+                continue
+            return [*files.findings, *found]
+        raise AssertionError("unreachable")

@@ -1,0 +1,134 @@
+"""What there is to be checked: the runs' folders, in order; and what does not belong there."""
+
+import re
+from collections.abc import Callable, Iterator
+
+from archiver.model.ids import RunId
+from archiver.model.paths import (
+    ARCHIVE_FILE,
+    LEDGER_FOLDER,
+    README_FILE,
+    RUNS_FOLDER,
+    TABLES_FOLDER,
+    TEMPORARY_FOLDER,
+)
+from archiver.store.scan import Kind
+from archiver.store.storage import LocalStorage
+from archiver.verify.findings import Depth, Finding
+from archiver.verify.revisions import RunUnit, stray
+from archiver.workflows.verify_folders import hidden_folders, readable_entries
+
+_BATCH = 128
+"""Revisions that a worker gets at once."""
+_SPREAD = 8
+"""Neighbours go to so many workers: runs of one day, with large recordings, are often alike."""
+_TOP = {
+    ARCHIVE_FILE: Kind.FILE,
+    README_FILE: Kind.FILE,
+    **dict.fromkeys((RUNS_FOLDER, TABLES_FOLDER, LEDGER_FOLDER, TEMPORARY_FOLDER), Kind.FOLDER),
+    "lost+found": Kind.FOLDER,
+}
+_DIGITS = (
+    re.compile(r"\d{4}", re.ASCII),
+    re.compile(r"\d\d", re.ASCII),
+    re.compile(r"\d\d", re.ASCII),
+)
+_UNDATED = "undated"
+
+
+def batches(
+    storage: LocalStorage,
+    run_ids: frozenset[str],
+    choose: Callable[[str], Depth | None],
+    walked: Callable[[list[str]], None],
+    findings: list[Finding],
+) -> Iterator[list[RunUnit]]:
+    """The revisions to check, some at a time; of ``run_ids`` only, where there are any.
+
+    ``choose`` says how closely to look at the revision in a folder, ``walked`` hears of all.
+    What does not belong where it lies goes to ``findings``.
+    """
+    batch: list[RunUnit] = []
+    folders: list[str] = []
+    count = 0
+    for folder in _run_folders(storage, run_ids, findings):
+        numbers = list(_run_units(storage, folder, findings))
+        paths = [f"{folder}/r{number}" for number in numbers]
+        folders += paths
+        chosen = {n: d for n, path in zip(numbers, paths, strict=True) if (d := choose(path))}
+        if chosen:
+            batch.append(RunUnit(folder, chosen, numbers[-1]))
+            count += len(chosen)
+        if not numbers and folder not in hidden_folders(findings[-1:]):
+            findings.append(stray(folder, "there is no revision of a run in it"))
+        if count >= _SPREAD * _BATCH or len(folders) >= 16 * _SPREAD * _BATCH:
+            walked(folders)
+            yield from _spread(batch)
+            batch, folders, count = [], [], 0
+    walked(folders)
+    yield from _spread(batch)
+
+
+def _spread(units: list[RunUnit]) -> Iterator[list[RunUnit]]:
+    return (part for first in range(_SPREAD) if (part := units[first::_SPREAD]))
+
+
+def stray_at_top(storage: LocalStorage) -> list[Finding]:
+    """What lies in the archive's own folder and is no part of it."""
+    found: list[Finding] = []
+    for name, kind in readable_entries(storage, "", found):
+        if _TOP.get(name) is not kind:
+            found.append(stray(name))
+    return found
+
+
+def _run_folders(
+    storage: LocalStorage, run_ids: frozenset[str], findings: list[Finding]
+) -> Iterator[str]:
+    for day in _days(storage, RUNS_FOLDER, 0, findings):
+        for name, kind in readable_entries(storage, day, findings):
+            path = f"{day}/{name}"
+            if run_ids and name not in run_ids:
+                continue
+            if kind is Kind.FOLDER:
+                yield path
+            else:
+                findings.append(stray(path))
+
+
+def _days(storage: LocalStorage, folder: str, depth: int, findings: list[Finding]) -> Iterator[str]:
+    if depth == len(_DIGITS):
+        yield folder
+        return
+    for name, kind in readable_entries(storage, folder, findings):
+        path = f"{folder}/{name}"
+        if kind is Kind.FOLDER and depth == 0 and name == _UNDATED:
+            yield path
+        elif kind is Kind.FOLDER and _DIGITS[depth].fullmatch(name):
+            yield from _days(storage, path, depth + 1, findings)
+        else:
+            findings.append(stray(path))
+
+
+def _run_units(storage: LocalStorage, folder: str, findings: list[Finding]) -> Iterator[int]:
+    """The revisions in a run's folder, in order; what else is there goes to ``findings``."""
+    numbers = []
+    name = folder.rpartition("/")[2]
+    if not _is_run_id(name):
+        findings.append(stray(folder, "its name is no run id"))
+        return
+    for entry, kind in readable_entries(storage, folder, findings):
+        number = entry[1:]
+        if kind is Kind.FOLDER and entry[:1] == "r" and number.isdecimal() and number[0] != "0":
+            numbers.append(int(number))
+        else:
+            findings.append(stray(f"{folder}/{entry}"))
+    yield from sorted(numbers)
+
+
+def _is_run_id(text: str) -> bool:
+    try:
+        RunId(text)
+    except ValueError:
+        return False
+    return True
