@@ -1,13 +1,147 @@
 """Closing a session: its record in the ledger, signed and stamped."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
 
-from archiver.domain.digest import Sha256
 from archiver.errors import StampRefused
-from archiver.ledger.records import append_record, note_seals, put_signature, put_stamp
-from archiver.model.ledger import Actor, LedgerRecord, ManifestList
-from archiver.store.lock import Writer
+from archiver.ledger.records import (
+    append_record,
+    note_seals,
+    put_signature,
+    put_stamp,
+    read_list,
+    remove_unrecorded,
+    sessions_in_ledger,
+)
+from archiver.model.ids import SessionId, Sha256
+from archiver.model.ledger import (
+    Actor,
+    LedgerRecord,
+    ListedManifest,
+    ManifestList,
+    list_path,
+    manifest_path,
+)
+from archiver.model.paths import (
+    TABLES_FOLDER,
+    TEMPORARY_FOLDER,
+)
+from archiver.model.schema import RUNS
+from archiver.store.lock import (
+    _JOURNAL_ENDING,
+    Writer,
+    _is_kept,
+    _locked,
+    _make_archive,
+    _name_holder,
+    can_be_made,
+    open_archive,
+    sweep,
+)
+from archiver.store.storage import LocalStorage
+from archiver.store.tombstones import read_tombstones
+from archiver.system.fsync import Durability
+from archiver.tables.lookup import revisions_in_tables
+from archiver.tables.pin import remove_tables_aside, restore_tables
+from archiver.tables.rebuild import LOGS, _flushes, _settle_journals, add_rows, project
+from archiver.tables.rewrite import remove_rows
+from archiver.tables.write import WRITE_ORDER, RowBuffer, flush_name
+
+
+@contextlib.contextmanager
+def hold_archive(
+    root: Path, now: datetime, random: bytes, durability: Durability | None = None
+) -> Iterator[Writer]:
+    """Hold an archive as its only writer; make one where the folder is empty or not there.
+
+    The session begins ``now`` (UTC) and gets an id of that and 4 ``random`` bytes. Sweeps what a
+    killed writer left half-written. Raises ArchiveLocked when another writer holds it,
+    NotAnArchive when the folder holds something else.
+    """
+    storage = LocalStorage(root, durability)
+    if not can_be_made(root):
+        open_archive(root)
+    with _locked(storage):
+        session = SessionId.at(now, random, after=max(sessions_in_ledger(storage), default=None))
+        _name_holder(storage, session, now)
+        _make_archive(storage, now)
+        restore_tables(storage)
+        remove_tables_aside(storage)
+        left = [name for name in storage.names(TEMPORARY_FOLDER) if not _is_kept(name)]
+        sweep(storage, (name for name in left if not name.endswith(_JOURNAL_ENDING)), now)
+        journals = tuple(name for name in left if name.endswith(_JOURNAL_ENDING))
+        yield Writer(storage, session, journals)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What killed sessions left undone: ``sessions`` of which something was missing.
+
+    ``unlisted`` are the manifests that they committed and no list of the ledger has yet.
+    """
+
+    sessions: tuple[str, ...] = ()
+    unlisted: tuple[ListedManifest, ...] = ()
+
+    def listed(self) -> ManifestList:
+        """A new list that begins with what is unlisted."""
+        manifests = ManifestList()
+        manifests.extend(self.unlisted)
+        return manifests
+
+
+def recover(writer: Writer) -> Recovered:
+    """Bring into the tables what sessions committed that were killed before they could.
+
+    Also removes table files whose flush was cut off before ``runs``. The journals stay until
+    somebody has written a record that lists what is unlisted (``forget_unfinished``).
+    """
+    storage = writer.storage
+    remove_unrecorded(storage)
+    if not writer.unfinished:
+        return Recovered()
+    _remove_half_flushes(storage)
+    committed = _settle_journals(writer)
+    if tombstones := read_tombstones(storage, committed):
+        remove_rows(writer, list(tombstones.values()))
+    known = revisions_in_tables(storage, committed)
+    buffer = RowBuffer()
+    sessions = {}
+    for folder in committed:
+        manifest, rows = project(storage, folder)
+        sessions[folder] = manifest.session
+        if folder not in known:
+            add_rows(buffer, rows, manifest.fetched_at)
+    buffer.write(storage, flush_name(writer.session, 0))
+    listed = _listed_since(storage, min(sessions.values(), default=""))
+    paths = {folder: manifest_path(folder) for folder in committed}
+    return Recovered(
+        tuple(sorted({s for f, s in sessions.items() if f not in known or paths[f] not in listed})),
+        tuple(
+            ListedManifest(storage.digest(path)[1], path)
+            for path in paths.values()
+            if path not in listed
+        ),
+    )
+
+
+def _listed_since(storage: LocalStorage, session: str) -> set[str]:
+    """The manifests that the ledger lists for a session and those behind it."""
+    later = [s for s in sessions_in_ledger(storage) if s >= session]
+    lists = [s for s in later if storage.exists(list_path(s))]
+    return {manifest.path for s in lists for manifest in read_list(storage, s)}
+
+
+def _remove_half_flushes(storage: LocalStorage) -> None:
+    whole = set(_flushes(storage, RUNS.name))
+    for table in WRITE_ORDER:
+        if table not in (RUNS, *LOGS):
+            for month, name in _flushes(storage, table.name):
+                if (month, name) not in whole:
+                    storage.remove(f"{TABLES_FOLDER}/{table.name}/{month}/{name}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import certifi
 import pytest
 
-from archiver.fetch.options import StopSwitch
+from archiver.system.stop import StopSwitch
 from tests.cli.running import Command, Fetch, point_to
 from tests.lying_server import LyingServer
 from tests.workflows.held import Held

@@ -11,8 +11,8 @@ import duckdb
 import pytest
 
 import archiver
-from archiver.domain.views import VIEWS
 from archiver.errors import ArchiveDamaged, ArchiverError, InvalidRunId, NotAnArchive, UsageError
+from archiver.model.schema import VIEWS
 from tests.cli.running import Command, Fetch, child_environment
 from tests.lying_server import LyingServer, task_run
 from tests.workflows.held import Held

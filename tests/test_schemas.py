@@ -14,12 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from archiver.domain.digest import sha256_of
-from archiver.domain.pruning import without_artifacts
-from archiver.domain.summary import Problem, Summary
-from archiver.domain.views import DERIVED
 from archiver.errors import ArchiveDamaged, NotAnArchive
+from archiver.fetch.events import Problem, Summary
 from archiver.model.artifact import ArtifactKind, ArtifactState
+from archiver.model.ids import sha256_of
 from archiver.model.manifest import (
     FORMAT,
     ArtifactEntry,
@@ -35,8 +33,8 @@ from archiver.model.manifest import (
     encode_manifest,
 )
 from archiver.model.rows import Outcome
-from archiver.model.schema import TABLES, Column, Table
-from archiver.store.tombstones import Held, Order, removed_run, tombstone
+from archiver.model.schema import DERIVED, TABLES, Column, Table
+from archiver.store.tombstones import Held, Order, removed_run, tombstone, without_artifacts
 from archiver.tables.write import arrow_schema
 from tests.domain.builders import (
     AT,

@@ -14,7 +14,7 @@ from archiver.cli.commands.demo import demo
 from archiver.cli.commands.export import export
 from archiver.cli.commands.fetch import fetch
 from archiver.cli.commands.hold import accept, hold, release
-from archiver.cli.commands.ledger import ledger
+from archiver.cli.commands.ledger import check_proof, keygen, ledger, prove
 from archiver.cli.commands.query import query
 from archiver.cli.commands.reindex import reindex
 from archiver.cli.commands.remove import erase, prune
@@ -22,9 +22,7 @@ from archiver.cli.commands.report import report
 from archiver.cli.commands.show import show
 from archiver.cli.commands.verify import verify
 from archiver.cli.config import DEFAULT_CONFIG, read_defaults
-from archiver.cli.keygen import keygen
 from archiver.cli.output.text import printable
-from archiver.cli.prove import check_proof, prove
 from archiver.errors import ArchiverError, ExitCode
 from archiver.version import __version__
 

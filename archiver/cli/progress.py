@@ -8,21 +8,112 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from threading import Lock
+from types import TracebackType
 from typing import Any, Protocol
 
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
 from archiver.cli.output.text import printable, readable_bytes
-from archiver.domain.summary import Problem, Summary
 from archiver.errors import ArchiverError
+from archiver.export.package import Place
 from archiver.fetch.events import (
     BytesReceived,
     CompactionFailed,
     CompactionStarted,
     Event,
+    Problem,
     RunFinished,
     SessionStarted,
+    Summary,
     TablesWritten,
 )
 from archiver.model.rows import Outcome
+
+_LINE_EVERY = 10.0
+"""Seconds between plain lines of progress."""
+
+
+class PackingLines:
+    """A line for each package, and every few seconds how much of it is done."""
+
+    def __init__(self) -> None:
+        self._files = self._of_files = self._bytes = self._of_bytes = 0
+        self._last = 0.0
+
+    def begins(self, place: Place, files: int, size: int) -> None:
+        self._files = self._bytes = 0
+        self._of_files, self._of_bytes = files, size
+        self._last = time.monotonic()
+        click.echo(f"packing {files} files, {readable_bytes(size)}, to {place.path}", err=True)
+
+    def advance(self, size: int) -> None:
+        self._files += 1
+        self._bytes += size
+        now = time.monotonic()
+        if now - self._last >= _LINE_EVERY:
+            self._last = now
+            done, total = readable_bytes(self._bytes), readable_bytes(self._of_bytes)
+            click.echo(f"{self._files}/{self._of_files} files, {done} of {total}", err=True)
+
+    def close(self) -> None:
+        """Nothing more to say."""
+
+
+class PackingBar:
+    """A bar of bytes for each package."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+
+        self._progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._progress.add_task("packing", total=None)
+        self._progress.start()
+
+    def begins(self, place: Place, files: int, size: int) -> None:
+        self._progress.reset(
+            self._task, total=size, description=f"{place.path.name}, {files} files"
+        )
+
+    def advance(self, size: int) -> None:
+        self._progress.advance(self._task, size)
+
+    def close(self) -> None:
+        self._progress.stop()
+
+
+def packing_progress() -> PackingLines | PackingBar:
+    """What fits standard error."""
+    return PackingBar() if sys.stderr is not None and sys.stderr.isatty() else PackingLines()
+
 
 _LINE_EVERY = 10.0
 """Seconds between plain lines of progress."""
@@ -52,8 +143,6 @@ def reporter(log_format: str, *, quiet: bool) -> Iterator[Reporter]:
     if log_format == "json":
         yield JsonLines(quiet=quiet)
     elif log_format == "auto" and not quiet and sys.stderr is not None and sys.stderr.isatty():
-        from archiver.cli.bars import Bars
-
         with Bars() as bars:
             yield bars
     else:
@@ -248,3 +337,69 @@ class JsonLines:
     def _line(event: str, **fields: Any) -> str:
         at = datetime.now(UTC).isoformat(timespec="milliseconds")
         return json.dumps({"at": at, "event": event, **fields}) + "\n"
+
+
+class Bars:
+    """Shows what happens during a session while the block runs. Called from several threads."""
+
+    def __init__(self) -> None:
+        self._runs = Progress(
+            TextColumn("runs "),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        self._bytes = Progress(TextColumn("bytes"), DownloadColumn(), TransferSpeedColumn())
+        self._console = Console(stderr=True)
+        self._live = Live(
+            Group(self._runs, self._bytes),
+            console=self._console,
+            transient=True,
+            refresh_per_second=5,
+        )
+        self._of_runs = self._runs.add_task("runs", total=None)
+        self._of_bytes = self._bytes.add_task("bytes", total=None)
+        self._problems = ProblemLines()
+        self._lock = Lock()
+
+    def __enter__(self) -> "Bars":
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def take(self, event: Event) -> None:
+        with self._lock:
+            match event:
+                case SessionStarted(asked=asked, held=held):
+                    self._runs.update(self._of_runs, total=asked - held)
+                case BytesReceived(count):
+                    self._bytes.advance(self._of_bytes, count)
+                case RunFinished():
+                    self._runs.advance(self._of_runs)
+                    for line in self._problems.of(event):
+                        self.warn(line)
+                case CompactionFailed():
+                    self.warn(compaction_line(event))
+                case _:
+                    pass
+
+    def warn(self, message: str) -> None:
+        self._console.print(f"[yellow]warning:[/] {escape(message)}", highlight=False)
+
+    def fail(self, error: ArchiverError) -> None:
+        self._console.print(f"Error: {escape(printable(str(error)))}", highlight=False)
+
+    def notice(self, message: str) -> str:
+        return f"\n{message}\n"
+
+    def close(self, summary: Summary) -> None:
+        """Nothing more to show: the summary is the command's result."""

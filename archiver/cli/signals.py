@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from archiver.errors import ExitCode
-from archiver.fetch.options import StopSwitch
+from archiver.system.stop import StopSwitch
 
 _STOPPING = "stopping: what is being written is finished; again to end at once"
 

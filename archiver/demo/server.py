@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, quote, unquote
 
-from archiver.demo.answers import ArtifactUrl, DemoArtifact, DemoRun
+from archiver.demo.runs import ArtifactUrl, DemoArtifact, DemoRun
 
 _RUN = re.compile(r"/v1/runs/([^/]+)")
 _CONTENT = re.compile(r"/v1/artifacts/([^/]+)/content")

@@ -6,10 +6,9 @@ artifacts under the names that the server gave them, made safe on every platform
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 
-from archiver.domain.digest import Sha256
 from archiver.model.artifact import ArtifactKind
+from archiver.model.ids import Sha256
 from archiver.model.manifest import ArtifactEntry, Manifest
 from archiver.model.paths import artifact_paths, distinct_names, revision_name
 
@@ -19,32 +18,6 @@ PROOF = "proof.json"
 PAGE = "HOW-TO-CHECK.txt"
 _PERCENT = "%"
 """No name has it: BagIt writes it in another way than sha256sum(1) and many tools read it."""
-
-
-@dataclass(frozen=True, slots=True)
-class ChosenRun:
-    """A run that is meant: its latest revision, and what the table ``runs`` says of it.
-
-    ``path`` is the revision's folder in the archive. Times are UTC; what may be None is unknown.
-    """
-
-    run_id: str
-    revision: int
-    path: str
-    run_type: str | None
-    status: str
-    is_final: bool
-    is_settled: bool
-    title: str | None
-    failure_reason: str | None
-    request_url: str | None
-    created_at: datetime | None
-    queued_at: datetime | None
-    started_at: datetime | None
-    finished_at: datetime | None
-    fetched_at: datetime
-    document_sha256: str
-    removed: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +62,34 @@ def _named(artifact: ArtifactEntry) -> tuple[ArtifactKind, int, str | None, str]
 def run_folders(run_ids: Iterable[str]) -> Iterator[str]:
     """The folders of runs in a package: their ids, also where case is not told apart."""
     return (f"{RUNS}/{name}" for name in distinct_names(run_ids))
+
+
+PAYLOAD = "data/"
+DECLARATION = "bagit.txt"
+INFO = "bag-info.txt"
+MANIFEST = "manifest-sha256.txt"
+TAG_MANIFEST = "tagmanifest-sha256.txt"
+DECLARED = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
+
+
+def manifest_lines(files: Iterable[PackedFile]) -> str:
+    """A manifest: one line for each file, which ``sha256sum -c`` reads too."""
+    return "".join(f"{file.sha256}  {_encoded(file.name)}\n" for file in files)
+
+
+def bag_info(fields: Iterable[tuple[str, str | None]]) -> str:
+    """The metadata of a bag, in order; each value on one line, those that are None left out."""
+    return "".join(
+        f"{label}: {' '.join(value.split())}\n" for label, value in fields if value is not None
+    )
+
+
+def payload_oxum(files: Iterable[PackedFile]) -> str:
+    """Bytes and number of the payload's files, as Payload-Oxum has them."""
+    sizes = [file.size for file in files]
+    return f"{sum(sizes)}.{len(sizes)}"
+
+
+def _encoded(name: str) -> str:
+    """A path as manifests have it (RFC 8493, 2.1.3): these three characters are escaped."""
+    return name.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

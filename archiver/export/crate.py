@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Any, TypeAlias
 from urllib.parse import quote
 
-from archiver.export.content import ChosenRun, PackedFile
+from archiver.export.content import PackedFile
+from archiver.model.run import ChosenRun
 
 METADATA = "ro-crate-metadata.json"
 SUMS = "SHA256SUMS"

@@ -6,34 +6,47 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
-from archiver.domain import bag
-from archiver.domain.digest import Sha256, digest_of_lines
-from archiver.domain.spreadsheet import cell
 from archiver.errors import ArchiveDamaged
+from archiver.export import content as bag
 from archiver.export import crate
-from archiver.export.content import (
-    LEDGER,
-    PAGE,
-    PROOF,
-    ChosenRun,
-    PackedFile,
-    RunFile,
-    run_files,
-    run_folders,
-)
+from archiver.export.content import LEDGER, PAGE, PROOF, PackedFile, RunFile, run_files, run_folders
 from archiver.export.how_to_check import Checkable, checking_page
 from archiver.export.targets import Target
+from archiver.ledger.proofs import Evidence
+from archiver.model.ids import Sha256, digest_of_lines
 from archiver.model.ledger import SIGNATURE_ENDING, STAMP_ENDING, manifest_path
 from archiver.model.manifest import Manifest, decode_manifest
 from archiver.model.paths import MANIFEST
+from archiver.model.run import ChosenRun
 from archiver.model.schema import ARTIFACTS, ERRORS, RUNS
 from archiver.store.lock import TOOL
 from archiver.store.storage import LocalStorage
 from archiver.tables.choose import table_rows
 from archiver.tables.views import Setup
-from archiver.workflows.evidence import Evidence
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def cell(value: object) -> str:
+    """A value of a table: times as SQL writes them, lists as JSON, nothing for None."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return str(value)
+        case datetime():
+            return value.isoformat(sep=" ")
+        case date():
+            return value.isoformat()
+        case list() | tuple():
+            return json.dumps(list(value), ensure_ascii=False)
+    text = str(value)
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
+
 
 _ROWS = 1_000
 _MEDIA_TYPES = {"json": "application/json", "csv": "text/csv", "txt": "text/plain"}

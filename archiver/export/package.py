@@ -11,16 +11,15 @@ from pathlib import Path
 
 import duckdb
 
-from archiver.adapters.checked_copy import Way
 from archiver.errors import UsageError
 from archiver.export.pack import Packed, pack_bag, pack_crate
 from archiver.export.tables import check_place
-from archiver.export.targets import FolderTarget, Target, ZipTarget
+from archiver.export.targets import FolderTarget, Target, Way, ZipTarget
+from archiver.ledger.proofs import gather
 from archiver.model.paths import safe_name
 from archiver.store.storage import LocalStorage
 from archiver.system.atomic import placed_file, placed_folder, workspace
 from archiver.tables.choose import Choice, Where, chosen_runs
-from archiver.workflows.evidence import gather
 
 
 class Form(StrEnum):

@@ -6,17 +6,68 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock, Semaphore
 
+import msgspec
 from msgspec.structs import replace
 
-from archiver.adapters.patterns import RedactionRules
-from archiver.errors import ApiDown, ApiUnavailable, RunError
+from archiver.errors import AnswerInvalid, ApiDown, ApiUnavailable, RunError
 from archiver.fetch.http.api import ApiAnswer, RunsApi, Tally
+from archiver.fetch.limits import ByteBudget
 from archiver.fetch.plan import Decision, Record, Selection, plan
-from archiver.masking.redaction import Redaction
-from archiver.model.ids import RunId
+from archiver.masking.redaction import Redaction, RedactionRules
+from archiver.masking.secrets import mask_and_encode
+from archiver.model.artifact import ArtifactSource
+from archiver.model.document import Reader, decode_json, encode_json
+from archiver.model.ids import RunId, Sha256, answers_for
 from archiver.model.manifest import Manifest
-from archiver.model.run import Answer, read_answer
-from archiver.workflows.budget import ByteBudget
+from archiver.model.run import Run, _read
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The API's answer, understood: the run, its artifacts, and the document fit to be written.
+
+    ``document`` is the masked answer as JSON text; ``received_sha256`` is the digest of the bytes
+    as they came, ``at`` when that was. ``redacted`` counts the places that the user wanted masked,
+    None where nothing was to be. ``sources`` hold signed URLs and never leave memory.
+    """
+
+    run: Run
+    sources: tuple[ArtifactSource, ...]
+    document: str
+    received_sha256: Sha256
+    at: datetime
+    redacted: int | None = None
+
+
+def read_answer(
+    body: bytes | bytearray,
+    received_sha256: Sha256,
+    asked: RunId,
+    at: datetime,
+    secrets: tuple[str, ...] = (),
+    redaction: Redaction | None = None,
+) -> Answer:
+    """Read the API's answer to the question for ``asked``, received ``at`` (UTC).
+
+    Raises AnswerInvalid when it is no run: not JSON, no object, another run's id, no status.
+    """
+    try:
+        value = decode_json(body)
+        if not isinstance(value, dict):
+            raise AnswerInvalid(f"the API's answer for {asked} is no JSON object")
+        document, text = mask_and_encode(value, secrets)
+        redacted = None
+        if redaction is not None:
+            document, redacted = redaction.of(document)
+            text = encode_json(document)
+        run, sources = _read(document, Reader(value, []))
+    except RecursionError:
+        raise AnswerInvalid(f"the API's answer for {asked} is nested too deeply") from None
+    except ValueError as error:
+        raise AnswerInvalid(f"the API's answer for {asked} is not JSON: {error}") from None
+    if not answers_for(asked, run.run_id):
+        raise AnswerInvalid(f"the API answered with run {run.run_id} when asked for {asked}")
+    return Answer(run, sources, text, received_sha256, at, redacted)
+
 
 _DOCUMENT_BYTES = 32 << 20
 """Answers under way at once, as they were received."""

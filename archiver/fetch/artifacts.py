@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, wait
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import Lock
+from typing import TypeAlias
 
-from archiver.domain.links import is_expiring
+from msgspec.structs import replace
+
 from archiver.errors import (
     ArtifactError,
     ArtifactGone,
@@ -15,6 +18,7 @@ from archiver.errors import (
     DownloadFailed,
     Interrupted,
     LinkExpired,
+    RunError,
 )
 from archiver.fetch.http.api import Tally
 from archiver.fetch.http.downloads import Downloader
@@ -23,11 +27,73 @@ from archiver.fetch.http.retry import Patience
 from archiver.fetch.limits import Deferred, Lane, Lanes, VeryLarge
 from archiver.fetch.plan import Decision, Fetch, Keep, Record, renumbered
 from archiver.fetch.revision import EARLIER_COPY, Arrival, Entered, Settlement, entry_for
-from archiver.model.artifact import ArtifactSource, ArtifactState
+from archiver.model.artifact import ArtifactKind, ArtifactSource, ArtifactState
 from archiver.model.ids import RunId
+from archiver.model.urls import is_expiring, without_query
 from archiver.store.staging import StagedFile
 from archiver.store.storage import LocalStorage
-from archiver.workflows.links import FreshLinks
+
+_Key: TypeAlias = tuple[ArtifactKind, str, str | None]
+
+
+class FreshLinks:
+    """Hands out links of one run, and asks the API for new ones: once for all its artifacts.
+
+    ``ask`` asks the API for the run again and may raise RunError or what stops the batch.
+    """
+
+    def __init__(
+        self, sources: Sequence[ArtifactSource], ask: Callable[[], Sequence[ArtifactSource]]
+    ) -> None:
+        self._offered = _by_what_tells_them(sources)
+        self._ask = ask
+        self._lock = Lock()
+
+    def renewed(self, source: ArtifactSource) -> ArtifactSource:
+        """The same artifact with another link than the one it has.
+
+        Raises ArtifactGone where the API does not offer it any more, DownloadFailed where the API
+        cannot be asked.
+        """
+        with self._lock:
+            fresh = self._find(source)
+            if fresh is None or fresh.url == source.url:
+                try:
+                    self._offered = _by_what_tells_them(self._ask())
+                except RunError as error:
+                    raise DownloadFailed(
+                        f"its link ended, and no fresh one came: {error}"
+                    ) from None
+                fresh = self._find(source)
+        if fresh is None or fresh.url is None:
+            raise ArtifactGone("the API does not offer it any more")
+        return replace(source, url=fresh.url)
+
+    def _find(self, source: ArtifactSource) -> ArtifactSource | None:
+        keys = [("id", source.artifact_id), ("address", _true_address(source))]
+        if source.artifact_id is None:
+            keys = [keys[1], ("ordinal", str(source.ordinal))]
+        found = (self._offered.get((source.kind, *key)) for key in keys if key[1] is not None)
+        return next(filter(None, found), None)
+
+
+def _true_address(source: ArtifactSource) -> str | None:
+    """Where it is, without what is secret of a link: masked ones may be the same for several."""
+    return source.address if source.url is None else without_query(source.url)
+
+
+def _by_what_tells_them(sources: Sequence[ArtifactSource]) -> dict[_Key, ArtifactSource]:
+    offered: dict[_Key, ArtifactSource] = {}
+    for source in sources:
+        keys = (
+            ("id", source.artifact_id),
+            ("address", _true_address(source)),
+            ("ordinal", str(source.ordinal)),
+        )
+        for name, value in keys:
+            offered.setdefault((source.kind, name, value), source)
+    return offered
+
 
 _MARGIN = timedelta(seconds=60)
 """A link that ends sooner than this is renewed before it is used."""

@@ -1,25 +1,18 @@
 """What a session of fetch is given, and the connections it makes of that."""
 
-import contextlib
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from random import Random
-from threading import Event as Flag
-from threading import Semaphore
 
-from archiver.adapters.throttle import Throttle
-from archiver.errors import Interrupted
-from archiver.fetch.answer import RunAsker, RunOptions
-from archiver.fetch.events import BytesReceived, Report
-from archiver.fetch.http.api import RunsApi
-from archiver.fetch.http.client import Timeouts, new_client
-from archiver.fetch.http.downloads import Downloader
+from archiver.fetch.answer import RunOptions
+from archiver.fetch.events import Report
+from archiver.fetch.http.client import Timeouts
 from archiver.fetch.http.retry import RetryPolicy
 from archiver.session import SignOff
 from archiver.system.fsync import Durability
+from archiver.system.stop import StopSwitch
 
 _LEAST_FAILURES = 20
 """Runs in a row without an answer from which an API can be taken to be down."""
@@ -74,41 +67,6 @@ class FetchOptions:
         )
 
 
-class StopSwitch:
-    """Tells everything under way to come to an end: by the user's wish, or for an error."""
-
-    def __init__(self) -> None:
-        self.interrupted = False
-        self._flag = Flag()
-
-    def interrupt(self) -> None:
-        """The user or the system asks to stop."""
-        self.interrupted = True
-        self._flag.set()
-
-    def abort(self) -> None:
-        """An error ends the batch."""
-        self._flag.set()
-
-    @property
-    def is_set(self) -> bool:
-        return self._flag.is_set()
-
-    def check(self) -> None:
-        """Raises Interrupted once the switch is set."""
-        if self._flag.is_set():
-            raise Interrupted("interrupted")
-
-    def wait(self, seconds: float) -> None:
-        """Wait, but no longer once the switch is set."""
-        self._flag.wait(seconds)
-
-    def sleep(self, seconds: float) -> None:
-        """Wait; raises Interrupted as soon as the switch is set."""
-        if self._flag.wait(seconds):
-            raise Interrupted("interrupted")
-
-
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a session needs of the world: the time (UTC), chance, where to report, when to stop."""
@@ -117,62 +75,6 @@ class Surroundings:
     random: Random
     report: Report
     stop: StopSwitch
-
-
-@contextlib.contextmanager
-def run_asker(options: FetchOptions, world: Surroundings) -> Iterator[RunAsker]:
-    """The API, ready to be asked."""
-    connections = options.api_concurrency
-    redaction = options.run.redact.redaction()
-    with new_client(options.timeouts, connections, verify=options.verify_tls) as client:
-        api = RunsApi(
-            client,
-            options.base_url,
-            options.key,
-            _retry_policy(options, world),
-            world.now,
-            options.max_document_size,
-            Throttle(options.max_requests_per_second, world.stop.sleep),
-            redaction.text if redaction else str,
-        )
-        slots = Semaphore(options.api_concurrency)
-        yield RunAsker(
-            api,
-            options.run,
-            redaction,
-            slots,
-            world.stop.check,
-            world.now,
-            options.most_failures,
-        )
-
-
-@contextlib.contextmanager
-def artifact_downloader(options: FetchOptions, world: Surroundings) -> Iterator[Downloader]:
-    """Storage, ready to be downloaded from: over a client of its own, without the key."""
-    connections = options.download_concurrency
-    with new_client(options.timeouts, connections, verify=options.verify_tls) as client:
-        yield Downloader(
-            client,
-            options.base_url,
-            _retry_policy(options, world),
-            world.now,
-            local_artifacts=options.local_artifacts,
-            selection=options.run.selection,
-            check_stop=world.stop.check,
-            on_bytes=lambda count: world.report(BytesReceived(count)),
-            throttle=Throttle(options.max_bandwidth, world.stop.sleep),
-        )
-
-
-@contextlib.contextmanager
-def worker_threads(count: int, stop: StopSwitch) -> Iterator[ThreadPoolExecutor]:
-    """``count`` threads, waited for at the end unless the session is to stop."""
-    executor = ThreadPoolExecutor(count)
-    try:
-        yield executor
-    finally:
-        executor.shutdown(wait=not stop.is_set, cancel_futures=True)
 
 
 def _part(rate: float | None, processes: int) -> float | None:

@@ -7,23 +7,71 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
+from threading import Semaphore
 from typing import TypeVar
 
 from archiver.errors import Interrupted
+from archiver.fetch.answer import RunAsker
 from archiver.fetch.artifacts import ArtifactFetcher
+from archiver.fetch.events import BytesReceived
+from archiver.fetch.http.api import RunsApi
+from archiver.fetch.http.client import new_client
+from archiver.fetch.http.downloads import Downloader
+from archiver.fetch.http.retry import Throttle
 from archiver.fetch.limits import VERY_LARGE, Lanes
-from archiver.fetch.options import (
-    FetchOptions,
-    StopSwitch,
-    Surroundings,
-    artifact_downloader,
-    run_asker,
-    worker_threads,
-)
+from archiver.fetch.options import FetchOptions, Surroundings, _retry_policy
 from archiver.fetch.run import Archived, HandedBack, RunArchiver, RunResult
 from archiver.model.ids import RunId
 from archiver.store.lock import Writer
 from archiver.store.revisions import commit_revisions
+from archiver.system.stop import StopSwitch, worker_threads
+
+
+@contextlib.contextmanager
+def run_asker(options: FetchOptions, world: Surroundings) -> Iterator[RunAsker]:
+    """The API, ready to be asked."""
+    connections = options.api_concurrency
+    redaction = options.run.redact.redaction()
+    with new_client(options.timeouts, connections, verify=options.verify_tls) as client:
+        api = RunsApi(
+            client,
+            options.base_url,
+            options.key,
+            _retry_policy(options, world),
+            world.now,
+            options.max_document_size,
+            Throttle(options.max_requests_per_second, world.stop.sleep),
+            redaction.text if redaction else str,
+        )
+        slots = Semaphore(options.api_concurrency)
+        yield RunAsker(
+            api,
+            options.run,
+            redaction,
+            slots,
+            world.stop.check,
+            world.now,
+            options.most_failures,
+        )
+
+
+@contextlib.contextmanager
+def artifact_downloader(options: FetchOptions, world: Surroundings) -> Iterator[Downloader]:
+    """Storage, ready to be downloaded from: over a client of its own, without the key."""
+    connections = options.download_concurrency
+    with new_client(options.timeouts, connections, verify=options.verify_tls) as client:
+        yield Downloader(
+            client,
+            options.base_url,
+            _retry_policy(options, world),
+            world.now,
+            local_artifacts=options.local_artifacts,
+            selection=options.run.selection,
+            check_stop=world.stop.check,
+            on_bytes=lambda count: world.report(BytesReceived(count)),
+            throttle=Throttle(options.max_bandwidth, world.stop.sleep),
+        )
+
 
 COMMITTED_AT_ONCE = 64
 """Runs that may wait for their commit, besides those that threads are at."""

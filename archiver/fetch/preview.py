@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from archiver.errors import ArchiveDamaged, NotAnArchive, RunError
 from archiver.fetch.http.api import Tally
-from archiver.fetch.options import FetchOptions, Surroundings, run_asker, worker_threads
-from archiver.fetch.pipeline import in_flight
+from archiver.fetch.options import FetchOptions, Surroundings
+from archiver.fetch.pipeline import in_flight, run_asker
 from archiver.fetch.plan import Decision
 from archiver.fetch.run import folder_of
 from archiver.ledger.decisions import accepted_runs
@@ -15,6 +15,7 @@ from archiver.model.ids import RunId
 from archiver.store.lock import can_be_made, open_archive
 from archiver.store.revisions import latest_revision
 from archiver.store.storage import LocalStorage
+from archiver.system.stop import worker_threads
 from archiver.tables.lookup import wanted_runs
 
 

@@ -7,13 +7,11 @@ from typing import Generic, Protocol, TypeAlias, TypedDict, TypeVar, Unpack
 
 import msgspec
 
-from archiver.domain.digest import Sha256, sha256_of
-from archiver.domain.media_type import MediaType
-from archiver.model.artifact import ArtifactSource, ArtifactState
-from archiver.model.ids import RunId
+from archiver.fetch.answer import Answer
+from archiver.model.artifact import ArtifactSource, ArtifactState, MediaType
+from archiver.model.ids import RunId, Sha256, sha256_of
 from archiver.model.manifest import ArtifactEntry, FileEntry, Manifest, is_complete
 from archiver.model.paths import DOCUMENT, artifact_paths, revision_name
-from archiver.model.run import Answer
 
 EARLIER_COPY = "an earlier copy: the service does not have it any more"
 

@@ -10,10 +10,10 @@ from datetime import datetime
 from pathlib import PurePath
 from threading import Lock
 
-from archiver.domain.summary import Problem
 from archiver.errors import AnswerInvalid, ArchiveDamaged, ArchiverError, RunError, RunNotFound
-from archiver.fetch.answer import RunAsker
-from archiver.fetch.artifacts import ArtifactFetcher, discard
+from archiver.fetch.answer import Answer, RunAsker
+from archiver.fetch.artifacts import ArtifactFetcher, FreshLinks, discard
+from archiver.fetch.events import Problem
 from archiver.fetch.http.api import Tally
 from archiver.fetch.limits import VeryLarge
 from archiver.fetch.revision import Entered, Settlement, next_revision
@@ -23,11 +23,9 @@ from archiver.model.ledger import ListedManifest, manifest_path
 from archiver.model.manifest import Manifest
 from archiver.model.paths import run_folder
 from archiver.model.rows import Fetched, Outcome, RevisionRows, revision_rows
-from archiver.model.run import Answer
 from archiver.store.lock import TOOL, Writer
 from archiver.store.revisions import PreparedRevision, latest_revision, prepare_revision
 from archiver.store.staging import StagedFile
-from archiver.workflows.links import FreshLinks
 
 
 @dataclass(frozen=True, slots=True)

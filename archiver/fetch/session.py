@@ -4,25 +4,46 @@ import contextlib
 import time
 from collections.abc import Sequence
 
-from archiver.domain.digest import digest_of_lines
-from archiver.domain.summary import Summary
 from archiver.errors import ArchiveDamaged, ArchiverError, ArchiveUnwritable, Interrupted
-from archiver.fetch.events import RunFinished, SessionStarted, TablesWritten
+from archiver.fetch.events import (
+    CompactionFailed,
+    CompactionStarted,
+    RunFinished,
+    SessionStarted,
+    Summary,
+    TablesWritten,
+)
 from archiver.fetch.options import FetchOptions, Surroundings
 from archiver.fetch.pipeline import archive_runs
 from archiver.fetch.run import Archived
 from archiver.ledger.decisions import accepted_runs
-from archiver.model.ids import RunId
+from archiver.model.ids import RunId, digest_of_lines
 from archiver.model.ledger import FETCH, LedgerRecord, ManifestList
 from archiver.model.rows import fetch_row
 from archiver.model.schema import FETCHES
-from archiver.session import close_session
-from archiver.store.lock import TOOL, Writer, hold_archive
+from archiver.session import close_session, hold_archive, recover
+from archiver.store.lock import TOOL, Writer
 from archiver.tables.fetch_log import FetchDigest
 from archiver.tables.lookup import wanted_runs
-from archiver.tables.rebuild import FLUSH_BYTES, add_rows, recover
-from archiver.tables.rewrite import compact_if_many
+from archiver.tables.rebuild import FLUSH_BYTES, add_rows
+from archiver.tables.rewrite import compact
 from archiver.tables.write import RowBuffer, flush_name
+
+
+def compact_if_many(writer: Writer, world: Surroundings) -> None:
+    """Merge table files at a session's end, which is the same whatever comes of it."""
+    try:
+        compact(
+            writer,
+            world.stop.check,
+            growing_since=f"{world.now():%Y-%m}",
+            on_start=lambda files: world.report(CompactionStarted(files)),
+        )
+    except Interrupted:
+        pass
+    except ArchiverError as error:
+        world.report(CompactionFailed(error))
+
 
 FLUSH_SECONDS = 300.0
 MANY = 500

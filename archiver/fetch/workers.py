@@ -19,14 +19,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import SystemRandom
 
-from archiver.domain.session import SessionId
 from archiver.errors import ArchiverError, Interrupted, WorkerLost
 from archiver.fetch.events import BytesReceived, Event
-from archiver.fetch.options import FetchOptions, StopSwitch, Surroundings
+from archiver.fetch.options import FetchOptions, Surroundings
 from archiver.fetch.pipeline import GRACE_SECONDS, POLL_SECONDS, Part, archive_runs
 from archiver.fetch.run import Archived
-from archiver.model.ids import RunId
+from archiver.model.ids import RunId, SessionId
 from archiver.store.lock import Writer, join_session
+from archiver.system.stop import StopSwitch
 
 _LARGEST = 500
 _SMALLEST = 50

@@ -1,13 +1,67 @@
 """What people decided about runs, read out of the ledger's files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
-from archiver.domain.decisions import KINDS, Decision, Decisions, fold
-from archiver.domain.session import SessionId
+import msgspec
+
 from archiver.errors import ArchiveDamaged
 from archiver.ledger.records import ledger_records, read_ids, read_record, sessions_with_ids
-from archiver.model.ledger import LedgerRecord, ids_path, record_path
+from archiver.model.ids import SessionId
+from archiver.model.ledger import Actor, LedgerRecord, ids_path, record_path
 from archiver.store.storage import LocalStorage
+
+HOLD = "hold"
+RELEASE = "release"
+ACCEPT = "accept"
+KINDS = frozenset({HOLD, RELEASE, ACCEPT})
+REASON = "reason"
+"""Where the details of a record say why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Who decided something about a run, in which session, when (UTC) and why."""
+
+    session: str
+    at: datetime
+    by: Actor | None
+    reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        by = msgspec.to_builtins(self.by) if self.by is not None else None
+        return {
+            "session": self.session,
+            "at": self.at.isoformat(),
+            "by": {name: by[name] for name in ("user", "host")} if by else None,
+            "reason": self.reason,
+        }
+
+
+@dataclass(slots=True)
+class Decisions:
+    """What is decided now, by run id: ``holds``, and ``accepted`` gaps."""
+
+    holds: dict[str, Decision] = field(default_factory=dict)
+    accepted: dict[str, Decision] = field(default_factory=dict)
+
+
+def fold(decided: Iterable[tuple[LedgerRecord, Sequence[str]]]) -> Decisions:
+    """What records, oldest first, come to; with each the ids of the runs that it is about."""
+    now = Decisions()
+    for record, ids in decided:
+        if record.kind == RELEASE:
+            for run_id in ids:
+                now.holds.pop(run_id, None)
+        elif record.kind in (HOLD, ACCEPT):
+            why = str(record.details.get(REASON, ""))
+            decision = Decision(record.session, record.finished_at, record.by, why)
+            of_kind = now.holds if record.kind == HOLD else now.accepted
+            of_kind.update(dict.fromkeys(ids, decision))
+    return now
+
 
 _HINT = "Nothing is removed as long as it cannot be told what is on hold; see `archiver verify`"
 

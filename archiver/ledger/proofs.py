@@ -1,22 +1,33 @@
 """Prove: that a run's manifest is one that the ledger speaks for."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 
-from archiver.domain.digest import Sha256, sha256_of
-from archiver.domain.session import SessionId
 from archiver.errors import ArchiveDamaged, UsageError
 from archiver.ledger.records import (
     Written,
     read_list,
     read_record,
     read_signature,
+    read_stamp,
     sessions_in_ledger,
 )
-from archiver.model.ids import RunId
-from archiver.model.ledger import ListedManifest, list_path, record_path
-from archiver.model.proof import Proof, make_proof
+from archiver.model.ids import RunId, SessionId, Sha256, sha256_of
+from archiver.model.ledger import (
+    RECORD_ENDING,
+    SIGNATURE_ENDING,
+    STAMP_ENDING,
+    ListedManifest,
+    list_path,
+    manifest_path,
+    record_path,
+)
+from archiver.model.merkle import InclusionPaths
+from archiver.model.proof import Proof, encode_proof, make_proof
+from archiver.model.run import ChosenRun
 from archiver.store.storage import LocalStorage
 
 
@@ -85,3 +96,114 @@ def read_chain(storage: LocalStorage, sessions: Sequence[SessionId]) -> list[Wri
                 hint="`archiver verify` says what else is not",
             )
     return records
+
+
+_LINE_PATH = 66
+"""Where the path begins in a line of a list."""
+_MOST_BYTES = 256_000_000
+"""Bytes that the records in all proofs may take, else each holds only that of its own session."""
+_LISTS = 16
+"""Lists that are held in memory, with all nodes of their trees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The ledger's records from the first session that committed one of the runs to the head.
+
+    ``places`` says of a manifest's path by which of the sessions it was committed, and as which
+    in its list. ``own_heads``: proofs end with the record of that session.
+    """
+
+    storage: LocalStorage
+    records: Sequence[Written] = ()
+    places: dict[str, tuple[int, int]] = field(default_factory=dict)
+    own_heads: bool = False
+
+    def prover(self) -> "Prover":
+        return Prover(self)
+
+    def sealed(self, ending: str) -> list[str]:
+        """The sessions that have a signature, or a time stamp."""
+        read = {SIGNATURE_ENDING: read_signature, STAMP_ENDING: read_stamp}[ending]
+        sessions = (written.record.session for written in self.records)
+        return [session for session in sessions if read(self.storage, session) is not None]
+
+    def files(self) -> Iterator[tuple[str, bytes]]:
+        """The records, signatures and time stamps, with the names that they have in the ledger."""
+        for written in self.records:
+            session = written.record.session
+            yield f"{session}{RECORD_ENDING}", written.data
+            if (signature := read_signature(self.storage, session)) is not None:
+                yield f"{session}{SIGNATURE_ENDING}", signature
+            if (stamp := read_stamp(self.storage, session)) is not None:
+                yield f"{session}{STAMP_ENDING}", stamp
+
+
+class Prover:
+    """Makes proofs for runs of a package, one after the other."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._evidence = evidence
+        self._texts = [written.data for written in evidence.records]
+        self._list = lru_cache(_LISTS)(self._read)
+
+    def proof(self, run: ChosenRun, manifest: bytes) -> bytes | None:
+        """The proof of a run as ``archiver prove`` writes it; None where no list has its manifest.
+
+        Raises ArchiveDamaged where the manifest is not the one that was committed.
+        """
+        evidence = self._evidence
+        path = manifest_path(run.path)
+        if path not in evidence.places:
+            return None
+        number, place = evidence.places[path]
+        committed, paths = self._list(number)
+        session = evidence.records[number].record.session
+        if committed[place] != ListedManifest(sha256_of(manifest), path):
+            raise ArchiveDamaged(
+                f"{path} is not what session {session} committed",
+                hint="`archiver verify` says what else is not",
+            )
+        texts = self._texts[number : number + 1] if evidence.own_heads else self._texts[number:]
+        last = session if evidence.own_heads else evidence.records[-1].record.session
+        signature = read_signature(evidence.storage, last)
+        return encode_proof(make_proof(committed, place, manifest, texts, signature, paths))
+
+    def _read(self, number: int) -> tuple[list[ListedManifest], InclusionPaths]:
+        session = self._evidence.records[number].record.session
+        committed = read_list(self._evidence.storage, session)
+        return committed, InclusionPaths([one.leaf for one in committed])
+
+
+def gather(storage: LocalStorage, runs: Sequence[ChosenRun]) -> Evidence:
+    """What the ledger has to say of these runs. Raises ArchiveDamaged where its chain is broken."""
+    sessions = sessions_in_ledger(storage)
+    found = _places(storage, sessions, {manifest_path(run.path).encode() for run in runs})
+    if not found:
+        return Evidence(storage)
+    first = min(session for session, _ in found.values())
+    records = read_chain(storage, sessions[first:])
+    places = {path: (session - first, place) for path, (session, place) in found.items()}
+    sizes = [len(written.data) for written in records]
+    behind = [0] * len(sizes)
+    total = 0
+    for number in reversed(range(len(sizes))):
+        total += sizes[number]
+        behind[number] = total
+    needed = sum(behind[number] for number, _ in places.values())
+    return Evidence(storage, records, places, needed > _MOST_BYTES)
+
+
+def _places(
+    storage: LocalStorage, sessions: Sequence[SessionId], wanted: set[bytes]
+) -> dict[str, tuple[int, int]]:
+    """Of each manifest that a list has: the number of the session, and that of the line."""
+    places = {}
+    for number, session in enumerate(sessions):
+        path = list_path(session)
+        if not storage.exists(path):
+            continue
+        for place, line in enumerate(storage.read(path).split(b"\n")):
+            if line[_LINE_PATH:] in wanted:
+                places[line[_LINE_PATH:].decode()] = (number, place)
+    return places

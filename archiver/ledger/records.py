@@ -1,14 +1,16 @@
 """The ledger's files, as they lie in the archive."""
 
 import contextlib
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
-from archiver.domain.digest import Sha256, digest_of_lines, sha256_of
-from archiver.domain.session import SessionId
 from archiver.errors import ArchiveDamaged
+from archiver.model.ids import SessionId, Sha256, digest_of_lines, sha256_of
 from archiver.model.ledger import (
     FORMAT,
     HEAD_ENDING,
@@ -249,3 +251,31 @@ def remove_unrecorded(storage: LocalStorage) -> None:
         session = session_of(name, LIST_ENDING) or session_of(name, IDS_ENDING)
         if session is not None and session > last:
             storage.remove(f"{LEDGER_FOLDER}/{name}")
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRecord:
+    """A record with its digest, and whether a signature and a time stamp lie beside it."""
+
+    record: LedgerRecord
+    sha256: Sha256
+    is_signed: bool
+    is_stamped: bool
+
+    def to_json(self) -> dict[str, Any]:
+        fields: dict[str, Any] = msgspec.to_builtins(self.record)
+        seals = {"signed": self.is_signed, "stamped": self.is_stamped}
+        return {**fields, "sha256": str(self.sha256), **seals}
+
+
+def shown_records(storage: LocalStorage, limit: int, damaged: list[str]) -> list[ShownRecord]:
+    """The last ``limit`` records (0: all), oldest first.
+
+    What cannot be read is left out and named in ``damaged``.
+    """
+    signed, stamped = seals(storage)
+    records = deque(ledger_records(storage, damaged), maxlen=limit or None)
+    return [
+        ShownRecord(w.record, w.sha256, w.record.session in signed, w.record.session in stamped)
+        for w in records
+    ]

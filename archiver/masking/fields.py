@@ -7,9 +7,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from archiver.domain.digest import parse_checksum
-from archiver.domain.timestamps import parse_timestamp
 from archiver.model.document import JsonValue
+from archiver.model.ids import parse_checksum, parse_timestamp
 
 _ARTIFACT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 

@@ -6,15 +6,40 @@ itself lives by stays: the run's id and status, times, checksums and sizes of fi
 own names of fields.
 """
 
+import html
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TypeAlias
+from urllib.parse import unquote, unquote_plus
 
-from archiver.domain.spellings import plainer
+from archiver.errors import UsageError
 from archiver.masking.fields import ANSWER, Shape
+from archiver.masking.matching import check_paths, is_match, mask_matches, places_in, why_no_pattern
 from archiver.model.document import JsonObject, JsonValue, encode_json
 from archiver.model.urls import MASK
+
+_ESCAPES = re.compile(r"(?:\\u[0-9A-Fa-f]{4})+")
+
+
+def plainer(text: str) -> str:
+    """``text`` with one layer of escapes undone: ``%C3%AB``, ``\\u00eb``, ``&euml;``, and in
+    Unicode's composed form. The same where there is none."""
+    if "\\" in text:
+        text = _ESCAPES.sub(_unescaped, text)
+    if "%" in text or ("+" in text and "://" in text):
+        text = unquote_plus(text) if "://" in text else unquote(text)
+    if "&" in text:
+        text = html.unescape(text)
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    units = bytes.fromhex(match[0].replace("\\u", ""))
+    return units.decode("utf-16-be", "replace")
+
 
 MaskTexts: TypeAlias = Callable[[list[str]], list[str]]
 """Masks what the patterns match in many texts. What has no match comes back as it was."""
@@ -209,3 +234,43 @@ class _Names:
             unique = f"{name} {' '.join('**' if bit == '1' else '*' for bit in bits)}"
         self._last[unique] = 1
         return unique
+
+
+@dataclass(frozen=True, slots=True)
+class RedactionRules:
+    """What the user wants masked: regular expressions in RE2's syntax, JSON paths (RFC 9535)."""
+
+    patterns: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.patterns or self.paths)
+
+    def checked(self) -> "RedactionRules":
+        """The same. Raises UsageError where a pattern or a path cannot be used."""
+        for pattern in self.patterns:
+            _check_pattern(pattern)
+        check_paths(self.paths)
+        return self
+
+    def redaction(self) -> Redaction | None:
+        """Ready to be used; None where nothing is to be masked."""
+        if not self:
+            return None
+        return Redaction(
+            lambda texts: mask_matches(texts, self.patterns),
+            lambda document: places_in(document, self.paths),
+        )
+
+
+def _check_pattern(pattern: str) -> None:
+    if (reason := why_no_pattern(pattern)) is not None:
+        raise UsageError(
+            f"--redact {pattern!r} is no regular expression of RE2: {reason}",
+            hint="RE2 knows no look-around and no back-references",
+        )
+    if is_match("", pattern) or is_match(MASK, pattern):
+        raise UsageError(
+            f"--redact {pattern!r} matches the empty text, or {MASK} itself",
+            hint="It would mask everything; ask for one character at least",
+        )

@@ -1,11 +1,18 @@
 """Artifacts: what a run left behind, and what became of each."""
 
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+import filetype
 import msgspec
+from filetype.types import archive, image, video
 
-from archiver.domain.digest import Sha256
+from archiver.errors import AnswerInvalid
+from archiver.model.document import Reader
+from archiver.model.ids import Sha256
 from archiver.model.urls import without_query
 
 
@@ -72,3 +79,143 @@ class ArtifactSource(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"ArtifactSource({self.kind} {self.ordinal})"
+
+
+_CONTENT_PATH = re.compile(r"/artifacts/([A-Za-z0-9_-]{1,128})/content(?:[?#]|$)", re.ASCII)
+
+
+def read_sources(read: Reader, signed: Reader | None = None) -> tuple[ArtifactSource, ...]:
+    """The artifacts that an answer offers: recording, screenshots, downloads, in this order.
+
+    ``read`` reads a masked answer, ``signed`` the same as it came: its URLs are the ones that lead
+    to the artifacts, its names the true ones. Raises AnswerInvalid where the two do not offer the
+    same.
+    """
+    if signed is None:
+        return tuple(_source(offer, offer.url) for offer in _offers(read))
+    true = [(offer.url, _name(offer)) for offer in _offers(signed)]
+    try:
+        offers = zip(_offers(read), true, strict=True)
+        return tuple(_source(offer, url, name) for offer, (url, name) in offers)
+    except ValueError:
+        text = "the API's answer has names of fields that hide others when masked"
+        raise AnswerInvalid(text) from None
+
+
+class _Offer(msgspec.Struct):
+    """An artifact in an answer: ``read`` reads the object that names it."""
+
+    kind: ArtifactKind
+    ordinal: int
+    url: str | None
+    read: Reader
+
+
+def _offers(read: Reader) -> Iterator[_Offer]:
+    url = _leading_somewhere(read, "recording_url", read.text("recording_url"))
+    if url is not None or read.boolean("recording_archived") is True:
+        yield _Offer(ArtifactKind.RECORDING, 1, url, read)
+    for ordinal, entry in enumerate(read.entries("screenshot_urls"), start=1):
+        at = f"screenshot_urls[{ordinal - 1}]"
+        if (url := _leading_somewhere(read, at, read.text_of(at, entry))) is not None:
+            yield _Offer(ArtifactKind.SCREENSHOT, ordinal, url, read)
+    for ordinal, entry in enumerate(read.entries("downloaded_files"), start=1):
+        at = f"downloaded_files[{ordinal - 1}]"
+        if isinstance(entry, dict):
+            file = Reader(entry, read.problems, at)
+            url = _leading_somewhere(file, "url", file.text("url"))
+            yield _Offer(ArtifactKind.DOWNLOAD, ordinal, url, file)
+        else:
+            read.note(at, "expected an object")
+
+
+def _leading_somewhere(read: Reader, name: str, url: str | None) -> str | None:
+    """The URL, None where it leads nowhere: to follow it would lead to the API's root."""
+    # What begins with a letter is not empty without its query: most URLs need no closer look.
+    if url is None or url[:1].isalpha() or without_query(url).strip():
+        return url
+    read.note(name, "an empty URL")
+    return None
+
+
+def _name(offer: _Offer) -> str | None:
+    return offer.read.text("filename") if offer.kind is ArtifactKind.DOWNLOAD else None
+
+
+def _source(offer: _Offer, url: str | None, true_name: str | None = None) -> ArtifactSource:
+    """The artifact of an offer, to be had at ``url``."""
+    kind, ordinal, shown, read = offer.kind, offer.ordinal, offer.url, offer.read
+    address = None if shown is None else without_query(shown)
+    if kind is not ArtifactKind.DOWNLOAD:
+        return ArtifactSource(
+            kind,
+            ordinal,
+            url,
+            artifact_id=artifact_id_of(shown),
+            archived=shown is None,
+            address=address,
+        )
+    return ArtifactSource(
+        kind,
+        ordinal,
+        url,
+        filename=read.text("filename"),
+        true_name=true_name,
+        expected_sha256=read.checksum("checksum"),
+        expected_size=read.size("file_size"),
+        modified_at=read.timestamp("modified_at"),
+        artifact_id=read.text("artifact_id") or artifact_id_of(shown),
+        address=address,
+    )
+
+
+def artifact_id_of(url: str | None) -> str | None:
+    """The service's id of an artifact, as its content URL names it; None in any other URL."""
+    match = _CONTENT_PATH.search(url) if url else None
+    return match[1] if match else None
+
+
+HEAD_SIZE = 8_192
+"""Bytes from the beginning of a file that are enough to tell."""
+
+_FREQUENT = (
+    *(image.Jpeg(), image.Apng(), image.Png()),
+    *(video.Mkv(), video.Webm(), archive.Pdf()),
+)
+"""What runs leave behind most of the time, in filetype's own order."""
+_TEXT_CONTROLS = frozenset(range(32)) - frozenset(b"\t\n\r\f\x1b")
+
+
+@dataclass(frozen=True, slots=True)
+class MediaType:
+    """A media type and the ending that files of it have (without dot)."""
+
+    name: str
+    extension: str
+
+
+OCTET_STREAM = MediaType("application/octet-stream", "bin")
+TEXT = MediaType("text/plain", "txt")
+
+
+def media_type_of(head: bytes) -> MediaType:
+    """The media type of a file that begins with ``head`` (``HEAD_SIZE`` bytes or the whole file).
+
+    Signatures are those of the library ``filetype``; what has none and reads as UTF-8 is text.
+    """
+    head = head[:HEAD_SIZE]
+    found = filetype.match(head, _FREQUENT) or filetype.guess(head)
+    if found is not None:
+        return MediaType(found.mime, found.extension)
+    return TEXT if head and _is_text(head) else OCTET_STREAM
+
+
+def _is_text(head: bytes) -> bool:
+    if not _TEXT_CONTROLS.isdisjoint(head):
+        return False
+    try:
+        head.decode()
+    except UnicodeDecodeError as error:
+        # A character may be cut in two where the head ends.
+        return error.start >= len(head) - 3 and len(head) == HEAD_SIZE
+    return True

@@ -6,9 +6,14 @@ double) goes through the standard library, which is slower and takes both.
 
 import json
 import math
-from typing import TypeAlias
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TypeAlias, TypeVar
 
 import msgspec
+
+from archiver.model.ids import Sha256, parse_checksum, parse_timestamp
+from archiver.model.urls import MASK
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = "dict[str, JsonValue]"
@@ -76,3 +81,126 @@ def _integer(text: str) -> int | str:
 
 def _constant(text: str) -> None:
     raise ValueError(f"{text} is not JSON")
+
+
+_INT64 = range(-(2**63), 2**63)
+_T = TypeVar("_T")
+
+_TYPE_NAMES = {
+    bool: "a boolean",
+    int: "an integer",
+    float: "a number",
+    str: "a string",
+    list: "a list",
+    dict: "an object",
+    type(None): "null",
+}
+
+
+class Reader:
+    """Reads fields of one JSON object and notes what could not be read, and where.
+
+    Every method returns None for a field that is missing or null, and None with a line in
+    ``problems`` for one of a wrong type. ``at`` is the object's place in the answer.
+    """
+
+    __slots__ = ("_at", "_fields", "problems")
+
+    def __init__(self, fields: Mapping[str, JsonValue], problems: list[str], at: str = "") -> None:
+        self._fields = fields
+        self._at = f"{at}." if at else ""
+        self.problems = problems
+
+    def note(self, name: str, problem: str) -> None:
+        self.problems.append(f"{self._at}{name}: {problem}")
+
+    def text(self, name: str) -> str | None:
+        value = self._fields.get(name)
+        return None if value is None else self.text_of(name, value)
+
+    def text_of(self, name: str, value: JsonValue) -> str | None:
+        """``value`` as a text; ``name`` says where it stands."""
+        if type(value) is not str:
+            self._note_type(name, value, "a string")
+            return None
+        if not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                self.note(name, "half a surrogate pair, replaced")
+                value = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return value
+
+    def boolean(self, name: str) -> bool | None:
+        return self._get(name, bool)
+
+    def integer(self, name: str) -> int | None:
+        value = self._get(name, int)
+        if value is not None and value not in _INT64:
+            self.note(name, "an integer beyond 64 bits")
+            return None
+        return value
+
+    def size(self, name: str) -> int | None:
+        """A number of bytes."""
+        value = self.integer(name)
+        if value is not None and value < 0:
+            self.note(name, "a negative size")
+            return None
+        return value
+
+    def number(self, name: str) -> float | None:
+        value = self._fields.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and value in _INT64:
+            return float(value)
+        return self._get(name, float)
+
+    def timestamp(self, name: str) -> datetime | None:
+        value = self._get(name, str, "a timestamp")
+        if value is None:
+            return None
+        try:
+            return parse_timestamp(value)
+        except ValueError:
+            self.note(name, "not a timestamp")
+            return None
+
+    def checksum(self, name: str) -> Sha256 | None:
+        value = self._get(name, str)
+        if value is None:
+            return None
+        try:
+            return parse_checksum(value)
+        except ValueError:
+            self.note(name, "not a SHA-256")
+            return None
+
+    def json(self, name: str) -> str | None:
+        """A free-form value as JSON text."""
+        value = self._fields.get(name)
+        return None if value is None else encode_json(value)
+
+    def text_or_json(self, name: str) -> str | None:
+        """A string as it is, anything else as JSON text."""
+        return self.text(name) if isinstance(self._fields.get(name), str) else self.json(name)
+
+    def object(self, name: str) -> "Reader":
+        """A reader of the object in field ``name``; of an empty one where there is none."""
+        value = self._get(name, dict)
+        return Reader(value or {}, self.problems, f"{self._at}{name}")
+
+    def entries(self, name: str) -> list[JsonValue]:
+        return self._get(name, list) or []
+
+    def _get(self, name: str, kind: type[_T], wanted: str | None = None) -> _T | None:
+        value = self._fields.get(name)
+        # A boolean is an int to Python, not to JSON; the exact type tells them apart.
+        if value is None or type(value) is kind:
+            return value
+        if value == MASK:  # there was something that is not to be known
+            return None
+        self._note_type(name, value, wanted or _TYPE_NAMES[kind])
+        return None
+
+    def _note_type(self, name: str, value: JsonValue, wanted: str) -> None:
+        self.note(name, f"expected {wanted}, found {_TYPE_NAMES[type(value)]}")

@@ -14,9 +14,8 @@ from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
-from archiver.domain.digest import Sha256, sha256_of
-from archiver.domain.session import SessionId
 from archiver.errors import ArchiveDamaged
+from archiver.model.ids import SessionId, Sha256, sha256_of
 from archiver.model.merkle import MerkleTree, leaf_hash, tree_root
 from archiver.model.paths import LEDGER_FOLDER, MANIFEST
 

@@ -7,7 +7,7 @@ two children; of n leaves the left side has the largest power of two that is sma
 import hashlib
 from collections.abc import Iterable, Sequence
 
-from archiver.domain.digest import Sha256
+from archiver.model.ids import Sha256
 
 _EMPTY = hashlib.sha256().digest()
 

@@ -12,8 +12,8 @@ from typing import Annotated
 
 import msgspec
 
-from archiver.domain.digest import Sha256, sha256_of
 from archiver.errors import ArchiverError, ProofInvalid
+from archiver.model.ids import Sha256, sha256_of
 from archiver.model.ledger import LedgerRecord, ListedManifest, decode_record
 from archiver.model.manifest import Manifest, decode_manifest
 from archiver.model.merkle import InclusionPaths, inclusion_path, root_from_path

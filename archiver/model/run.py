@@ -5,21 +5,43 @@ one rebuilt from the archive years later are the same. Field names follow Skyver
 ("Get run"); what has no attribute here stays in the document.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
 
-from archiver.domain.digest import Sha256
-from archiver.domain.reading import Reader
-from archiver.domain.sources import read_sources
-from archiver.domain.timestamps import seconds_between
 from archiver.errors import AnswerInvalid, ArchiveDamaged
-from archiver.masking.redaction import Redaction
-from archiver.masking.secrets import mask_and_encode
-from archiver.model.artifact import ArtifactKind, ArtifactSource
-from archiver.model.document import JsonObject, decode_json, encode_json
-from archiver.model.ids import RunId, answers_for
+from archiver.model.artifact import ArtifactKind, ArtifactSource, read_sources
+from archiver.model.document import JsonObject, Reader, decode_json, encode_json
+from archiver.model.ids import RunId, seconds_between
 from archiver.model.urls import MASK
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenRun:
+    """A run that is meant: its latest revision, and what the table ``runs`` says of it.
+
+    ``path`` is the revision's folder in the archive. Times are UTC; what may be None is unknown.
+    """
+
+    run_id: str
+    revision: int
+    path: str
+    run_type: str | None
+    status: str
+    is_final: bool
+    is_settled: bool
+    title: str | None
+    failure_reason: str | None
+    request_url: str | None
+    created_at: datetime | None
+    queued_at: datetime | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    fetched_at: datetime
+    document_sha256: str
+    removed: str | None
+
 
 FINAL_STATUSES = frozenset({"completed", "failed", "terminated", "canceled", "timed_out"})
 _TIMES = ("created_at", "queued_at", "started_at", "finished_at", "modified_at")
@@ -123,53 +145,6 @@ class Run(msgspec.Struct, frozen=True):
             return False
         ended = self.finished_at or self.modified_at or self.created_at
         return not settle or ended is None or ended <= now - settle
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """The API's answer, understood: the run, its artifacts, and the document fit to be written.
-
-    ``document`` is the masked answer as JSON text; ``received_sha256`` is the digest of the bytes
-    as they came, ``at`` when that was. ``redacted`` counts the places that the user wanted masked,
-    None where nothing was to be. ``sources`` hold signed URLs and never leave memory.
-    """
-
-    run: Run
-    sources: tuple[ArtifactSource, ...]
-    document: str
-    received_sha256: Sha256
-    at: datetime
-    redacted: int | None = None
-
-
-def read_answer(
-    body: bytes | bytearray,
-    received_sha256: Sha256,
-    asked: RunId,
-    at: datetime,
-    secrets: tuple[str, ...] = (),
-    redaction: Redaction | None = None,
-) -> Answer:
-    """Read the API's answer to the question for ``asked``, received ``at`` (UTC).
-
-    Raises AnswerInvalid when it is no run: not JSON, no object, another run's id, no status.
-    """
-    try:
-        value = decode_json(body)
-        if not isinstance(value, dict):
-            raise AnswerInvalid(f"the API's answer for {asked} is no JSON object")
-        document, text = mask_and_encode(value, secrets)
-        redacted = None
-        if redaction is not None:
-            document, redacted = redaction.of(document)
-            text = encode_json(document)
-        run, sources = _read(document, Reader(value, []))
-    except RecursionError:
-        raise AnswerInvalid(f"the API's answer for {asked} is nested too deeply") from None
-    except ValueError as error:
-        raise AnswerInvalid(f"the API's answer for {asked} is not JSON: {error}") from None
-    if not answers_for(asked, run.run_id):
-        raise AnswerInvalid(f"the API answered with run {run.run_id} when asked for {asked}")
-    return Answer(run, sources, text, received_sha256, at, redacted)
 
 
 def read_run(document: JsonObject) -> Run:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import duckdb
 
-from archiver.adapters.pinned import PinnedFolder
-from archiver.domain.views import ALL_REVISIONS
 from archiver.errors import UsageError
+from archiver.model.schema import ALL_REVISIONS
 from archiver.store.storage import LocalStorage
+from archiver.system.folders import PinnedFolder
 from archiver.tables.pin import pin_tables
 from archiver.tables.views import damage_found, define_tables, prepare, table_files
 

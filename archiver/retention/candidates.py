@@ -4,24 +4,80 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from archiver.adapters.unknown_runs import (
-    asked_for,
-    begun_downloads,
-    listed_runs,
-    runs_with_folders,
-)
-from archiver.domain.decisions import Decision
 from archiver.errors import RunsOnHold, UsageError
-from archiver.export.content import ChosenRun
-from archiver.ledger.decisions import held_runs
+from archiver.ledger.decisions import Decision, held_runs
+from archiver.ledger.records import listed_revisions
+from archiver.model.ids import sha256_of
 from archiver.model.manifest import RemovalKind
+from archiver.model.paths import TEMPORARY_FOLDER, revision_name
+from archiver.model.run import ChosenRun
 from archiver.retention.prune import Kinds, next_manifests
 from archiver.retention.removal import files_of
 from archiver.retention.rules import Disposal
-from archiver.store.revisions import earlier_revisions
+from archiver.store.revisions import earlier_revisions, revision_numbers, run_folders
 from archiver.store.storage import LocalStorage
 from archiver.store.tombstones import Order
 from archiver.tables.choose import Choice, Where, chosen_runs
+from archiver.tables.lookup import asked_for
+
+_UNKNOWN = "unknown"
+
+
+def runs_with_folders(
+    storage: LocalStorage, ids: Sequence[str], fetched_at: datetime
+) -> list[ChosenRun]:
+    """Those that have a folder: their manifests may say more, or be damaged.
+
+    ``fetched_at`` is what is said of them where nothing is known, as their status is ``unknown``
+    and their document's digest that of no bytes.
+    """
+    wanted = frozenset(ids)
+    found = {}
+    for folder in run_folders(storage) if wanted else ():
+        name = folder.rpartition("/")[2]
+        if name in wanted and (numbers := revision_numbers(storage, folder)):
+            found[name] = folder, numbers[-1]
+    return [
+        _unknown(run_id, f"{folder}/{revision_name(number)}", fetched_at)
+        for run_id, (folder, number) in sorted(found.items())
+    ]
+
+
+def listed_runs(
+    storage: LocalStorage, ids: Collection[str], fetched_at: datetime
+) -> list[ChosenRun]:
+    """Those that only the ledger's lists know: what there was of them is gone."""
+    last = listed_revisions(storage, ids) if ids else {}
+    return [_unknown(run_id, folder, fetched_at) for run_id, folder in sorted(last.items())]
+
+
+def _unknown(run_id: str, revision_folder: str, fetched_at: datetime) -> ChosenRun:
+    return ChosenRun(
+        run_id=run_id,
+        revision=int(revision_folder.rpartition("/r")[2]),
+        path=revision_folder,
+        run_type=None,
+        status=_UNKNOWN,
+        is_final=True,
+        is_settled=True,
+        title=None,
+        failure_reason=None,
+        request_url=None,
+        created_at=None,
+        queued_at=None,
+        started_at=None,
+        finished_at=None,
+        fetched_at=fetched_at,
+        document_sha256=sha256_of(b""),
+        removed=None,
+    )
+
+
+def begun_downloads(storage: LocalStorage, ids: Sequence[str]) -> list[str]:
+    """Those of which a download was begun, and is to go on."""
+    names = storage.names(TEMPORARY_FOLDER)
+    return [run_id for run_id in ids if any(name.startswith(f"{run_id}-") for name in names)]
+
 
 _MOST_NAMED = 10
 

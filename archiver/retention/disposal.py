@@ -6,25 +6,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from archiver.domain.digest import Sha256
 from archiver.errors import ArchiveDamaged, StampRefused
+from archiver.model.ids import Sha256
 from archiver.model.ledger import LedgerRecord
 from archiver.model.manifest import RemovalKind
 from archiver.retention.candidates import Doomed
 from archiver.retention.prune import prune_artifacts
-from archiver.retention.removal import (
-    read_tombstones,
-    remove_copies,
-    remove_rows,
-    remove_runs,
-    remove_unfinished,
-)
-from archiver.session import SignOff, close_session
-from archiver.store.lock import TOOL, Writer, hold_archive, open_archive
+from archiver.retention.removal import remove_copies, remove_runs
+from archiver.session import SignOff, close_session, hold_archive, recover
+from archiver.store.lock import TOOL, Writer, open_archive
 from archiver.store.storage import LocalStorage
-from archiver.store.tombstones import Order
+from archiver.store.tombstones import Order, read_tombstones, remove_unfinished
 from archiver.tables.pin import remove_tables_aside
-from archiver.tables.rebuild import add_rows, project, recover
+from archiver.tables.rebuild import add_rows, project
+from archiver.tables.rewrite import remove_rows
 from archiver.tables.write import RowBuffer, flush_name
 
 _COMMANDS = {RemovalKind.PRUNED: "prune", RemovalKind.ERASED: "erase"}

@@ -3,13 +3,13 @@
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from archiver.domain.digest import Sha256, sha256_of
 from archiver.errors import ArchiveDamaged
-from archiver.export.content import ChosenRun
 from archiver.ledger.records import listed_manifests
+from archiver.model.ids import Sha256, sha256_of
 from archiver.model.ledger import manifest_path
 from archiver.model.manifest import Manifest, decode_manifest
 from archiver.model.paths import is_run_folder, revision_name
+from archiver.model.run import ChosenRun
 from archiver.store.revisions import revision_numbers
 from archiver.store.storage import LocalStorage
 from archiver.store.tombstones import Held

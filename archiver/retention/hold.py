@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from archiver.domain.decisions import ACCEPT, HOLD, REASON, RELEASE
 from archiver.errors import UsageError
-from archiver.ledger.decisions import held_runs
+from archiver.ledger.decisions import ACCEPT, HOLD, REASON, RELEASE, held_runs
 from archiver.model.ledger import LedgerRecord
-from archiver.session import Closed, SignOff, close_session
-from archiver.store.lock import TOOL, hold_archive, open_archive
+from archiver.session import Closed, SignOff, close_session, hold_archive, recover
+from archiver.store.lock import TOOL, open_archive
 from archiver.store.storage import LocalStorage
 from archiver.tables.choose import Choice, Where, chosen_runs
 from archiver.tables.lookup import other_ids
-from archiver.tables.rebuild import recover
 
 _MOST_NAMED = 10
 

@@ -9,17 +9,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from archiver.domain.pruning import without_artifacts
 from archiver.errors import ArchiveDamaged
-from archiver.export.content import ChosenRun
 from archiver.model.artifact import ArtifactKind
 from archiver.model.ledger import ListedManifest, manifest_path
 from archiver.model.manifest import Manifest
+from archiver.model.run import ChosenRun
 from archiver.retention.history import all_manifests, held_revisions
 from archiver.store.lock import Writer
 from archiver.store.revisions import commit_revisions, prepare_revision
 from archiver.store.storage import LocalStorage
-from archiver.store.tombstones import Order
+from archiver.store.tombstones import Order, remove_pruned, without_artifacts
 
 _AT_ONCE = 64
 """Revisions that are committed together."""
@@ -91,20 +90,3 @@ def _prune(writer: Writer, runs: Sequence[tuple[ChosenRun, Manifest]]) -> list[P
         listed = ListedManifest(one.sha256, manifest_path(one.path))
         pruned.append(Pruned(one.manifest.run_id, listed, files, size))
     return pruned
-
-
-def remove_pruned(storage: LocalStorage, folder: str, manifest: Manifest) -> tuple[int, int]:
-    """Remove the files that a revision says are gone: how many of how many bytes were there."""
-    files = size = 0
-    emptied = set()
-    for file in manifest.pruned.files if manifest.pruned is not None else ():
-        path = f"{folder}/{file.path}"
-        if (there := storage.size(path)) is not None:
-            files += 1
-            size += there
-        storage.remove(path)
-        emptied.add(path.rpartition("/")[0])
-    storage.sync([], [one for one in sorted(emptied) if storage.is_folder(one)])
-    for one in sorted(emptied):
-        storage.remove_empty(one)
-    return files, size

@@ -12,22 +12,45 @@ import os
 import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
-from archiver.adapters.disk import explained
-from archiver.domain.session import SessionId
 from archiver.errors import ArchiveLocked, NotAnArchive
-from archiver.fetch.http.resume import sweep
-from archiver.ledger.records import sessions_in_ledger
+from archiver.model.ids import SessionId
 from archiver.model.paths import ARCHIVE_FILE, README_FILE, TABLES_FOLDER, TEMPORARY_FOLDER
 from archiver.store.storage import LocalStorage
-from archiver.system.files import open_file
+from archiver.system.files import explained, open_file
 from archiver.system.fsync import Durability
-from archiver.tables.pin import remove_tables_aside, restore_tables
 from archiver.version import __version__
+
+PART_ENDING = ".part"
+
+
+NOTE_ENDING = ".resume"
+
+
+_KEPT = timedelta(days=7)
+
+
+def sweep(storage: LocalStorage, names: Iterable[str], now: datetime) -> None:
+    """Remove temporary files, but not those of downloads that may still be gone on with."""
+    found = set(names)
+    for name in found:
+        stem = name.removesuffix(PART_ENDING).removesuffix(NOTE_ENDING)
+        pair = {f"{stem}{PART_ENDING}", f"{stem}{NOTE_ENDING}"}
+        if name not in pair or not pair <= found or _is_old(storage, f"{stem}{NOTE_ENDING}", now):
+            storage.remove(f"{TEMPORARY_FOLDER}/{name}")
+
+
+def _is_old(storage: LocalStorage, name: str, now: datetime) -> bool:
+    try:
+        changed = storage.locate(f"{TEMPORARY_FOLDER}/{name}").stat().st_mtime
+    except OSError:
+        return True
+    return now.timestamp() - changed > _KEPT.total_seconds()
+
 
 FORMAT = 1
 TOOL = f"skyvern-archiver {__version__}"
@@ -168,31 +191,6 @@ class Writer:
     @property
     def _journal(self) -> str:
         return f"{TEMPORARY_FOLDER}/{self.session}{self.part}{_JOURNAL_ENDING}"
-
-
-@contextlib.contextmanager
-def hold_archive(
-    root: Path, now: datetime, random: bytes, durability: Durability | None = None
-) -> Iterator[Writer]:
-    """Hold an archive as its only writer; make one where the folder is empty or not there.
-
-    The session begins ``now`` (UTC) and gets an id of that and 4 ``random`` bytes. Sweeps what a
-    killed writer left half-written. Raises ArchiveLocked when another writer holds it,
-    NotAnArchive when the folder holds something else.
-    """
-    storage = LocalStorage(root, durability)
-    if not can_be_made(root):
-        open_archive(root)
-    with _locked(storage):
-        session = SessionId.at(now, random, after=max(sessions_in_ledger(storage), default=None))
-        _name_holder(storage, session, now)
-        _make_archive(storage, now)
-        restore_tables(storage)
-        remove_tables_aside(storage)
-        left = [name for name in storage.names(TEMPORARY_FOLDER) if not _is_kept(name)]
-        sweep(storage, (name for name in left if not name.endswith(_JOURNAL_ENDING)), now)
-        journals = tuple(name for name in left if name.endswith(_JOURNAL_ENDING))
-        yield Writer(storage, session, journals)
 
 
 def join_session(root: Path, session: SessionId, part: int, durability: Durability) -> Writer:

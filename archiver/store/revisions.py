@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from archiver.domain.digest import Sha256, sha256_of
 from archiver.errors import ArchiveUnwritable
+from archiver.model.ids import Sha256, sha256_of
 from archiver.model.manifest import Manifest, decode_manifest, encode_manifest, sha256sums
 from archiver.model.paths import (
     MANIFEST,

@@ -2,7 +2,7 @@
 
 Everything is written aside in the same file system, synced, renamed into place, and its folder
 synced: a reader sees a whole file or none, also after a power cut. Paths are relative to the
-root, with ``/`` between the parts, and come from :mod:`archiver.domain.paths`.
+root, with ``/`` between the parts, and come from :mod:`archiver.model.paths`.
 """
 
 import contextlib
@@ -15,14 +15,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from archiver.adapters.disk import VANISHED, explained, unreadable, unwritable
-from archiver.adapters.pinned import is_pinned
-from archiver.domain.digest import Sha256
 from archiver.errors import ArchiveUnwritable
+from archiver.model.ids import Sha256
 from archiver.model.paths import TEMPORARY_FOLDER
 from archiver.store.staging import Staged, StagedFile, stage_bytes
-from archiver.system.files import open_file
-from archiver.system.folders import exchange_folders
+from archiver.system.files import VANISHED, explained, open_file, unreadable, unwritable
+from archiver.system.folders import exchange_folders, is_pinned
 from archiver.system.fsync import Durability
 
 

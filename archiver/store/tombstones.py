@@ -4,16 +4,87 @@ It keeps the id, the status, the times and all digests, so that the ledger and o
 hold and counts stay right; nothing of the content, and no name.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from archiver.domain.digest import Sha256
-from archiver.export.content import ChosenRun
+from msgspec.structs import replace
+
+from archiver.model.artifact import ArtifactKind, ArtifactState
 from archiver.model.document import JsonObject
-from archiver.model.manifest import Manifest, Removal, RemovalKind, RemovedFile, RemovedRevision
-from archiver.model.run import Run, read_run
+from archiver.model.ids import Sha256
+from archiver.model.manifest import (
+    ArtifactEntry,
+    Manifest,
+    PrunedFile,
+    Pruning,
+    Removal,
+    RemovalKind,
+    RemovedFile,
+    RemovedRevision,
+    is_complete,
+)
+from archiver.model.paths import TEMPORARY_FOLDER
+from archiver.model.run import ChosenRun, Run, read_run
+from archiver.store.revisions import (
+    earlier_revisions,
+    read_manifest,
+)
+from archiver.store.storage import LocalStorage
+
+
+def remove_pruned(storage: LocalStorage, folder: str, manifest: Manifest) -> tuple[int, int]:
+    """Remove the files that a revision says are gone: how many of how many bytes were there."""
+    files = size = 0
+    emptied = set()
+    for file in manifest.pruned.files if manifest.pruned is not None else ():
+        path = f"{folder}/{file.path}"
+        if (there := storage.size(path)) is not None:
+            files += 1
+            size += there
+        storage.remove(path)
+        emptied.add(path.rpartition("/")[0])
+    storage.sync([], [one for one in sorted(emptied) if storage.is_folder(one)])
+    for one in sorted(emptied):
+        storage.remove_empty(one)
+    return files, size
+
+
+def remove_earlier(
+    storage: LocalStorage, tombstone_folder: str, manifest: Manifest
+) -> tuple[int, int]:
+    """Remove all that a tombstone stands for: how many files of how many bytes that were.
+
+    Of a run that was erased, also what nothing lists: all else in its folder.
+    """
+    files = size = 0
+    folder, _, own = tombstone_folder.rpartition("/")
+    gone = earlier_revisions(storage, tombstone_folder)
+    if manifest.removed_kind is RemovalKind.ERASED:
+        gone = [f"{folder}/{name}" for name in storage.names(folder) if name != own]
+    for path in gone:
+        for file in storage.files(path) if storage.is_folder(path) else [path]:
+            files += 1
+            size += storage.size(file) or 0
+        storage.remove(path)
+    storage.sync([], [folder])
+    remove_unfinished(storage, folder.rpartition("/")[2])
+    return files, size
+
+
+def remove_unfinished(storage: LocalStorage, run_id: str) -> None:
+    """Remove downloads of a run that were to go on."""
+    for name in storage.names(TEMPORARY_FOLDER):
+        if name.startswith(f"{run_id}-"):
+            storage.remove(f"{TEMPORARY_FOLDER}/{name}")
+
+
+def read_tombstones(storage: LocalStorage, revision_folders: Iterable[str]) -> dict[str, Manifest]:
+    """Those of the revisions that are tombstones. Raises ArchiveDamaged."""
+    manifests = {folder: read_manifest(storage, folder) for folder in revision_folders}
+    return {folder: manifest for folder, manifest in manifests.items() if manifest.removed}
+
 
 _DOCUMENT = "document"
 
@@ -150,4 +221,78 @@ def _removed(held: Held) -> Iterator[RemovedRevision]:
     ]
     yield RemovedRevision(
         manifest=held.path, sha256=held.sha256, session=manifest.session, files=tuple(files)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PrunedPaths:
+    """The files of a run that are gone by rule: for each the revision that says so, and digest."""
+
+    by_path: Mapping[str, tuple[int, str]]
+
+    def excuse(self, path: str, sha256: str, revision: int) -> bool:
+        """Whether it is right that a file is not there which ``revision`` lists."""
+        by, pruned = self.by_path.get(path, (0, ""))
+        return by > revision and pruned == sha256
+
+
+def pruned_paths(manifests: Iterable[Manifest]) -> PrunedPaths:
+    """What these revisions of a run say is gone."""
+    return PrunedPaths(
+        {
+            file.path: (manifest.revision, file.sha256)
+            for manifest in manifests
+            if manifest.pruned is not None
+            for file in manifest.pruned.files
+        }
+    )
+
+
+def without_artifacts(
+    order: Order, revisions: Sequence[Manifest], kinds: frozenset[ArtifactKind]
+) -> Manifest | None:
+    """The revision after which no artifact of these kinds is kept, None where none is.
+
+    ``revisions`` are all of the run, oldest first.
+    """
+    latest, gone = revisions[-1], pruned_paths(revisions).by_path
+    files = {
+        entry.path: PrunedFile(
+            path=entry.path, kind=entry.kind, size=entry.size, sha256=entry.sha256
+        )
+        for manifest in revisions
+        for entry in manifest.artifacts
+        if entry.kind in kinds and entry.path is not None and entry.path not in gone
+        if entry.size is not None and entry.sha256 is not None
+    }
+    if not files:
+        return None
+    artifacts = tuple(_pruned(entry, order, kinds) for entry in latest.artifacts)
+    return replace(
+        latest,
+        revision=latest.revision + 1,
+        session=order.session,
+        tool=order.tool,
+        is_complete=is_complete(latest.is_settled, artifacts),
+        artifacts=artifacts,
+        pruned=Pruning(
+            at=order.at,
+            user=order.user,
+            host=order.host,
+            reason=order.reason,
+            files=tuple(files.values()),
+        ),
+    )
+
+
+def _pruned(entry: ArtifactEntry, order: Order, kinds: frozenset[ArtifactKind]) -> ArtifactEntry:
+    if entry.path is None or entry.kind not in kinds:
+        return entry
+    return replace(
+        entry,
+        state=ArtifactState.EXCLUDED,
+        path=None,
+        reason=f"pruned: {order.reason}",
+        session=order.session,
+        pruned_at=order.at,
     )

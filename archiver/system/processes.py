@@ -13,7 +13,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
 from archiver.errors import ExitCode
-from archiver.fetch.options import StopSwitch
+from archiver.system.stop import StopSwitch
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized

@@ -9,14 +9,13 @@ from typing import Any, TypeAlias
 import duckdb
 import pyarrow as pa
 
-from archiver.adapters.pinned import without_descriptors
-from archiver.domain.views import ALL_REVISIONS
 from archiver.errors import ArchiveDamaged, UsageError
-from archiver.export.content import ChosenRun
 from archiver.model.ids import RunId
 from archiver.model.paths import TABLES_FOLDER, is_run_folder, revision_name
-from archiver.model.schema import Table
+from archiver.model.run import ChosenRun
+from archiver.model.schema import ALL_REVISIONS, Table
 from archiver.store.storage import LocalStorage
+from archiver.system.folders import without_descriptors
 from archiver.tables.connect import interruptible
 from archiver.tables.views import Setup, ask, damage_found
 

@@ -6,18 +6,13 @@ matter in which files and in which order the rows lie.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import groupby
-from operator import itemgetter
-from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from archiver.domain.digest import Sha256
+from archiver.model.ids import Sha256
 from archiver.model.rows import Fetched
-from archiver.verify.compare import Comparison
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -25,18 +20,6 @@ _WIDTH = hashlib.sha256().digest_size
 _LINE = """concat_ws('|', session, asked_id, coalesce(run_id, ''), outcome,
     coalesce(http_status::VARCHAR, ''), requests, retries, bytes,
     round(seconds * 1e6)::BIGINT, epoch_us("at"))"""
-
-
-class SessionRows(NamedTuple):
-    """How many rows a session has, their digest, and a file that some of them lie in.
-
-    Rows that somebody forged may be of none.
-    """
-
-    session: str | None
-    rows: int
-    sha256: Sha256
-    file: str | None
 
 
 class FetchDigest:
@@ -77,19 +60,3 @@ class FetchDigest:
         for row in in_order:
             digest.update(row.as_py())
         return Sha256(digest.hexdigest())
-
-
-def stored_fetches(comparison: Comparison, files: Sequence[str]) -> Iterator[SessionRows]:
-    """What these Parquet files have, by session in order. Raises duckdb.Error."""
-    named = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-    query = (
-        f"SELECT session, unhex(sha256({_LINE})) AS digest, filename "  # noqa: S608 # names of this machine's files
-        f"FROM read_parquet([{named}], hive_partitioning = false, union_by_name = true, "
-        "filename = true) ORDER BY session, digest"
-    )
-    for session, rows in groupby(comparison.ask(query) if files else (), key=itemgetter(0)):
-        digest, count, file = hashlib.sha256(), 0, None
-        for _, row, file in rows:  # noqa: B007 # any file of theirs will do
-            digest.update(row)
-            count += 1
-        yield SessionRows(session, count, Sha256(digest.hexdigest()), file)

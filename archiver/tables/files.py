@@ -8,13 +8,11 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archiver.adapters.disk import unreadable
-from archiver.adapters.seal import place_seal, seal
 from archiver.errors import ArchiveDamaged
 from archiver.model.schema import ColumnType, Table
 from archiver.store.storage import LocalStorage
-from archiver.system.files import open_file
-from archiver.tables.write import arrow_schema
+from archiver.system.files import open_file, unreadable
+from archiver.tables.write import arrow_schema, place_seal, seal
 
 _HINT = "`archiver reindex` rebuilds the tables, without what cannot be read"
 _KEYS = ("run_id", "asked_id")

@@ -4,13 +4,35 @@ from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import duckdb
+import pyarrow as pa
+
 from archiver.model.ids import RunId
 from archiver.model.paths import TABLES_FOLDER, is_run_folder
 from archiver.store.storage import LocalStorage
+from archiver.tables.views import ask, damage_found
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
+
+_ASKED = "SELECT DISTINCT asked_id FROM fetches SEMI JOIN asked USING (asked_id) ORDER BY ALL"
+
+
+def asked_for(storage: LocalStorage, ids: Sequence[str]) -> list[str]:
+    """Those that the API was asked for: the table ``fetches`` may have the server's words.
+
+    Raises ArchiveDamaged where the tables cannot be read.
+    """
+    asked = pa.table({"asked_id": pa.array(ids, pa.string())})
+
+    def work(connection: duckdb.DuckDBPyConnection) -> list[str]:
+        with connection:
+            connection.register("asked", asked)
+            return [run_id for (run_id,) in connection.sql(_ASKED).fetchall()]
+
+    with damage_found():
+        return ask(storage, work, derived=False) if ids else []
 
 
 @dataclass(frozen=True, slots=True)

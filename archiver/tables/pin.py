@@ -3,10 +3,9 @@ killed."""
 
 from collections.abc import Iterator
 
-from archiver.adapters.pinned import PinnedFolder
 from archiver.model.paths import TABLES_ASIDE, TABLES_FOLDER
 from archiver.store.storage import LocalStorage
-from archiver.system.folders import BETWEEN_ENDING
+from archiver.system.folders import BETWEEN_ENDING, PinnedFolder
 
 
 def pin_tables(storage: LocalStorage) -> PinnedFolder:

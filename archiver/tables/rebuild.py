@@ -3,27 +3,20 @@
 import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
-from archiver.domain.compaction import groups
 from archiver.errors import ArchiveDamaged, ArchiverError
-from archiver.ledger.records import read_list, remove_unrecorded, sessions_in_ledger
-from archiver.model.ledger import ListedManifest, ManifestList, list_path, manifest_path
 from archiver.model.manifest import Manifest
 from archiver.model.paths import MANIFEST, TABLES_FOLDER, TEMPORARY_FOLDER
 from archiver.model.rows import RevisionRows, revision_rows
 from archiver.model.run import read_document
-from archiver.model.schema import RUNS, TABLES
-from archiver.retention.prune import remove_pruned
-from archiver.retention.removal import read_tombstones, remove_earlier, remove_rows
+from archiver.model.schema import TABLES
 from archiver.store import revisions
 from archiver.store.lock import Writer
 from archiver.store.storage import LocalStorage
-from archiver.store.tombstones import removed_run
-from archiver.tables.lookup import revisions_in_tables
+from archiver.store.tombstones import remove_earlier, remove_pruned, removed_run
 from archiver.tables.merge import check_file
-from archiver.tables.rewrite import MonthFiles, NewTables, months_in
+from archiver.tables.rewrite import MonthFiles, NewTables, groups, months_in, remove_rows
 from archiver.tables.write import WRITE_ORDER, RowBuffer, flush_name
 
 LOGS = tuple(table for table in TABLES if table.is_log)
@@ -48,65 +41,6 @@ def project(storage: LocalStorage, revision_folder: str) -> tuple[Manifest, Revi
 def add_rows(buffer: RowBuffer, rows: RevisionRows, fetched_at: datetime) -> None:
     for table, of_table in rows.by_table():
         buffer.add(table, of_table, fetched_at)
-
-
-@dataclass(frozen=True, slots=True)
-class Recovered:
-    """What killed sessions left undone: ``sessions`` of which something was missing.
-
-    ``unlisted`` are the manifests that they committed and no list of the ledger has yet.
-    """
-
-    sessions: tuple[str, ...] = ()
-    unlisted: tuple[ListedManifest, ...] = ()
-
-    def listed(self) -> ManifestList:
-        """A new list that begins with what is unlisted."""
-        manifests = ManifestList()
-        manifests.extend(self.unlisted)
-        return manifests
-
-
-def recover(writer: Writer) -> Recovered:
-    """Bring into the tables what sessions committed that were killed before they could.
-
-    Also removes table files whose flush was cut off before ``runs``. The journals stay until
-    somebody has written a record that lists what is unlisted (``forget_unfinished``).
-    """
-    storage = writer.storage
-    remove_unrecorded(storage)
-    if not writer.unfinished:
-        return Recovered()
-    _remove_half_flushes(storage)
-    committed = _settle_journals(writer)
-    if tombstones := read_tombstones(storage, committed):
-        remove_rows(writer, list(tombstones.values()))
-    known = revisions_in_tables(storage, committed)
-    buffer = RowBuffer()
-    sessions = {}
-    for folder in committed:
-        manifest, rows = project(storage, folder)
-        sessions[folder] = manifest.session
-        if folder not in known:
-            add_rows(buffer, rows, manifest.fetched_at)
-    buffer.write(storage, flush_name(writer.session, 0))
-    listed = _listed_since(storage, min(sessions.values(), default=""))
-    paths = {folder: manifest_path(folder) for folder in committed}
-    return Recovered(
-        tuple(sorted({s for f, s in sessions.items() if f not in known or paths[f] not in listed})),
-        tuple(
-            ListedManifest(storage.digest(path)[1], path)
-            for path in paths.values()
-            if path not in listed
-        ),
-    )
-
-
-def _listed_since(storage: LocalStorage, session: str) -> set[str]:
-    """The manifests that the ledger lists for a session and those behind it."""
-    later = [s for s in sessions_in_ledger(storage) if s >= session]
-    lists = [s for s in later if storage.exists(list_path(s))]
-    return {manifest.path for s in lists for manifest in read_list(storage, s)}
 
 
 def reindex(writer: Writer, damaged: list[str]) -> int:
@@ -207,15 +141,6 @@ def _readable(
     for folder in revision_folders:
         with contextlib.suppress(ArchiveDamaged):
             yield folder, revisions.read_manifest(storage, folder)
-
-
-def _remove_half_flushes(storage: LocalStorage) -> None:
-    whole = set(_flushes(storage, RUNS.name))
-    for table in WRITE_ORDER:
-        if table not in (RUNS, *LOGS):
-            for month, name in _flushes(storage, table.name):
-                if (month, name) not in whole:
-                    storage.remove(f"{TABLES_FOLDER}/{table.name}/{month}/{name}")
 
 
 def _flushes(storage: LocalStorage, table: str) -> Iterator[tuple[str, str]]:

@@ -8,19 +8,80 @@ import contextlib
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import BinaryIO, TypeAlias
 
-from archiver.domain.compaction import Flush, Group, flushes_to_merge
-from archiver.errors import ArchiveDamaged, ArchiverError, Interrupted
-from archiver.fetch.events import CompactionFailed, CompactionStarted
-from archiver.fetch.options import Surroundings
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from archiver.errors import ArchiveDamaged, ArchiverError
+from archiver.model.manifest import Manifest, RemovalKind
 from archiver.model.paths import TABLES_ASIDE, TABLES_FOLDER, TEMPORARY_FOLDER
-from archiver.model.schema import TABLES, Table
+from archiver.model.schema import FETCHES, TABLES, Table
 from archiver.store.lock import Writer
 from archiver.store.storage import LocalStorage
-from archiver.tables.merge import merge_files
+from archiver.tables.files import RowGroups, TableFile
+from archiver.tables.lookup import other_ids
+from archiver.tables.merge import MEMORY, merge_files
 from archiver.tables.write import WRITE_ORDER, flush_name, flush_path
+
+LARGE = 256 << 20
+"""Bytes from which a flush is left as it is."""
+LARGEST = 1 << 30
+"""Bytes that are merged into one, at most."""
+MANY = 16
+"""Flushes of the month that still grows which are merged, at least."""
+FACTOR = 4
+"""How many times larger than each of them what they are merged into is, at least."""
+
+Group: TypeAlias = tuple[str, ...]
+"""The names of flushes that become one, in order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """The files of one name in a month; ``bytes`` are those of all tables."""
+
+    name: str
+    bytes: int
+
+
+def flushes_to_merge(flushes: Iterable[Flush], *, grows: bool) -> list[Group]:
+    """Which flushes of a month are to be merged with which.
+
+    What is large stays. Of a month to which nothing is added any more all else is merged. In one
+    that ``grows``, only the smallest are, as soon as they are many and what they become is several
+    times as large as each: so no row is written again more often than the logarithm of their number
+    tells, and never are there very many files.
+    """
+    small = [flush for flush in flushes if flush.bytes < LARGE]
+    return [group for group in groups(_many(small) if grows else small) if len(group) > 1]
+
+
+def groups(flushes: Iterable[Flush]) -> list[Group]:
+    """All flushes in the order of their names, as many in each group as may become one."""
+    found: list[list[str]] = []
+    size = LARGEST
+    for flush in sorted(flushes, key=lambda flush: flush.name):
+        size += flush.bytes
+        if size > LARGEST or not found:
+            found.append([])
+            size = flush.bytes
+        found[-1].append(flush.name)
+    return [tuple(names) for names in found]
+
+
+def _many(flushes: Sequence[Flush]) -> Sequence[Flush]:
+    smallest_first = sorted(flushes, key=lambda flush: flush.bytes)
+    merged = together = 0
+    for count, flush in enumerate(smallest_first, 1):
+        together += flush.bytes
+        if count >= MANY and together >= FACTOR * flush.bytes:
+            merged = count
+    return smallest_first[:merged]
+
 
 _MONTH = re.compile(r"(?:fetched|checked)=([0-9]{4}-[0-9]{2})", re.ASCII)
 _ENDING = ".parquet"
@@ -173,21 +234,6 @@ def _compact_month(
     return sum(len({t for name in names for t in month.flushes[name]}) for names in groups)
 
 
-def compact_if_many(writer: Writer, world: Surroundings) -> None:
-    """Merge table files at a session's end, which is the same whatever comes of it."""
-    try:
-        compact(
-            writer,
-            world.stop.check,
-            growing_since=f"{world.now():%Y-%m}",
-            on_start=lambda files: world.report(CompactionStarted(files)),
-        )
-    except Interrupted:
-        pass
-    except ArchiverError as error:
-        world.report(CompactionFailed(error))
-
-
 def first_free_number(writer: Writer) -> int:
     """The number of the session's next flush, one from 1 on that no table has."""
     prefix = f"{writer.session}-"
@@ -198,3 +244,118 @@ def first_free_number(writer: Writer) -> int:
         if (number := name.removeprefix(prefix)) != name and number.isdecimal()
     ]
     return max(taken, default=0) + 1
+
+
+_REASON = FETCHES.column_names.index("reason")
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The ``runs`` that were removed; and of those that were erased every id that was asked for."""
+
+    runs: Collection[str]
+    erased_ids: Collection[str]
+
+
+def has_rows_of(storage: LocalStorage, table: Table, path: str, gone: Gone) -> bool:
+    """Whether a table file has rows that do not belong there when these runs are removed.
+
+    Raises ArchiveDamaged where it cannot be read.
+    """
+    columns = ["run_id", "asked_id", "reason"] if table is FETCHES else ["run_id", "revision"]
+    try:
+        rows = pq.read_table(storage.locate(path), columns=columns, partitioning=None)
+    except (pa.ArrowException, OSError) as error:
+        raise ArchiveDamaged(
+            f"{path} cannot be read: {error}", hint="`archiver reindex` rebuilds the tables"
+        ) from None
+    return pc.any(_unwanted(table, rows, gone)).as_py() or False
+
+
+def write_without(storage: LocalStorage, table: Table, source: str, target: str, gone: Gone) -> int:
+    """Write the rows of ``source`` that may stay into the new file ``target``, not synced yet.
+
+    Of ``fetches`` all rows stay, without the words of the server where a run was erased. Returns
+    how many rows were written: where it is none the file is of no use.
+    """
+    file = TableFile(storage, table, source)
+    with storage.create(target) as output:
+        return _write(table, file, output, gone)
+
+
+def _write(table: Table, file: TableFile, output: BinaryIO, gone: Gone) -> int:
+    with RowGroups(table, output, file.rows, most_bytes=4 * MEMORY) as groups:
+        for batch in file.batches(MEMORY // 8):
+            rows = pa.Table.from_batches([batch])
+            unwanted = _unwanted(table, rows, gone)
+            if table is FETCHES:
+                reasons = pc.if_else(unwanted, pa.scalar(None, pa.string()), rows["reason"])
+                rows = rows.set_column(_REASON, rows.schema.field(_REASON), reasons)
+            else:
+                rows = rows.filter(pc.invert(unwanted))
+            if rows.num_rows:
+                groups.add(rows)
+    return groups.written
+
+
+def _unwanted(table: Table, rows: pa.Table, gone: Gone) -> pa.Array:
+    """Which rows are not to be kept as they are. A tombstone's own rows come later."""
+    if table is not FETCHES:
+        return pc.is_in(rows["run_id"], pa.array(gone.runs, pa.string()))
+    erased = pa.array(gone.erased_ids, pa.string())
+    of_run = pc.or_(
+        pc.fill_null(pc.is_in(rows["run_id"], erased), False), pc.is_in(rows["asked_id"], erased)
+    )
+    return pc.and_(of_run, pc.is_valid(rows["reason"]))
+
+
+def remove_rows(
+    writer: Writer,
+    tombstones: Collection[Manifest],
+    tables: Collection[Table] = TABLES,
+    erased_ids: Collection[str] = (),
+) -> None:
+    """Take the rows of removed runs out of ``tables``, those of their tombstones too.
+
+    ``erased_ids`` are others that were asked for: of them the words of the server go.
+
+    Only the files that have such rows are written anew; readers see the old tables or the new ones.
+    Where a run was erased, those who still read the old ones find them gone. Raises ArchiveDamaged
+    where a file cannot be read: `archiver reindex` leaves nothing either.
+    """
+    storage = writer.storage
+    gone = _gone(storage, tombstones, erased_ids)
+    folders = {table: f"{TABLES_FOLDER}/{table.name}" for table in tables}
+    affected = {
+        path: table
+        for month in months_in(storage, folders)
+        for of_flush in month.flushes.values()
+        for table, path in of_flush.items()
+        if has_rows_of(storage, table, path, gone)
+    }
+    if affected:
+        with NewTables(writer, check_stop=lambda: None) as new:
+            for path in storage.files(TABLES_FOLDER):
+                if path not in affected:
+                    new.keep(path)
+            for path, table in affected.items():
+                _rewrite(storage, new, table, path, gone)
+            new.replace_old()
+    if gone.erased_ids:
+        storage.remove(TABLES_ASIDE)
+
+
+def _gone(
+    storage: LocalStorage, tombstones: Collection[Manifest], erased_ids: Collection[str]
+) -> Gone:
+    erased = [m.run_id for m in tombstones if m.removed_kind is RemovalKind.ERASED]
+    others = [asked for asked, _ in other_ids(storage, erased)] if erased else []
+    return Gone([m.run_id for m in tombstones], [*erased, *others, *erased_ids])
+
+
+def _rewrite(storage: LocalStorage, new: NewTables, table: Table, path: str, gone: Gone) -> None:
+    target = new.place(path.removeprefix(f"{TABLES_FOLDER}/"))
+    if write_without(storage, table, path, target, gone):
+        new.written(target)
+    else:
+        storage.remove(target)

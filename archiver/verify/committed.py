@@ -2,17 +2,16 @@
 
 from collections.abc import Collection, Iterator, Mapping
 
-from archiver.domain.digest import digest_of_lines
 from archiver.errors import ArchiverError
+from archiver.model.ids import digest_of_lines
 from archiver.model.ledger import manifest_path, record_path
 from archiver.model.paths import MANIFEST
 from archiver.store.revisions import latest_revision
 from archiver.store.storage import LocalStorage
 from archiver.verify.compare import Comparison
-from archiver.verify.findings import RESTORE, Finding, Level, finding, run_of
+from archiver.verify.findings import RESTORE, Finding, Level, finding, run_of, stray
 from archiver.verify.ledger import Ledger, read_journals
-from archiver.verify.revisions import stray
-from archiver.workflows.verify_folders import is_hidden
+from archiver.verify.walk import is_hidden
 
 
 def compare_ledger(

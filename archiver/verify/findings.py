@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+# MOVED
+
 RESTORE = "Restore it from a backup"
 REINDEX = "`archiver reindex` rebuilds the tables from the manifests"
 _REVISION = re.compile(
@@ -196,3 +198,8 @@ class Scope:
     def is_whole(self) -> bool:
         """Whether every revision is looked at."""
         return not (self.run_ids or self.since or self.share is not None or self.is_rotating)
+
+
+def stray(path: str, problem: str = "nothing in the archive lists it") -> Finding:
+    """Something that does not belong where it lies."""
+    return finding(path, problem, Level.STRAY, "Find out who put it there, and remove it")

@@ -5,25 +5,199 @@ The archive is held only while something is written, not for the hours of readin
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from operator import attrgetter
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from archiver.adapters.past_checks import CHECK
-from archiver.domain.checks import DAMAGED, INTACT, Check, check_row
-from archiver.errors import ArchiveLocked, ArchiverError
-from archiver.fetch.options import StopSwitch
-from archiver.ledger.records import remove_unrecorded
+import msgspec
+
+from archiver.errors import ArchiveDamaged, ArchiveLocked, ArchiverError
+from archiver.ledger.records import read_record, remove_unrecorded, sessions_in_ledger
+from archiver.model.ids import parse_timestamp
 from archiver.model.ledger import VERIFY, LedgerRecord
+from archiver.model.rows import Row
 from archiver.model.schema import CHECKS
-from archiver.session import Closed, SignOff, close_session
-from archiver.store.lock import TOOL, Writer, hold_archive
+from archiver.session import Closed, SignOff, close_session, hold_archive
+from archiver.store.lock import TOOL, Writer
+from archiver.store.storage import LocalStorage
+from archiver.system.stop import StopSwitch
 from archiver.tables.write import RowBuffer, flush_name
-from archiver.verify.findings import Level, Report, without_name
+from archiver.verify.findings import Depth, Level, Report, without_name
 from archiver.verify.revisions import RevisionCheck
+
+if TYPE_CHECKING:
+    import duckdb
+
+INTACT = "intact"
+DAMAGED = "damaged"
+FIRST = timedelta(days=1)
+"""How long ago the last rotating check is taken to have been where there was none."""
+
+
+class Check(msgspec.Struct, frozen=True):
+    """That a revision was looked at, and what was found: a row of the table ``checks``."""
+
+    run_id: str
+    revision: int
+    path: str
+    session: str
+    checked_at: datetime
+    depth: Depth
+    outcome: str
+    files: int
+    bytes: int
+    findings: tuple[str, ...]
+
+
+_row = attrgetter(*CHECKS.column_names)
+
+
+def check_row(check: Check) -> Row:
+    """The row of the table ``checks``."""
+    row: Row = _row(check)
+    return row
+
+
+class Past(msgspec.Struct, frozen=True):
+    """A revision's folder, the bytes that it takes, and when they were last read."""
+
+    path: str
+    bytes: int
+    checked_at: datetime | None
+
+
+def share_due(now: datetime, last: datetime | None, period: timedelta) -> float:
+    """Which share of the bytes is to be read now so that each is read once in ``period``.
+
+    ``last`` is when the check began that did so before.
+    """
+    elapsed = FIRST if last is None else max(timedelta(), now - last)
+    return min(1.0, elapsed / period) if period else 1.0
+
+
+def oldest(
+    revisions: Iterable[Past], total: int, share: float, since: datetime | None
+) -> Iterator[str]:
+    """The folders of the revisions whose turn it is, out of all in the order of their last check.
+
+    Those of ``share`` of the ``total`` bytes, at least one; what was read after ``since`` by a
+    check that did not come to its end counts.
+    """
+    budget = total * share
+    chosen = 0
+    for one in revisions:
+        if since is not None and one.checked_at is not None and one.checked_at > since:
+            budget -= one.bytes
+            continue
+        if chosen and budget <= 0:
+            continue
+        chosen += 1
+        budget -= one.bytes
+        yield one.path
+
+
+ROTATED_AT = "rotated_at"
+CHECK = "check"
+_LAST_CHECKS = """
+CREATE TEMP TABLE past AS
+WITH last AS (SELECT path, max(checked_at) AS checked_at FROM checks
+              WHERE depth = 'bytes' GROUP BY path),
+sizes AS (SELECT run_id, revision, sum(size) FILTER (path IS NOT NULL) AS bytes
+          FROM artifact_revisions GROUP BY run_id, revision)
+SELECT path, coalesce(bytes, 0)::BIGINT + 8192 AS bytes, checked_at
+FROM run_revisions LEFT JOIN sizes USING (run_id, revision) LEFT JOIN last USING (path)
+"""
+"""Manifest, sums and document of a revision take about 8 KB."""
+_BY_AGE = "SELECT path, bytes, checked_at FROM past ORDER BY checked_at NULLS FIRST, path"
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A check that did not come to its end, and the folders whose bytes it has read."""
+
+    session: str
+    done: frozenset[str]
+
+
+def revisions_due(storage: LocalStorage, now: datetime, period: timedelta) -> frozenset[str]:
+    """The folders of the revisions whose turn it is, where all are to be read once in ``period``.
+
+    Raises ArchiveDamaged where the tables cannot be read.
+    """
+    from archiver.tables.views import ask, damage_found
+
+    began, ended = last_rotation(storage)
+    share = share_due(now, began, period)
+
+    def work(connection: "duckdb.DuckDBPyConnection") -> frozenset[str]:
+        with connection:
+            connection.execute(_LAST_CHECKS)
+            ((total,),) = connection.sql("SELECT coalesce(sum(bytes), 0) FROM past").fetchall()
+            connection.execute(_BY_AGE)
+            return frozenset(oldest(_past(connection), int(total), share, ended))
+
+    with damage_found():
+        return ask(storage, work, derived=False)
+
+
+def _past(connection: "duckdb.DuckDBPyConnection") -> Iterator[Past]:
+    while rows := connection.fetchmany(10_000):
+        for row in rows:
+            yield Past(*row)
+
+
+def last_rotation(storage: LocalStorage) -> tuple[datetime | None, datetime | None]:
+    """When the last check began and ended that read the oldest part and came to its end."""
+    for record in _verifications(storage):
+        moment = record.details.get(ROTATED_AT)
+        if isinstance(moment, str) and not record.interrupted:
+            try:
+                return parse_timestamp(moment), record.finished_at
+            except ValueError:
+                continue
+    return None, None
+
+
+def unfinished_check(storage: LocalStorage) -> Unfinished | None:
+    """The last check, if it was interrupted or killed. Raises ArchiveDamaged."""
+    from archiver.tables.views import ask, damage_found
+
+    def work(connection: "duckdb.DuckDBPyConnection") -> Unfinished | None:
+        with connection:
+            ((session,),) = connection.sql("SELECT max(session) FROM checks").fetchall()
+            if session is None or _is_finished(storage, session):
+                return None
+            query = "SELECT path FROM checks WHERE session = ? AND depth = 'bytes' "
+            query += "AND outcome = 'intact'"
+            connection.execute(query, [session])
+            done: list[str] = []
+            while rows := connection.fetchmany(10_000):
+                done += (row[0] for row in rows)
+            return Unfinished(session, frozenset(done))
+
+    with damage_found():
+        return ask(storage, work, derived=False)
+
+
+def _is_finished(storage: LocalStorage, session: str) -> bool:
+    record = next((r for r in _verifications(storage) if r.details.get(CHECK) == session), None)
+    return record is not None and not record.interrupted
+
+
+def _verifications(storage: LocalStorage) -> Iterator[LedgerRecord]:
+    """The records of verify, the last first; what cannot be read is passed over."""
+    for session in reversed(sessions_in_ledger(storage)):
+        try:
+            record = read_record(storage, session).record
+        except ArchiveDamaged:
+            continue
+        if record.kind == VERIFY:
+            yield record
+
 
 FLUSH_SECONDS = 300.0
 _FLUSH_ROWS = 100_000

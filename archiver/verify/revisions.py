@@ -1,6 +1,6 @@
 """Files against manifests: what a worker does with some runs' folders."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from archiver.adapters.reading import Reader
-from archiver.adapters.row_digests import as_tables, with_digests
 from archiver.errors import ArchiveDamaged, NotAnArchive
 from archiver.model.manifest import (
     FileEntry,
@@ -23,25 +21,13 @@ from archiver.model.paths import MANIFEST, SHA256SUMS, is_run_folder
 from archiver.model.rows import RevisionRows, revision_rows
 from archiver.model.run import read_document
 from archiver.store.revisions import earlier_revisions
-from archiver.store.scan import inventory
+from archiver.store.scan import Reader, inventory
 from archiver.store.storage import LocalStorage
 from archiver.store.tombstones import removed_run
-from archiver.verify.findings import RESTORE, Depth, Finding, Level, finding, run_of
-from archiver.verify.removed import tombstone_at
-from archiver.workflows.verify_folders import readable_entries, without_hidden
-from archiver.workflows.verify_pruned import Gone, still_there
-
-
-@dataclass(frozen=True, slots=True)
-class RunUnit:
-    """A run's folder, and how closely its revisions are to be looked at, by number.
-
-    ``last`` is the number of the last one that is there.
-    """
-
-    folder: str
-    revisions: Mapping[int, Depth]
-    last: int
+from archiver.verify.compare import as_tables, with_digests
+from archiver.verify.findings import RESTORE, Depth, Finding, Level, finding, run_of, stray
+from archiver.verify.removed import Gone, still_there, tombstone_at
+from archiver.verify.walk import RunUnit, readable_entries, without_hidden
 
 
 @dataclass(slots=True)
@@ -261,8 +247,3 @@ def _stray_files(
     for path in inventory(read, check.folder, own, folders):
         yield stray(path)
     yield from found
-
-
-def stray(path: str, problem: str = "nothing in the archive lists it") -> Finding:
-    """Something that does not belong where it lies."""
-    return finding(path, problem, Level.STRAY, "Find out who put it there, and remove it")

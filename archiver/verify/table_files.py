@@ -1,27 +1,63 @@
 """The files of the tables: which belong there, and whether they are what was written."""
 
 import filecmp
+import hashlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
+from typing import NamedTuple
 
+import duckdb
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from archiver.adapters.disk import unreadable
-from archiver.adapters.seal import is_sealed_truly
 from archiver.errors import ArchiveDamaged
+from archiver.model.ids import Sha256, sha256_of
 from archiver.model.paths import TABLES_FOLDER
-from archiver.model.schema import CHECKS, RUNS, TABLES, Table
+from archiver.model.schema import CHECKS, FETCHES, RUNS, TABLES, Table
 from archiver.store.scan import Kind
 from archiver.store.storage import LocalStorage
-from archiver.system.files import open_file
+from archiver.system.files import open_file, unreadable
+from archiver.tables.fetch_log import _LINE
 from archiver.tables.files import TableFile
-from archiver.verify.findings import REINDEX, RESTORE, Finding, Level, finding
-from archiver.verify.revisions import stray
-from archiver.workflows.verify_folders import hidden_folders, readable_entries
+from archiver.tables.write import is_sealed_truly
+from archiver.verify.compare import Comparison
+from archiver.verify.findings import REINDEX, RESTORE, Finding, Level, finding, stray
+from archiver.verify.ledger import Ledger
+from archiver.verify.walk import hidden_folders, readable_entries
+
+
+class SessionRows(NamedTuple):
+    """How many rows a session has, their digest, and a file that some of them lie in.
+
+    Rows that somebody forged may be of none.
+    """
+
+    session: str | None
+    rows: int
+    sha256: Sha256
+    file: str | None
+
+
+def stored_fetches(comparison: Comparison, files: Sequence[str]) -> Iterator[SessionRows]:
+    """What these Parquet files have, by session in order. Raises duckdb.Error."""
+    named = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+    query = (
+        f"SELECT session, unhex(sha256({_LINE})) AS digest, filename "  # noqa: S608 # names of this machine's files
+        f"FROM read_parquet([{named}], hive_partitioning = false, union_by_name = true, "
+        "filename = true) ORDER BY session, digest"
+    )
+    for session, rows in groupby(comparison.ask(query) if files else (), key=itemgetter(0)):
+        digest, count, file = hashlib.sha256(), 0, None
+        for _, row, file in rows:  # noqa: B007 # any file of theirs will do
+            digest.update(row)
+            count += 1
+        yield SessionRows(session, count, Sha256(digest.hexdigest()), file)
+
 
 NO_SEAL = "somebody else than archiver wrote it: it has no seal"
 _FILE = re.compile(r"\d{4}-\d\d/(\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}-\d{4,})\.parquet", re.ASCII)
@@ -165,3 +201,62 @@ def _last_session(storage: LocalStorage, path: str) -> str:
         return ""
     rows = pq.read_table(place, columns=["session"], partitioning=None)
     return str(pc.max(rows["session"]).as_py())
+
+
+_NAMED = 5
+_PATH = f"{TABLES_FOLDER}/{FETCHES.name}"
+_TODO = f"{RESTORE}; without one it is not known any more what that session asked for in vain"
+
+
+def check_fetches(
+    storage: LocalStorage,
+    comparison: Comparison,
+    files: TableFiles,
+    ledger: Ledger,
+    notes: list[str],
+) -> Iterator[Finding]:
+    """Hold the rows of each session against its record.
+
+    What does not fit is one finding for each file. Where a file is harmed, that is one of its own,
+    and what it had is not missing besides. Rows of sessions without a record are told in ``notes``:
+    they were killed, or someone else wrote the rows. Raises ArchiveDamaged.
+    """
+    places = {str(storage.locate(path)): path for path in files.sound.get(FETCHES, ())}
+    try:
+        stored: dict[str | None, SessionRows] = {
+            one.session: one for one in stored_fetches(comparison, list(places))
+        }
+    except duckdb.Error as error:
+        raise ArchiveDamaged(
+            f"{_PATH} cannot be read: {str(error).splitlines()[0]}", hint=RESTORE
+        ) from None
+    is_harmed = bool(files.harmed.get(FETCHES)) or files.is_hidden(FETCHES.name)
+    problems: dict[str, list[str]] = {}
+    if nameless := stored.pop(None, None):
+        problems[places.get(nameless.file or "", _PATH)] = [f"{nameless.rows} rows of no session"]
+    nothing = Sha256(sha256_of(b""))
+    for session, record in ledger.records.items():
+        there = stored.pop(session, SessionRows(session, 0, nothing, None))
+        if record.fetches_sha256 is None:
+            continue  # of an older version, which had no seals either
+        if record.fetches_sha256 == there.sha256:
+            if (path := places.get(there.file or "")) in files.unsealed:
+                problems.setdefault(path, [NO_SEAL])
+            continue
+        if there.rows < record.fetches and is_harmed:
+            continue
+        problems.setdefault(places.get(there.file or "", _PATH), []).append(
+            f"{there.rows} rows of session {session} instead of {record.fetches}"
+            if there.rows != record.fetches
+            else f"the rows of session {session} are not those that it wrote"
+        )
+    for path, of_path in problems.items():
+        more = f"; and {len(of_path) - _NAMED} more" if len(of_path) > _NAMED else ""
+        what = "; ".join(of_path[:_NAMED]) + more
+        yield Finding(path, what, Level.TABLES, _TODO, table=FETCHES.name)
+    unknown = sorted(s for s in stored if s and s not in ledger.lost and s <= ledger.last)
+    if unknown:
+        notes.append(
+            f"{_PATH} has rows of {len(unknown)} sessions without a record, as a session leaves "
+            f"that is killed; the last is {unknown[-1]}"
+        )

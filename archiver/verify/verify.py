@@ -2,29 +2,81 @@
 
 import itertools
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass, field
+from random import Random
 
-from archiver.errors import ArchiveDamaged, Interrupted, WorkerLost
+from archiver.errors import ArchiveDamaged, Interrupted, UsageError, WorkerLost
+from archiver.ledger.records import sessions_in_ledger
+from archiver.model.ledger import list_path
 from archiver.model.paths import MANIFEST
+from archiver.store.revisions import run_folders
 from archiver.store.storage import LocalStorage
 from archiver.system.processes import worker_processes
+from archiver.system.stop import StopSwitch
+from archiver.tables.lookup import asked_for, other_ids
 from archiver.verify.committed import altered_revisions, compare_ledger
 from archiver.verify.compare import Comparison
 from archiver.verify.completeness import gaps
 from archiver.verify.findings import Depth, Finding, Level, Report, Scope, distinct
-from archiver.verify.ledger import Ledger, check_ledger, interrupted
-from archiver.verify.removed import Removals, excuse_removed
-from archiver.verify.revisions import Checked, RevisionCheck, RunUnit, check_by_sums, check_runs
-from archiver.verify.table_files import quick_look, table_files
+from archiver.verify.ledger import (
+    Ledger,
+    Seals,
+    check_beside,
+    check_ledger,
+    check_seals,
+    interrupted,
+)
+from archiver.verify.removed import (
+    Removals,
+    excuse_removed,
+    left_behind,
+    missing_without,
+    without_pruned,
+)
+from archiver.verify.revisions import Checked, RevisionCheck, check_by_sums, check_runs
+from archiver.verify.table_files import check_fetches, quick_look, table_files
 from archiver.verify.tables import ExpectedRows, compare_tables, excuse
-from archiver.verify.walk import batches, stray_at_top
-from archiver.workflows.checking import Checking, Progress
-from archiver.workflows.verify_fetches import check_fetches
-from archiver.workflows.verify_folders import hidden_folders, without_hidden
-from archiver.workflows.verify_pruned import left_behind, missing_without, without_pruned
-from archiver.workflows.verify_seals import check_beside, check_seals
+from archiver.verify.walk import RunUnit, batches, hidden_folders, stray_at_top, without_hidden
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far it is. ``total`` are the revisions that the ledger lists, whatever is chosen."""
+
+    revisions: int
+    total: int
+    bytes: int
+    findings: int
+
+
+def _nothing(_: object) -> None:
+    """Nobody wants to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checking:
+    """How to check, and who hears of it.
+
+    ``random`` chooses where a share is to be checked. ``chosen``: the folders of the revisions to
+    look at where it is the oldest's turn; ``done``: those whose artifacts were read before, by a
+    check that was interrupted. ``tells_gaps``: what is missing is to be told
+    too. ``looked_at`` hears of revisions as they were checked, and may ask
+    of which so far the manifest is not what the ledger lists.
+    """
+
+    stop: StopSwitch = field(default_factory=StopSwitch)
+    seals: Seals = field(default_factory=Seals)
+    random: Random | None = None
+    workers: int = 1
+    chosen: frozenset[str] = frozenset()
+    done: frozenset[str] = frozenset()
+    tells_gaps: bool = True
+    progress: Callable[[Progress], None] = _nothing
+    looked_at: Callable[[list[RevisionCheck], Callable[[], set[str]]], None] = lambda _, __: None
+
 
 MANY = 500
 """Revisions from which they are shared out to processes: these take a moment to begin."""
@@ -258,3 +310,34 @@ class _Verification:
                 continue
             return [*files.findings, *found]
         raise AssertionError("unreachable")
+
+
+def runs_meant(storage: LocalStorage, ids: frozenset[str]) -> frozenset[str]:
+    """These ids, and those of the runs that were asked for under them.
+
+    Raises UsageError where the archive knows nothing of one: neither a folder, nor a line of the
+    ledger's lists, nor that the API was asked for it.
+    """
+    try:
+        known = {folder.rpartition("/")[2] for folder in run_folders(storage)} & ids
+        pairs = other_ids(storage, ids)
+        known |= set(asked_for(storage, sorted(ids)))
+    except ArchiveDamaged:  # what cannot be read is found where it is looked at
+        return ids
+    lists = _lists(storage) if ids - known else ()
+    for data in lists:
+        known |= {one for one in ids - known if f"/{one}/r".encode() in data}
+    if unknown := sorted(ids - known):
+        raise UsageError(
+            f"the archive knows nothing of {', '.join(unknown)}",
+            hint="`archiver fetch` fetches a run; `archiver query` shows which there are",
+        )
+    return ids | {run_id for asked, run_id in pairs if asked in ids}
+
+
+def _lists(storage: LocalStorage) -> Iterator[bytes]:
+    for session in sessions_in_ledger(storage):
+        try:
+            yield storage.read(list_path(session))
+        except ArchiveDamaged:  # most sessions have none
+            continue

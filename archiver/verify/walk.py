@@ -1,8 +1,10 @@
 """What there is to be checked: the runs' folders, in order; and what does not belong there."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
+from archiver.errors import ArchiveDamaged
 from archiver.model.ids import RunId
 from archiver.model.paths import (
     ARCHIVE_FILE,
@@ -12,11 +14,58 @@ from archiver.model.paths import (
     TABLES_FOLDER,
     TEMPORARY_FOLDER,
 )
-from archiver.store.scan import Kind
+from archiver.store.scan import Kind, entries
 from archiver.store.storage import LocalStorage
-from archiver.verify.findings import Depth, Finding
-from archiver.verify.revisions import RunUnit, stray
-from archiver.workflows.verify_folders import hidden_folders, readable_entries
+from archiver.verify.findings import Depth, Finding, Level, finding, stray
+
+# MOVED
+
+
+@dataclass(frozen=True, slots=True)
+class RunUnit:
+    """A run's folder, and how closely its revisions are to be looked at, by number.
+
+    ``last`` is the number of the last one that is there.
+    """
+
+    folder: str
+    revisions: Mapping[int, Depth]
+    last: int
+
+
+_READABLE = "Make it readable, then check again: what is in it was not looked at"
+
+
+def readable_entries(
+    storage: LocalStorage, folder: str, findings: list[Finding]
+) -> list[tuple[str, Kind]]:
+    """Names and kinds of what is in a folder; nothing, and a finding, where it cannot be read."""
+    try:
+        return entries(storage, folder)
+    except ArchiveDamaged as error:
+        findings.append(finding(folder, error.message, Level.FILES, _READABLE))
+        return []
+
+
+def hidden_folders(findings: Iterable[Finding]) -> frozenset[str]:
+    """Those that could not be looked into."""
+    return frozenset(one.path for one in findings if one.todo == _READABLE)
+
+
+def is_hidden(path: str, hidden: Collection[str]) -> bool:
+    """Whether something lies in a folder that could not be looked into."""
+    while hidden and path:
+        path = path.rpartition("/")[0]
+        if path in hidden:
+            return True
+    return False
+
+
+def without_hidden(findings: list[Finding]) -> list[Finding]:
+    """What was found, without what only follows from a folder that could not be looked into."""
+    hidden = hidden_folders(findings)
+    return [one for one in findings if not is_hidden(one.path, hidden)]
+
 
 _BATCH = 128
 """Revisions that a worker gets at once."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.adapters.encodings import EncodingBroken, decoded, is_encoded
+from archiver.fetch.http.client import EncodingBroken, decoded, is_encoded
 
 MEMBERS = st.lists(st.binary(max_size=60), min_size=1, max_size=3)
 

@@ -11,14 +11,13 @@ from typing import Any
 
 import pytest
 
-from archiver.adapters import hashing
-from archiver.adapters.throttle import Throttle
 from archiver.fetch.http.client import Timeouts, new_client
 from archiver.fetch.http.downloads import Downloader
 from archiver.fetch.http.resume import Progress
-from archiver.fetch.http.retry import Patience, RetryPolicy
+from archiver.fetch.http.retry import Patience, RetryPolicy, Throttle
 from archiver.fetch.plan import Selection
 from archiver.model.artifact import ArtifactKind, ArtifactSource
+from archiver.store import staging as hashing
 from archiver.store.staging import StagedFile
 from archiver.system.fsync import Durability
 from tests.lying_server import Blob, Cut, LyingServer

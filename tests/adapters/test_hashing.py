@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archiver.adapters.hashing import RunningSha256
+from archiver.store.staging import RunningSha256
 
 _ASIDE_FROM = 4 << 20
 _NOISE = bytes(range(251)) * 40_000

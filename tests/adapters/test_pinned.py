@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from archiver.adapters.pinned import PinnedFolder, is_pinned
 from archiver.store.storage import LocalStorage
+from archiver.system.folders import PinnedFolder, is_pinned
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere readers begin again")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from archiver.domain.views import VIEWS
+from archiver.model.schema import VIEWS
 from tests.adapters.asking import rows
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, task_run

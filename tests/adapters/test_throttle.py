@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.adapters.throttle import Throttle
+from archiver.fetch.http.retry import Throttle
 
 _HAIR = 1e-6
 

@@ -11,13 +11,11 @@ from pathlib import Path
 
 import duckdb
 
-from archiver.adapters.derived_views import view_queries
-from archiver.adapters.reports.__init__ import report_tables
-from archiver.domain.views import ALL_REVISIONS
-from archiver.model.schema import DOCUMENTS, TABLES
+from archiver.model.schema import ALL_REVISIONS, DOCUMENTS, TABLES
 from archiver.query.reports.options import REPORTS, SESSIONS, AskedReport, Report
+from archiver.query.reports.run import report_tables
 from archiver.store.storage import LocalStorage
-from archiver.tables.views import ask
+from archiver.tables.views import ask, view_queries
 
 
 def main() -> None:

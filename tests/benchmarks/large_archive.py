@@ -8,13 +8,13 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from archiver.domain.digest import digest_of_lines
 from archiver.ledger.records import append_record
-from archiver.model.ids import RunId
+from archiver.model.ids import RunId, digest_of_lines
 from archiver.model.ledger import LedgerRecord
 from archiver.model.rows import Fetched, Outcome, Row, fetch_row
 from archiver.model.schema import FETCHES, RUNS
-from archiver.store.lock import TOOL, Writer, hold_archive
+from archiver.session import hold_archive
+from archiver.store.lock import TOOL, Writer
 from archiver.tables.rebuild import FLUSH_BYTES
 from archiver.tables.write import RowBuffer, flush_name
 from tests.benchmarks.content import document, linked_files, run_id

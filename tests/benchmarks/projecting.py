@@ -11,17 +11,16 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from archiver.domain.digest import sha256_of
-from archiver.domain.session import SessionId
+from archiver.fetch.answer import read_answer
 from archiver.fetch.revision import Entered, Settlement, entry_for, next_revision
 from archiver.model.artifact import ArtifactState
-from archiver.model.ids import RunId
+from archiver.model.ids import RunId, SessionId, sha256_of
 from archiver.model.manifest import Manifest
 from archiver.model.paths import run_folder
 from archiver.model.rows import Fetched, Outcome, RevisionRows, fetch_row, revision_rows
-from archiver.model.run import read_answer
 from archiver.model.schema import FETCHES
-from archiver.store.lock import Writer, hold_archive
+from archiver.session import hold_archive
+from archiver.store.lock import Writer
 from archiver.store.staging import StagedFile
 from archiver.tables.rebuild import FLUSH_BYTES, add_rows
 from archiver.tables.write import RowBuffer, flush_name

@@ -15,8 +15,8 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from archiver.adapters.database_file import STORAGE_VERSION
-from archiver.domain.views import ALL_REVISIONS, VIEWS
+from archiver.export.tables import STORAGE_VERSION
+from archiver.model.schema import ALL_REVISIONS, VIEWS
 from tests.cli.running import (
     Command,
     Fetch,

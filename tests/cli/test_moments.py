@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from archiver.cli.moments import Moment
+from archiver.cli.options import Moment
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ import zlib
 
 import pytest
 
-from archiver.demo.media import csv_rows, pdf, png, webm
-from archiver.demo.vp8_frames import HEIGHT, KEY_FRAMES, WIDTH
+from archiver.demo.media import HEIGHT, KEY_FRAMES, WIDTH, csv_rows, pdf, png, webm
 
 _MASTERS = {0x1A45DFA3, 0x18538067, 0x1549A966, 0x1654AE6B, 0xAE, 0xE0, 0x1F43B675}
 _DOC_TYPE, _DURATION, _TITLE, _CODEC = 0x4282, 0x4489, 0x7BA9, 0x86

@@ -7,14 +7,12 @@ from typing import Any
 
 import msgspec
 
-from archiver.domain.digest import Sha256, sha256_of
-from archiver.domain.session import SessionId
+from archiver.fetch.answer import Answer, read_answer
 from archiver.model.artifact import ArtifactKind, ArtifactSource, ArtifactState
-from archiver.model.ids import RunId
+from archiver.model.ids import RunId, SessionId, Sha256, sha256_of
 from archiver.model.manifest import ArtifactEntry, FileEntry, Manifest
 from archiver.model.paths import run_folder
 from archiver.model.rows import RevisionRows, Row, revision_rows
-from archiver.model.run import Answer, read_answer
 from archiver.model.schema import Table
 
 API_ANSWERS = Path(__file__).parents[1] / "data" / "api"

@@ -1,8 +1,7 @@
 """The texts of a bag, by RFC 8493."""
 
-from archiver.domain.bag import bag_info, manifest_lines, payload_oxum
-from archiver.domain.digest import sha256_of
-from archiver.export.content import PackedFile
+from archiver.export.content import PackedFile, bag_info, manifest_lines, payload_oxum
+from archiver.model.ids import sha256_of
 
 
 def packed(name: str, data: bytes = b"x") -> PackedFile:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.compaction import (
+from archiver.tables.rewrite import (
     FACTOR,
     LARGE,
     LARGEST,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.digest import Sha256, parse_checksum, sha256_of
+from archiver.model.ids import Sha256, parse_checksum, sha256_of
 from tests.domain.strategies import ANY_TEXT
 
 HEX = st.binary(min_size=32, max_size=32).map(bytes.hex)

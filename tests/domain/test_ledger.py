@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.digest import Sha256, digest_of_lines, sha256_of
 from archiver.errors import ArchiveDamaged
+from archiver.model.ids import Sha256, digest_of_lines, sha256_of
 from archiver.model.ledger import (
     Actor,
     LedgerRecord,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.links import expires_at, is_expiring
+from archiver.model.urls import expires_at, is_expiring
 from tests.domain.builders import utc
 from tests.domain.strategies import ANY_TEXT
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.media_type import HEAD_SIZE, media_type_of
+from archiver.model.artifact import HEAD_SIZE, media_type_of
 from archiver.model.paths import safe_name
 
 SIGNATURES = [

@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.pruning import pruned_paths, without_artifacts
 from archiver.fetch.plan import Fetch, Keep, Selection, plan
 from archiver.model.artifact import ArtifactKind, ArtifactState
 from archiver.model.manifest import Manifest, RemovalKind
 from archiver.retention.rules import Disposal, Rule, disposals, split_rule
-from archiver.store.tombstones import Order
+from archiver.store.tombstones import Order, pruned_paths, without_artifacts
 from tests.domain.builders import AT, DIGEST, OTHER_DIGEST, entry, manifest, source
 from tests.domain.strategies import manifests
 

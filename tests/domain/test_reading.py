@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.reading import Reader
+from archiver.model.document import Reader
 from tests.domain.strategies import JSON
 
 METHODS: dict[str, Callable[[Reader, str], Any]] = {

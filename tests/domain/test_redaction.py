@@ -13,12 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archiver.adapters.patterns import RedactionRules
-from archiver.domain.spellings import plainer
+from archiver.fetch.answer import read_answer
 from archiver.masking.fields import ANSWER, Shape
-from archiver.masking.redaction import Redaction
+from archiver.masking.redaction import Redaction, RedactionRules, plainer
 from archiver.model.document import JsonValue, decode_json, encode_json
-from archiver.model.run import read_answer
 from tests.domain.builders import AT, DIGEST, RUN_ID, document, to_bytes
 from tests.domain.strategies import ANY_TEXT, JSON
 

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from archiver.domain.digest import Sha256, sha256_of
-from archiver.domain.media_type import MediaType
+from archiver.fetch.answer import Answer
 from archiver.fetch.plan import Keep, Selection, plan
 from archiver.fetch.revision import (
     Arrival,
@@ -18,9 +17,9 @@ from archiver.fetch.revision import (
     entry_for,
     next_revision,
 )
-from archiver.model.artifact import ArtifactSource, ArtifactState
+from archiver.model.artifact import ArtifactSource, ArtifactState, MediaType
+from archiver.model.ids import Sha256, sha256_of
 from archiver.model.manifest import Manifest, decode_manifest, encode_manifest
-from archiver.model.run import Answer
 from tests.domain.builders import (
     AT,
     DIGEST,

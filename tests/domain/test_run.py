@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.digest import sha256_of
 from archiver.errors import AnswerInvalid, ArchiveDamaged
-from archiver.model.ids import RunId
-from archiver.model.run import FINAL_STATUSES, Run, read_answer, read_document
+from archiver.fetch.answer import read_answer
+from archiver.model.ids import RunId, sha256_of
+from archiver.model.run import FINAL_STATUSES, Run, read_document
 from tests.domain.builders import (
     AT,
     RUN_ID,

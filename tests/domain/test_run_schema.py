@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from archiver.domain.timestamps import parse_timestamp
 from archiver.fetch.revision import entry_for
 from archiver.model.artifact import ArtifactState
+from archiver.model.ids import parse_timestamp
 from archiver.model.schema import RUNS, TABLES, ColumnType
 from archiver.model.urls import MASK
 from tests.domain.builders import (

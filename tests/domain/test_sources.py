@@ -3,9 +3,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from archiver.domain.reading import Reader
-from archiver.domain.sources import artifact_id_of, read_sources
-from archiver.model.artifact import ArtifactKind, ArtifactSource
+from archiver.model.artifact import ArtifactKind, ArtifactSource, artifact_id_of, read_sources
+from archiver.model.document import Reader
 from tests.domain.builders import DOWNLOAD, RECORDING, SCREENSHOT, read_sample, utc
 from tests.domain.strategies import JSON
 

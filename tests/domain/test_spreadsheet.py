@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.spreadsheet import cell
+from archiver.export.pack import cell
 from archiver.model.artifact import ArtifactKind
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.summary import Problem, Summary
 from archiver.errors import ExitCode
+from archiver.fetch.events import Problem, Summary
 from archiver.model.artifact import ArtifactState
 from archiver.model.rows import Outcome
 from tests.domain.builders import DOWNLOAD, SESSION

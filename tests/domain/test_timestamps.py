@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.domain.timestamps import parse_timestamp, seconds_between
+from archiver.model.ids import parse_timestamp, seconds_between
 from tests.domain.strategies import ANY_TEXT, INSTANTS
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from archiver.adapters.checked_copy import Way, hand_on
-from archiver.domain.digest import sha256_of
 from archiver.errors import ArchiveDamaged
+from archiver.export.targets import Way, hand_on
+from archiver.model.ids import sha256_of
 from tests.cli.running import Command
 from tests.packages.conftest import Known
 

@@ -20,10 +20,11 @@ from archiver.cli.main import run
 from archiver.demo.runs import demo_runs
 from archiver.demo.server import DemoServer
 from archiver.fetch.answer import RunOptions
-from archiver.fetch.options import FetchOptions, StopSwitch, Surroundings
+from archiver.fetch.options import FetchOptions, Surroundings
 from archiver.fetch.plan import Selection
 from archiver.fetch.session import fetch
 from archiver.model.ids import RunId
+from archiver.system.stop import StopSwitch
 
 README = Path(__file__).parents[2] / "README.md"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -5,7 +5,8 @@ from datetime import datetime
 from pathlib import Path
 
 from archiver.model.schema import ARTIFACTS, DOCUMENTS, FETCHES, RUNS
-from archiver.store.lock import Writer, hold_archive
+from archiver.session import hold_archive
+from archiver.store.lock import Writer
 from archiver.tables.write import RowBuffer, flush_name
 from tests.adapters.test_parquet import row
 

@@ -10,18 +10,19 @@ from random import Random
 
 import pytest
 
-from archiver.domain.compaction import MANY
 from archiver.errors import ExitCode
 from archiver.fetch.answer import RunOptions
 from archiver.fetch.events import CompactionStarted, Event
-from archiver.fetch.options import FetchOptions, StopSwitch, Surroundings
+from archiver.fetch.options import FetchOptions, Surroundings
 from archiver.fetch.plan import Selection
 from archiver.fetch.session import fetch as run_fetch
 from archiver.model.artifact import ArtifactKind
 from archiver.model.ids import RunId
 from archiver.query.sql import run_query
-from archiver.store.lock import hold_archive, open_archive
-from archiver.tables.rewrite import compact
+from archiver.session import hold_archive
+from archiver.store.lock import open_archive
+from archiver.system.stop import StopSwitch
+from archiver.tables.rewrite import MANY, compact
 from archiver.tables.write import flush_name
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, task_run

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from archiver.errors import ArchiveUnwritable
-from archiver.store.lock import hold_archive, open_archive
+from archiver.session import hold_archive
+from archiver.store.lock import open_archive
 from tests.cli.running import Command, Fetch, child_command, child_environment
 from tests.lying_server import FOREVER, Blob, LyingServer, Stall, task_run
 from tests.workflows.held import Held

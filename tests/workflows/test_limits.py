@@ -11,11 +11,10 @@ from random import Random
 
 import pytest
 
-from archiver.adapters.throttle import Throttle
 from archiver.errors import ApiUnavailable
 from archiver.fetch.http.api import RunsApi, Tally
 from archiver.fetch.http.client import Timeouts, new_client
-from archiver.fetch.http.retry import RetryPolicy
+from archiver.fetch.http.retry import RetryPolicy, Throttle
 from archiver.model.ids import RunId
 from tests.cli.running import Command, Fetch, run_child
 from tests.lying_server import Blob, LyingServer, Status, task_run, throttled

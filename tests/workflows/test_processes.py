@@ -8,8 +8,8 @@ from concurrent.futures import BrokenExecutor
 
 import pytest
 
-from archiver.fetch.options import StopSwitch
 from archiver.system.processes import worker_processes
+from archiver.system.stop import StopSwitch
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
 

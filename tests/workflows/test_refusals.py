@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from archiver.store.lock import hold_archive
+from archiver.session import hold_archive
 from tests.cli.running import Command, Fetch
 from tests.lying_server import (
     EMPTY,

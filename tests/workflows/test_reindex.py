@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from archiver.query.sql import run_query
-from archiver.store.lock import hold_archive, open_archive
+from archiver.session import hold_archive
+from archiver.store.lock import open_archive
 from archiver.tables.rebuild import reindex
 from tests.cli.running import Command, Fetch, child_command, child_environment
 from tests.lying_server import FOREVER, Artifact, LyingServer, Stall, png, task_run, webm

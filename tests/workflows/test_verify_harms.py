@@ -17,8 +17,7 @@ import pytest
 
 from archiver.store.storage import LocalStorage
 from archiver.verify.findings import Finding, Scope
-from archiver.verify.verify import find_damage, verify
-from archiver.workflows.checking import Checking
+from archiver.verify.verify import Checking, find_damage, verify
 from tests.cli.running import Command, child_command, child_environment, fetching
 from tests.domain.builders import AT
 from tests.lying_server import png, task_run, webm

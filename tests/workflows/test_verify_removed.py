@@ -10,8 +10,7 @@ import pytest
 
 from archiver.store.storage import LocalStorage
 from archiver.verify.findings import Scope
-from archiver.verify.verify import find_damage, verify
-from archiver.workflows.checking import Checking
+from archiver.verify.verify import Checking, find_damage, verify
 from tests.cli.running import Command, fetching
 from tests.lying_server import task_run, webm
 from tests.workflows.held import Held

@@ -14,7 +14,7 @@ from archiver.cli.signing import sign_off, sign_off_options
 from archiver.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from archiver.domain.decisions import Decision
+    from archiver.ledger.decisions import Decision
     from archiver.tables.choose import Choice
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])

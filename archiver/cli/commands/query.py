@@ -8,10 +8,9 @@ from typing import Any
 
 import click
 
-from archiver.cli.options import archive_option
+from archiver.cli.options import FORMATS, archive_option
 from archiver.errors import UsageError
 
-FORMATS = ("table", "line", "csv", "json", "ndjson", "markdown", "parquet")
 _PARAMETER = re.compile(r"([A-Za-z_]\w*|[1-9]\d*)=(.*)", re.ASCII | re.DOTALL)
 
 
@@ -68,11 +67,10 @@ def query(sql: str | None, **options: Any) -> None:
 
     A query can only read, and only the archive. EXPLAIN and EXPLAIN ANALYZE show its plan.
     """
-    from archiver.adapters.attaching import Attached
     from archiver.cli.output.formats import ending_format
     from archiver.cli.output.tables import Screen
     from archiver.cli.prompt.answer import Settings, answer
-    from archiver.query.sql import run_query
+    from archiver.query.sql import Attached, run_query
     from archiver.store.lock import open_archive
 
     output = options["output"]

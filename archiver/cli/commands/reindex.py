@@ -27,7 +27,8 @@ def reindex(compact: bool, archive: Path, **options: Any) -> int:
     import secrets
     from datetime import UTC, datetime
 
-    from archiver.store.lock import hold_archive, open_archive
+    from archiver.session import hold_archive
+    from archiver.store.lock import open_archive
 
     open_archive(archive)
     now = datetime.now(UTC)
@@ -36,7 +37,7 @@ def reindex(compact: bool, archive: Path, **options: Any) -> int:
 
 
 def _compact(writer: "Writer", **options: Any) -> int:
-    from archiver.tables.rebuild import recover
+    from archiver.session import recover
     from archiver.tables.rewrite import compact
 
     recover(writer)

@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from archiver.cli.moments import Moment
-from archiver.cli.options import archive_option
+from archiver.cli.options import Moment, archive_option
 from archiver.cli.output.text import readable_bytes
 from archiver.errors import ExitCode, UsageError
 from archiver.query.reports.options import REPORTS, AskedReport, By, Filters
@@ -82,9 +81,9 @@ def report(name: str | None, archive: Path, html: Path | None, **options: Any) -
         return ExitCode.OK
     from archiver.cli.output.formats import ending_format
     from archiver.cli.output.report import write_report
-    from archiver.cli.standard_output import outside
     from archiver.query.reports.run import run_report
     from archiver.store.lock import open_archive
+    from archiver.system.atomic import outside
 
     output = options["output"]
     chosen = "json" if options["json"] else options["format"] or ending_format(output) or "table"
@@ -111,9 +110,9 @@ def report(name: str | None, archive: Path, html: Path | None, **options: Any) -
 def _write_page(name: str | None, archive: Path, html: Path, options: Mapping[str, Any]) -> None:
     from datetime import UTC, datetime
 
-    from archiver.cli.standard_output import outside, text_output
+    from archiver.query.page.page import draw_page
     from archiver.store.lock import open_archive
-    from archiver.workflows.page import draw_page
+    from archiver.system.atomic import outside, text_output
 
     others = [
         f"--{option}"

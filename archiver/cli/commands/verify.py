@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archiver.cli.moments import Moment
-from archiver.cli.options import Duration, archive_option, json_option
+from archiver.cli.options import Duration, Moment, archive_option, json_option
 from archiver.cli.signing import sign_off, sign_off_options
 from archiver.errors import ArchiverError, ExitCode, NotAnArchive, UsageError
 
 if TYPE_CHECKING:
-    from archiver.fetch.options import StopSwitch
     from archiver.store.storage import LocalStorage
+    from archiver.system.stop import StopSwitch
     from archiver.verify.findings import Report, Scope
     from archiver.verify.history import CheckLog
-    from archiver.workflows.checking import Checking
-    from archiver.workflows.verify_seals import Seals
+    from archiver.verify.ledger import Seals
+    from archiver.verify.verify import Checking
 
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,9})?)\s*%", re.ASCII)
 
@@ -92,7 +91,7 @@ def verify(archive: Path, **options: Any) -> int:
 
     from archiver.cli.output.verdict import progress, write_report
     from archiver.cli.signals import interruptible
-    from archiver.domain.session import SessionId
+    from archiver.model.ids import SessionId
     from archiver.verify.verify import verify as run_verify
 
     _check_options(options)
@@ -161,7 +160,7 @@ def _opened(archive: Path) -> "LocalStorage":
 def _scope(storage: "LocalStorage", options: dict[str, Any]) -> "Scope":
     from archiver.model.ids import RunId
     from archiver.verify.findings import Scope
-    from archiver.workflows.verify_scope import runs_meant
+    from archiver.verify.verify import runs_meant
 
     ids = frozenset(str(RunId(text)) for text in options["run_ids"])
     return Scope(
@@ -176,8 +175,8 @@ def _scope(storage: "LocalStorage", options: dict[str, Any]) -> "Scope":
 def _checking(
     storage: "LocalStorage", options: dict[str, Any], now: datetime, stop: "StopSwitch", random: Any
 ) -> "Checking":
-    from archiver.adapters.past_checks import revisions_due
-    from archiver.workflows.checking import Checking
+    from archiver.verify.history import revisions_due
+    from archiver.verify.verify import Checking
 
     chosen: frozenset[str] = frozenset()
     if options["rotate"] is not None:
@@ -187,7 +186,7 @@ def _checking(
 
 
 def _seals(options: dict[str, Any]) -> "Seals":
-    from archiver.workflows.verify_seals import Seals
+    from archiver.verify.ledger import Seals
 
     verifies = stamped_at = None
     if options["public_key"] is not None:
@@ -204,7 +203,7 @@ def _seals(options: dict[str, Any]) -> "Seals":
 def _resumed(storage: "LocalStorage", session: str, how: "Checking") -> tuple[str, "Checking"]:
     from dataclasses import replace
 
-    from archiver.adapters.past_checks import unfinished_check
+    from archiver.verify.history import unfinished_check
 
     unfinished = unfinished_check(storage)
     if unfinished is None:
@@ -227,8 +226,7 @@ def _log(
 ) -> "CheckLog":
     from datetime import UTC
 
-    from archiver.adapters.past_checks import ROTATED_AT
-    from archiver.verify.history import CheckLog, Recording
+    from archiver.verify.history import ROTATED_AT, CheckLog, Recording
 
     details = {ROTATED_AT: now.isoformat()} if scope.is_rotating else {}
     return CheckLog(

@@ -20,9 +20,9 @@ from archiver.cli.output.values import (
     rows_of,
     text_of,
 )
-from archiver.cli.standard_output import binary_output, text_output
 from archiver.errors import UsageError
 from archiver.query.sql import QueryResult
+from archiver.system.atomic import binary_output, text_output
 
 _ENDINGS = {
     ".csv": "csv",

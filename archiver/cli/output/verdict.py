@@ -12,7 +12,7 @@ from archiver.cli.output.text import printable, readable_bytes
 from archiver.verify.findings import Finding, GapKind, Report, by_run
 
 if TYPE_CHECKING:
-    from archiver.workflows.checking import Progress
+    from archiver.verify.verify import Progress
 
 _LINE_EVERY = 10.0
 """Seconds between plain lines of progress."""

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 import click
 
-from archiver.cli.commands.query import FORMATS
+from archiver.cli.options import FORMATS
 from archiver.cli.prompt.answer import Settings
 from archiver.errors import UsageError
 

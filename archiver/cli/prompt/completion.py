@@ -8,8 +8,8 @@ from functools import cached_property
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
 
-from archiver.cli.commands.query import FORMATS
-from archiver.cli.describing import rows_asked
+from archiver.cli.options import FORMATS
+from archiver.cli.prompt.answer import rows_asked
 from archiver.cli.prompt.commands import COMMANDS
 from archiver.query.sql import QueryResult
 

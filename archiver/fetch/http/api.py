@@ -11,9 +11,6 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from archiver.adapters.encodings import ACCEPTED, decoded, is_encoded
-from archiver.adapters.throttle import Throttle
-from archiver.domain.digest import Sha256
 from archiver.errors import (
     AnswerInvalid,
     ApiUnavailable,
@@ -22,9 +19,17 @@ from archiver.errors import (
     RunNotFound,
     UsageError,
 )
-from archiver.fetch.http.client import Fault, HttpClient, retry_after, translated
-from archiver.fetch.http.retry import Patience, RetryPolicy
-from archiver.model.ids import RunId
+from archiver.fetch.http.client import (
+    ACCEPTED,
+    Fault,
+    HttpClient,
+    decoded,
+    is_encoded,
+    retry_after,
+    translated,
+)
+from archiver.fetch.http.retry import Patience, RetryPolicy, Throttle
+from archiver.model.ids import RunId, Sha256
 from archiver.model.urls import MASK, mask_text, without_query
 
 _DETAIL_BYTES = 2_000

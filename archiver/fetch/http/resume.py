@@ -5,27 +5,24 @@ compared here.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import msgspec
 
-from archiver.adapters.disk import explained
 from archiver.errors import DownloadFailed
 from archiver.model.paths import TEMPORARY_FOLDER
+from archiver.store.lock import NOTE_ENDING, PART_ENDING
 from archiver.store.staging import StagedFile
 from archiver.store.storage import LocalStorage
+from archiver.system.files import explained
 
-PART_ENDING = ".part"
-NOTE_ENDING = ".resume"
 _WORTH = 1 << 20
 """Bytes from which a download is worth to go on with."""
 _OVERLAP = 64 << 10
 _SELDOM = 64 << 20
 """Bytes between two notes, at most."""
-_KEPT = timedelta(days=7)
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 
 
@@ -199,21 +196,3 @@ class Checkpoints:
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
             return None
         return note if note.address == self._address else None
-
-
-def sweep(storage: LocalStorage, names: Iterable[str], now: datetime) -> None:
-    """Remove temporary files, but not those of downloads that may still be gone on with."""
-    found = set(names)
-    for name in found:
-        stem = name.removesuffix(PART_ENDING).removesuffix(NOTE_ENDING)
-        pair = {f"{stem}{PART_ENDING}", f"{stem}{NOTE_ENDING}"}
-        if name not in pair or not pair <= found or _is_old(storage, f"{stem}{NOTE_ENDING}", now):
-            storage.remove(f"{TEMPORARY_FOLDER}/{name}")
-
-
-def _is_old(storage: LocalStorage, name: str, now: datetime) -> bool:
-    try:
-        changed = storage.locate(f"{TEMPORARY_FOLDER}/{name}").stat().st_mtime
-    except OSError:
-        return True
-    return now.timestamp() - changed > _KEPT.total_seconds()

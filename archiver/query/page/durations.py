@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from archiver.adapters.page.tables import Column, Kind, table
 from archiver.query.page import charts, wording
-from archiver.query.page.content import Figure, Section
+from archiver.query.page.content import Column, Figure, Kind, Section, table
 from archiver.query.page.facts import DURATION_BOUNDS, Facts
 from archiver.query.page.outcomes import (
     HEADING,

@@ -8,12 +8,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from archiver.adapters.reports.__init__ import report_tables
-from archiver.adapters.reports.asking import Asking
 from archiver.query.page.timeline import before, period_length, utc_day
 from archiver.query.reports import options as reports
 from archiver.query.reports.options import AskedReport, By, Filters, Report
-from archiver.query.reports.parts import chosen
+from archiver.query.reports.parts import Asking, chosen
+from archiver.query.reports.run import report_tables
 from archiver.query.reports.trends import compared_until
 
 REASONS_WITH_EXAMPLES = 10

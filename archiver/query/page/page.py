@@ -1,19 +1,33 @@
 """The page put together from what is known of an archive."""
 
-from collections.abc import Sequence
+import base64
+import functools
+import hashlib
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from importlib import resources
+from typing import TypeAlias
 
-from archiver.adapters.page.held import held
+import altair as alt
+import duckdb
+import vl_convert
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from archiver.errors import UsageError
 from archiver.query.page import wording
+from archiver.query.page.charts import CONFIG
 from archiver.query.page.content import Page, Picture, Section
 from archiver.query.page.durations import durations
 from archiver.query.page.facts import Facts
 from archiver.query.page.failures import failures, flaky
 from archiver.query.page.outcomes import outcomes
-from archiver.query.page.overview import headlines, lately
+from archiver.query.page.overview import headlines, held, lately
 from archiver.query.page.timeline import before, timeline, utc_day
 from archiver.query.reports.options import Filters
 from archiver.store.storage import LocalStorage
+from archiver.tables.views import ask, damage_found
+from archiver.version import __version__
 
 
 def build(
@@ -104,3 +118,96 @@ def _summary(facts: Facts, filters: Filters, now: datetime) -> str:
         else:
             text += " There are no runs of the time before to compare with."
     return text
+
+
+_EXPORTED = "window.vegaEmbed = vegaEmbed;"
+_FILES = resources.files("archiver.query.page")
+
+
+def render(page: Page) -> str:
+    """The page's HTML."""
+    scripts = (_in_element(_vega(), "script"), _in_element(_text("page.js"), "script"))
+    style = _in_element(_text("page.css"), "style")
+    policy = (
+        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src {_digest(style)}; script-src {' '.join(map(_digest, scripts))}"
+    )
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    # Not sorted: fields keep the order in which they were written.
+    environment.policies["json.dumps_kwargs"] = {
+        "sort_keys": False,
+        "ensure_ascii": False,
+        "separators": (",", ":"),
+        "allow_nan": False,
+    }
+    return environment.from_string(_text("page.html.j2")).render(
+        page=page,
+        config=CONFIG,
+        policy=policy,
+        scripts=[Markup(script) for script in scripts],  # noqa: S704 -- the package's own
+        style=Markup(style),  # noqa: S704 -- the package's own
+        version=__version__,
+    )
+
+
+def _text(name: str) -> str:
+    return (_FILES / name).read_text(encoding="utf-8")
+
+
+@functools.cache
+def _vega() -> str:
+    """Vega, Vega-Lite and Vega-Embed as one script, of the version that Altair writes for.
+
+    It takes a second to put it together.
+    """
+    version = alt.SCHEMA_VERSION.rpartition(".")[0]
+    script: str = vl_convert.javascript_bundle(_EXPORTED, vl_version=version)
+    return script
+
+
+def _in_element(text: str, element: str) -> str:
+    """``text`` so that it can stand in this element: it must not end it."""
+    return text.replace(f"</{element}", f"<\\/{element}")
+
+
+def _digest(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+_INSTALL = "pip install 'skyvern-archiver[html]'"
+_Draw: TypeAlias = Callable[[LocalStorage, Filters, datetime], str]
+
+
+def draw_page(storage: LocalStorage, filters: Filters, now: datetime) -> str:
+    """The page's HTML on the runs that ``filters`` mean, made ``now`` (UTC).
+
+    Raises UsageError where what draws the charts is not installed, and ArchiveDamaged where the
+    tables cannot be read.
+    """
+    return _drawing()(storage, filters, now)
+
+
+def _drawing() -> _Draw:
+    # What is imported here comes with an extra.
+    try:
+        from archiver.query.page.facts import Facts, gather
+        from archiver.query.page.failures import pictures
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"the HTML report needs the package {error.name}, which is not installed",
+            hint=f"Install it with: {_INSTALL}",
+        ) from None
+
+    def draw(storage: LocalStorage, filters: Filters, now: datetime) -> str:
+        def known(connection: duckdb.DuckDBPyConnection) -> Facts:
+            with connection:
+                return gather(connection, filters, now)
+
+        with damage_found():
+            facts = ask(storage, known)
+        shots = pictures(storage, facts.examples)
+        return render(build(storage, facts, shots, filters, now))
+
+    return draw

@@ -2,9 +2,8 @@
 
 import pyarrow as pa
 
-from archiver.adapters.reports.asking import Asking
 from archiver.query.reports.options import By, Filters
-from archiver.query.reports.parts import chosen, group
+from archiver.query.reports.parts import Asking, chosen, group
 
 _COUNTS = """kind, state, count(*) AS artifacts,
     CAST(coalesce(sum(size) FILTER (state IN ('verified', 'unverified')), 0) AS BIGINT) AS bytes"""

@@ -2,9 +2,8 @@
 
 import pyarrow as pa
 
-from archiver.adapters.reports.asking import Asking
 from archiver.query.reports.options import By, Filters
-from archiver.query.reports.parts import chosen, group, order
+from archiver.query.reports.parts import Asking, chosen, group, order
 
 _SPANS = {
     "queue": ("queue_seconds", "coalesce(queued_at, created_at)", "started_at"),

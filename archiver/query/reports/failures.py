@@ -2,9 +2,8 @@
 
 import pyarrow as pa
 
-from archiver.adapters.reports.asking import Asking
 from archiver.query.reports.options import By, Filters
-from archiver.query.reports.parts import IS_FAILURE, LATEST, chosen, group
+from archiver.query.reports.parts import IS_FAILURE, LATEST, Asking, chosen, group
 
 _SEEN = f"""min(created_at) AS first_seen, max(created_at) AS last_seen,
     {LATEST.format(which="true")} AS example_run_ids"""

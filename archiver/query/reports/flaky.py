@@ -2,9 +2,8 @@
 
 import pyarrow as pa
 
-from archiver.adapters.reports.asking import Asking
 from archiver.query.reports.options import By, Filters
-from archiver.query.reports.parts import IS_FAILURE, LATEST, chosen, group
+from archiver.query.reports.parts import IS_FAILURE, LATEST, Asking, chosen, group
 
 # Work is known by a hash, and when a run was created and how it ended is one number: the window
 # that finds the flips sorts numbers alone, which is several times faster than texts and times.

@@ -2,9 +2,8 @@
 
 import pyarrow as pa
 
-from archiver.adapters.reports.asking import Asking
 from archiver.query.reports.options import By, Filters
-from archiver.query.reports.parts import IS_FAILURE, chosen, group, order
+from archiver.query.reports.parts import IS_FAILURE, Asking, chosen, group, order
 
 # Runs are counted apart from their artifacts: one join that counts both is slower. Hashes of 64
 # bits stand for runs, so that ten million of them need little memory.

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+import duckdb
+import pyarrow as pa
+
 from archiver.query.reports.options import By, Filters
 from archiver.tables.reasons import with_reason
 
@@ -76,3 +79,25 @@ def _where(filters: Filters) -> str:
 
 def _any_of(name: str, allowed: Sequence[str]) -> str:
     return ", ".join(f"${name}_{number}" for number in range(len(allowed)))
+
+
+class Asking:
+    """Asks a connection that has the archive's views. Each method raises duckdb.Error."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, filters: Filters) -> None:
+        self._connection = connection
+        self._values = values(filters)
+
+    def rows(self, query: str, **more: datetime) -> pa.Table:
+        """The result of a query; ``more`` are values of parameters besides the filters'."""
+        return self._connection.sql(query, params=self._used(query, more)).to_arrow_table()
+
+    def keep(self, name: str, query: str, **more: datetime) -> None:
+        """Keep a query's result as a table, for the questions that follow."""
+        statement = f"CREATE OR REPLACE TEMP TABLE {name} AS {query}"
+        self._connection.execute(statement, self._used(query, more))
+
+    def _used(self, query: str, more: Mapping[str, datetime]) -> dict[str, str | datetime]:
+        # DuckDB refuses values that a query has no parameter for.
+        bound = {**self._values, **more}
+        return {name: bound[name] for name in bound if f"${name}" in query}

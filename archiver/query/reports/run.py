@@ -1,10 +1,56 @@
 """Report: ready-made analyses of the archive."""
 
-from archiver.adapters.reports.__init__ import ReportTable, report_tables, session_tables
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
 from archiver.ledger.records import ledger_records
-from archiver.query.reports.options import SESSIONS, AskedReport
+from archiver.model.ledger import LedgerRecord
+from archiver.query.reports import artifacts, durations, failures, flaky, overview, trends
+from archiver.query.reports import options as reports
+from archiver.query.reports.options import SESSIONS, AskedReport, By, Filters, Report
+from archiver.query.reports.parts import Asking
+from archiver.query.reports.sessions import session_rows
 from archiver.store.storage import LocalStorage
 from archiver.tables.views import ask, damage_found
+
+_TABLES: dict[Report, Callable[[Asking, Filters, By | None], dict[str, pa.Table]]] = {
+    reports.OVERVIEW: overview.tables,
+    reports.DURATIONS: durations.tables,
+    reports.FAILURES: failures.tables,
+    reports.TRENDS: trends.tables,
+    reports.FLAKY: flaky.tables,
+    reports.ARTIFACTS: artifacts.tables,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTable:
+    """One table of a report."""
+
+    name: str
+    title: str
+    rows: pa.Table
+
+
+def report_tables(connection: duckdb.DuckDBPyConnection, asked: AskedReport) -> list[ReportTable]:
+    """The tables of a report that is asked of the archive's tables: any but ``sessions``.
+
+    ``connection`` has the archive's views. Raises duckdb.Error.
+    """
+    asking = Asking(connection, asked.filters)
+    rows = _TABLES[asked.report](asking, asked.filters, asked.by)
+    return [ReportTable(name, title, rows[name]) for name, title in asked.report.tables]
+
+
+def session_tables(
+    ledger: Sequence[LedgerRecord], filters: Filters, by: By | None
+) -> list[ReportTable]:
+    """The tables of the report on sessions, of which only the ledger tells."""
+    ((name, title),) = reports.SESSIONS.tables
+    return [ReportTable(name, title, session_rows(ledger, filters, by))]
 
 
 def run_report(storage: LocalStorage, asked: AskedReport, damaged: list[str]) -> list[ReportTable]:

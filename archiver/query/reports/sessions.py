@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from archiver.domain.timestamps import seconds_between
 from archiver.model.artifact import ArtifactState
+from archiver.model.ids import seconds_between
 from archiver.model.ledger import FETCH, LedgerRecord
 from archiver.model.rows import Outcome
 from archiver.query.reports.options import By, Filters

@@ -12,9 +12,8 @@ from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 
-from archiver.adapters.reports.asking import Asking
 from archiver.query.reports.options import By, Filters
-from archiver.query.reports.parts import IS_FAILURE, chosen, group
+from archiver.query.reports.parts import IS_FAILURE, Asking, chosen, group
 
 _RECENT_DAYS = 7
 _BEFORE_DAYS = 28

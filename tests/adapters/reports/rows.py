@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archiver.model.schema import RUNS
-from archiver.store.lock import hold_archive
+from archiver.session import hold_archive
 from archiver.tables.write import arrow_schema
 from tests.adapters.reports.answers import FINAL
 from tests.adapters.reports.truth import with_groups, with_seconds

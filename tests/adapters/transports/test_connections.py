@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from archiver.adapters.network import ENDED_WHILE_IDLE
+from archiver.fetch.http.wire import ENDED_WHILE_IDLE
 from tests.adapters.transports.clients import Client, Clients
 from tests.adapters.transports.wire_server import (
     PATIENCE,

@@ -12,9 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archiver.adapters.body import Body
-from archiver.adapters.network import Trickle
-from archiver.fetch.http.wire import Connection
+from archiver.fetch.http.transport import Body
+from archiver.fetch.http.wire import Connection, Trickle
 from tests.adapters.transports.wire_server import head, reply
 
 SECONDS = 1.0

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from archiver.adapters.network import TRICKLES
 from archiver.errors import UsageError
 from archiver.fetch.http.client import Timeouts, new_client
+from archiver.fetch.http.wire import TRICKLES
 from tests.adapters.transports.authority import Authority
 from tests.adapters.transports.clients import Clients
 from tests.adapters.transports.proxy import THROUGH, proxying, refusing

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from archiver.adapters.network import TRICKLES
+from archiver.fetch.http.wire import TRICKLES
 from tests.adapters.transports.clients import Clients
 from tests.adapters.transports.wire_server import (
     Answering,

@@ -21,11 +21,12 @@ from typing import TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from archiver.domain.digest import digest_of_lines, sha256_of
+from archiver.model.ids import digest_of_lines, sha256_of
 from archiver.model.ledger import LedgerRecord, encode_record
 from archiver.model.paths import LEDGER_FOLDER, TABLES_FOLDER, TEMPORARY_FOLDER
 from archiver.model.schema import ARTIFACTS, DOCUMENTS, ERRORS, FETCHES, RUNS, Table
-from archiver.store.lock import TOOL, hold_archive
+from archiver.session import hold_archive
+from archiver.store.lock import TOOL
 from archiver.store.storage import LocalStorage
 from archiver.tables.files import RowGroups
 from archiver.tables.write import WRITE_ORDER, encode, flush_name, flush_path

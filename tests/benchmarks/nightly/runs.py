@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from archiver.domain.session import SessionId
+from archiver.model.ids import SessionId
 from archiver.model.schema import RUNS
 from archiver.tables.write import arrow_schema
 from tests.benchmarks.nightly.automations import (
