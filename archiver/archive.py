@@ -11,7 +11,7 @@ from archiver.errors import UsageError
 from archiver.model.ids import RunId
 from archiver.query.live import LiveViews
 from archiver.query.show import show_run
-from archiver.query.sql import bound, checked_query, explained
+from archiver.query.sql import bound, checked_query, query_errors
 from archiver.store.lock import open_archive
 
 
@@ -101,7 +101,7 @@ class Archive:
         other parameters.
         """
         cursor = self._views.cursor()
-        with explained():
+        with query_errors():
             checked = checked_query(cursor, query)
             return cursor.sql(checked, params=bound(cursor, checked, parameters) or None)
 

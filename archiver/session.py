@@ -45,14 +45,14 @@ from archiver.store.storage import LocalStorage
 from archiver.store.tombstones import read_tombstones
 from archiver.system.fsync import Durability
 from archiver.tables.lookup import revisions_in_tables
-from archiver.tables.pin import remove_tables_aside, restore_tables
-from archiver.tables.rebuild import LOGS, _flushes, _settle_journals, add_rows, project
+from archiver.tables.pin import remove_replaced_tables, restore_tables
+from archiver.tables.rebuild import LOGS, _finish_journals, _flushes, add_rows, project
 from archiver.tables.rewrite import remove_rows
 from archiver.tables.write import WRITE_ORDER, RowBuffer, flush_name
 
 
 @contextlib.contextmanager
-def hold_archive(
+def open_for_writing(
     root: Path, now: datetime, random: bytes, durability: Durability | None = None
 ) -> Iterator[Writer]:
     """Hold an archive as its only writer; make one where the folder is empty or not there.
@@ -69,7 +69,7 @@ def hold_archive(
         _name_holder(storage, session, now)
         _make_archive(storage, now)
         restore_tables(storage)
-        remove_tables_aside(storage)
+        remove_replaced_tables(storage)
         left = [name for name in storage.names(TEMPORARY_FOLDER) if not _is_kept(name)]
         sweep(storage, (name for name in left if not name.endswith(_JOURNAL_ENDING)), now)
         journals = tuple(name for name in left if name.endswith(_JOURNAL_ENDING))
@@ -97,14 +97,14 @@ def recover(writer: Writer) -> Recovered:
     """Bring into the tables what sessions committed that were killed before they could.
 
     Also removes table files whose flush was cut off before ``runs``. The journals stay until
-    somebody has written a record that lists what is unlisted (``forget_unfinished``).
+    somebody has written a record that lists what is unlisted (``clear_unfinished``).
     """
     storage = writer.storage
     remove_unrecorded(storage)
     if not writer.unfinished:
         return Recovered()
     _remove_half_flushes(storage)
-    committed = _settle_journals(writer)
+    committed = _finish_journals(writer)
     if tombstones := read_tombstones(storage, committed):
         remove_rows(writer, list(tombstones.values()))
     known = revisions_in_tables(storage, committed)
@@ -145,7 +145,7 @@ def _remove_half_flushes(storage: LocalStorage) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class SignOff:
+class Signing:
     """Who answers for a session. ``sign`` and ``stamp`` make of the record's bytes what vouches
     for them: a signature, an authority's time stamp (which raises StampRefused)."""
 
@@ -155,7 +155,7 @@ class SignOff:
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class ClosedSession:
     """A session whose record is written. ``head`` is its digest; ``unstamped`` says why there is no
     time stamp where one was wanted."""
 
@@ -165,26 +165,26 @@ class Closed:
 
 def close_session(
     writer: Writer,
-    sign_off: SignOff,
+    signing: Signing,
     record: LedgerRecord,
     manifests: ManifestList | None = None,
     ids: Sequence[str] = (),
-) -> Closed:
+) -> ClosedSession:
     """Write a session's record, when all that it is about is durable; then sign it.
 
     ``manifests`` are those that it committed, with those that were recovered; ``ids`` the runs that
     it chose, where they are to be listed. Raises ArchiveUnwritable.
     """
     written = append_record(writer.storage, record, manifests, ids)
-    writer.forget_unfinished()
+    writer.clear_unfinished()
     # Without them the record counts all the same: those of the next one cover it too.
-    if sign_off.sign is not None:
-        put_signature(writer.storage, record.session, sign_off.sign(written.data))
+    if signing.sign is not None:
+        put_signature(writer.storage, record.session, signing.sign(written.data))
     unstamped = None
     try:
-        if sign_off.stamp is not None:
-            put_stamp(writer.storage, record.session, sign_off.stamp(written.data))
+        if signing.stamp is not None:
+            put_stamp(writer.storage, record.session, signing.stamp(written.data))
     except StampRefused as error:
         unstamped = error
     note_seals(writer.storage, written)
-    return Closed(written.sha256, unstamped)
+    return ClosedSession(written.sha256, unstamped)

@@ -11,7 +11,7 @@ import pytest
 from archiver.system.stop import StopSwitch
 from tests.cli.running import Command, Fetch, point_to
 from tests.lying_server import LyingServer
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 
 def pytest_configure() -> None:
@@ -31,9 +31,9 @@ def server() -> Iterator[LyingServer]:
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> Held:
+def archive(tmp_path: Path) -> ArchiveFolder:
     """The archive that the command uses; it is made by the first fetch."""
-    return Held(tmp_path / "archive")
+    return ArchiveFolder(tmp_path / "archive")
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +48,7 @@ def one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def archiver(
     server: LyingServer,
-    archive: Held,
+    archive: ArchiveFolder,
     tmp_path: Path,
     one_certificate: Path,
     monkeypatch: pytest.MonkeyPatch,

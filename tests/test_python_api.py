@@ -15,13 +15,13 @@ from archiver.errors import ArchiveDamaged, ArchiverError, InvalidRunId, NotAnAr
 from archiver.model.schema import VIEWS
 from tests.cli.running import Command, Fetch, child_environment
 from tests.lying_server import LyingServer, task_run
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 NAMES = [view.name for view in VIEWS]
 
 
 @pytest.fixture
-def held(server: LyingServer, fetch: Fetch, archive: Held) -> Held:
+def held(server: LyingServer, fetch: Fetch, archive: ArchiveFolder) -> ArchiveFolder:
     """An archive of two runs, one of which failed, with a file."""
     file = server.artifact(b"position,amount\n", "download").entry(filename="für №1.csv")
     created = "2026-03-01T23:30:00"
@@ -38,7 +38,7 @@ def command(fetch: Fetch) -> Command:
 
 
 @pytest.fixture
-def opened(held: Held) -> Iterator[archiver.Archive]:
+def opened(held: ArchiveFolder) -> Iterator[archiver.Archive]:
     with archiver.open(held.root) as opened:
         yield opened
 
@@ -80,7 +80,7 @@ def test_relations_are_filtered_and_joined(opened: archiver.Archive) -> None:
     assert opened.failures().select("reason").fetchall() == [("Page <number>",)]
 
 
-def test_sql_takes_parameters_and_only_reads(held: Held, opened: archiver.Archive) -> None:
+def test_sql_takes_parameters_and_only_reads(held: ArchiveFolder, opened: archiver.Archive) -> None:
     before = held.files()
     found = opened.sql(
         "SELECT run_id FROM runs WHERE status = $status AND created_at < $until",
@@ -148,7 +148,7 @@ def test_relations_outlive_tables_that_are_replaced(
 
 
 def test_replaced_tables_go_when_nobody_reads_them(
-    command: Command, held: Held, opened: archiver.Archive
+    command: Command, held: ArchiveFolder, opened: archiver.Archive
 ) -> None:
     relation = opened.runs()
     command("reindex")
@@ -178,11 +178,11 @@ def test_threads_ask_at_the_same_time(opened: archiver.Archive) -> None:
     assert found == [[(2,)]] * 40
 
 
-def test_a_relation_works_without_a_name_for_the_archive(held: Held) -> None:
+def test_a_relation_works_without_a_name_for_the_archive(held: ArchiveFolder) -> None:
     assert len(archiver.open(str(held.root)).runs().df()) == 2
 
 
-def test_a_closed_archive_says_so(held: Held) -> None:
+def test_a_closed_archive_says_so(held: ArchiveFolder) -> None:
     opened = archiver.open(held.root)
     relation = opened.runs()
     rows = relation.df()
@@ -195,7 +195,7 @@ def test_a_closed_archive_says_so(held: Held) -> None:
         relation.fetchall()
 
 
-def test_errors_are_archivers(held: Held, tmp_path: Path) -> None:
+def test_errors_are_archivers(held: ArchiveFolder, tmp_path: Path) -> None:
     with pytest.raises(NotAnArchive):
         archiver.open(tmp_path / "nothing")
     for path in held.table_files("runs"):
@@ -206,7 +206,7 @@ def test_errors_are_archivers(held: Held, tmp_path: Path) -> None:
     assert archiver.errors.ArchiverError is ArchiverError
 
 
-def test_an_archive_without_tables_has_empty_views(held: Held) -> None:
+def test_an_archive_without_tables_has_empty_views(held: ArchiveFolder) -> None:
     for path in held.root.glob("tables/*/*/*.parquet"):
         path.unlink()
     opened = archiver.open(held.root)
@@ -222,7 +222,7 @@ def test_importing_is_light() -> None:
     assert ran.stdout == "set()\n"
 
 
-def test_times_need_no_time_zones_of_the_system(held: Held) -> None:
+def test_times_need_no_time_zones_of_the_system(held: ArchiveFolder) -> None:
     code = f"import archiver; print(archiver.open({str(held.root)!r}).runs().fetchall()[0][10])"
     ran = subprocess.run(
         [sys.executable, "-c", code],

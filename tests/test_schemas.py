@@ -34,7 +34,13 @@ from archiver.model.manifest import (
 )
 from archiver.model.rows import Outcome
 from archiver.model.schema import DERIVED, TABLES, Column, Table
-from archiver.store.tombstones import Held, Order, removed_run, tombstone, without_artifacts
+from archiver.store.tombstones import (
+    Order,
+    StoredRevision,
+    removed_run,
+    tombstone,
+    without_artifacts,
+)
 from archiver.tables.write import arrow_schema
 from tests.domain.builders import (
     AT,
@@ -250,7 +256,7 @@ def test_every_odd_value_in_every_field_is_judged_alike() -> None:
 def test_every_odd_value_in_a_tombstone_is_judged_alike() -> None:
     held = manifest(entry(filename="a.pdf", reason="why"))
     order = Order(RemovalKind.ERASED, AT, "root", "archive-1", "asked for", SESSION, "tool")
-    revision = Held("runs/undated/tsk_1/r1/manifest.json", sha256_of(b""), held)
+    revision = StoredRevision("runs/undated/tsk_1/r1/manifest.json", sha256_of(b""), held)
     _judge_alike(as_json(tombstone(order, held, removed_run(held), [revision], 2)))
 
 

@@ -28,7 +28,7 @@ from rich.progress import (
 
 from archiver.cli.output.text import printable, readable_bytes
 from archiver.errors import ArchiverError
-from archiver.export.package import Place
+from archiver.export.package import Destination
 from archiver.fetch.events import (
     BytesReceived,
     CompactionFailed,
@@ -53,11 +53,13 @@ class PackingLines:
         self._files = self._of_files = self._bytes = self._of_bytes = 0
         self._last = 0.0
 
-    def begins(self, place: Place, files: int, size: int) -> None:
+    def begins(self, destination: Destination, files: int, size: int) -> None:
         self._files = self._bytes = 0
         self._of_files, self._of_bytes = files, size
         self._last = time.monotonic()
-        click.echo(f"packing {files} files, {readable_bytes(size)}, to {place.path}", err=True)
+        click.echo(
+            f"packing {files} files, {readable_bytes(size)}, to {destination.path}", err=True
+        )
 
     def advance(self, size: int) -> None:
         self._files += 1
@@ -98,9 +100,9 @@ class PackingBar:
         self._task = self._progress.add_task("packing", total=None)
         self._progress.start()
 
-    def begins(self, place: Place, files: int, size: int) -> None:
+    def begins(self, destination: Destination, files: int, size: int) -> None:
         self._progress.reset(
-            self._task, total=size, description=f"{place.path.name}, {files} files"
+            self._task, total=size, description=f"{destination.path.name}, {files} files"
         )
 
     def advance(self, size: int) -> None:

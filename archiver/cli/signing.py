@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from archiver.session import SignOff
+    from archiver.session import Signing
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 PASSPHRASE = "ARCHIVER_KEY_PASSPHRASE"  # noqa: S105 # the variable's name
 
 
-def sign_off_options(command: CommandT) -> CommandT:
+def signing_options(command: CommandT) -> CommandT:
     """``--sign-key`` and ``--tsa-url``, the same on every command that writes into the ledger."""
     for option in (
         click.option(
@@ -36,19 +36,19 @@ def sign_off_options(command: CommandT) -> CommandT:
     return command
 
 
-def sign_off(
+def signing(
     options: dict[str, Any],
     *,
     secret: frozenset[str] = frozenset(),
     mask: Callable[[str], str] = str,
-) -> "SignOff":
+) -> "Signing":
     """Who runs the command, with its options but what those named ``secret`` say; ``mask`` takes
     out of the others what is to be kept nowhere.
 
     Raises UsageError where the key or the authority's address is of no use.
     """
     from archiver.cli.actor import actor
-    from archiver.session import SignOff
+    from archiver.session import Signing
 
     sign = stamp = None
     if options["sign_key"] is not None:
@@ -59,7 +59,7 @@ def sign_off(
         from archiver.ledger.timestamps import stamper
 
         stamp = stamper(options["tsa_url"])
-    return SignOff(actor(secret=secret, mask=mask), sign, stamp)
+    return Signing(actor(secret=secret, mask=mask), sign, stamp)
 
 
 def passphrase() -> bytes | None:

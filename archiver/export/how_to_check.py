@@ -8,7 +8,7 @@ _MOST_NAMED = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Checkable:
+class PackageFacts:
     """What a package holds that can be checked.
 
     ``folder`` is where the runs and the ledger lie, ``""`` or ending in ``/``; ``sums`` the files
@@ -33,7 +33,7 @@ class Checkable:
     own_heads: bool = False
 
 
-def checking_page(of: Checkable) -> str:
+def how_to_check(of: PackageFacts) -> str:
     """The page, as plain text."""
     questions = [_sums(of), _stored(of)]
     if of.head is not None and of.runs > len(of.unproven):
@@ -46,7 +46,7 @@ def checking_page(of: Checkable) -> str:
     return "\n".join([_opening(of), *numbered, *([_unproven(of)] if of.unproven else [])])
 
 
-def _opening(of: Checkable) -> str:
+def _opening(of: PackageFacts) -> str:
     count = "1 run" if of.runs == 1 else f"{of.runs} runs"
     return f"""\
 HOW TO CHECK WHAT YOU HAVE BEEN GIVEN
@@ -68,7 +68,7 @@ that no spreadsheet runs it. What it is exactly stands in run.json and manifest.
 """
 
 
-def _sums(of: Checkable) -> str:
+def _sums(of: PackageFacts) -> str:
     commands = "\n".join(f"    sha256sum -c --quiet {name}" for name in of.sums)
     standard = "\n".join(f"    {line}" for line in of.standard)
     return f"""\
@@ -86,7 +86,7 @@ gives a digest to be compared with the file's line in {of.sums[0]}. The package 
 """
 
 
-def _stored(of: Checkable) -> str:
+def _stored(of: PackageFacts) -> str:
     return f"""\
 ARE THEY THOSE THAT THE ARCHIVE STORED?
 
@@ -107,7 +107,7 @@ Python 3.11 or later:
 """
 
 
-def _proven(of: Checkable) -> str:
+def _proven(of: PackageFacts) -> str:
     ends = (
         "Each proof ends with the record of the session that committed the run; the records from\n"
         f"there on lie in {of.folder}ledger/, each with the digest of the one before it as\n"
@@ -167,7 +167,7 @@ The digest of a record that lies here: sha256sum {of.folder}ledger/SESSION.json
 """
 
 
-def _signed(of: Checkable) -> str:
+def _signed(of: PackageFacts) -> str:
     session = of.signed[-1]
     return f"""\
 WHO SAYS SO?
@@ -180,7 +180,7 @@ have from whom you trust, as PEM, and OpenSSL 3:
 """
 
 
-def _stamped(of: Checkable) -> str:
+def _stamped(of: PackageFacts) -> str:
     session = of.stamped[-1]
     return f"""\
 SINCE WHEN?
@@ -199,7 +199,7 @@ def _counted(sessions: Sequence[str]) -> str:
     return f"{len(sessions)} of the records in ledger/ {'is' if len(sessions) == 1 else 'are'}"
 
 
-def _unproven(of: Checkable) -> str:
+def _unproven(of: PackageFacts) -> str:
     named = "\n".join(f"    {run_id}" for run_id in of.unproven[:_MOST_NAMED])
     more = len(of.unproven) - _MOST_NAMED
     return f"""\

@@ -12,9 +12,9 @@ from archiver.errors import ArchiveDamaged
 from archiver.export import content as bag
 from archiver.export import crate
 from archiver.export.content import LEDGER, PAGE, PROOF, PackedFile, RunFile, run_files, run_folders
-from archiver.export.how_to_check import Checkable, checking_page
+from archiver.export.how_to_check import PackageFacts, how_to_check
 from archiver.export.targets import Target
-from archiver.ledger.proofs import Evidence
+from archiver.ledger.proofs import LedgerExtract
 from archiver.model.ids import Sha256, digest_of_lines
 from archiver.model.ledger import SIGNATURE_ENDING, STAMP_ENDING, manifest_path
 from archiver.model.manifest import Manifest, decode_manifest
@@ -62,7 +62,7 @@ class Packed:
 
     storage: LocalStorage
     runs: Sequence[ChosenRun]
-    evidence: Evidence
+    evidence: LedgerExtract
     choice: str | None
     organization: str | None
     now: datetime
@@ -173,19 +173,19 @@ def _parts(target: Target, packed: Packed, above: str) -> Iterator[_Part]:
         # Before its files: a manifest that was damaged would put the blame on them.
         proof = prover.proof(run, data)
         of_run = run.path.rpartition("/")[0]
-        place = f"{above}{folder}"
+        destination = f"{above}{folder}"
         files: list[tuple[PackedFile, RunFile | None]] = []
         for file in run_files(manifest):
             source = f"{of_run}/{file.path}"
-            entry = PackedFile(f"{place}/{file.name}", file.size, Sha256(file.sha256))
+            entry = PackedFile(f"{destination}/{file.name}", file.size, Sha256(file.sha256))
             target.add(packed.storage.locate(source), source, entry)
             files.append((entry, file))
             if file.artifact is not None:
                 packed.progress(file.size)
-        files.append((_write(target, f"{place}/{MANIFEST}", data), None))
+        files.append((_write(target, f"{destination}/{MANIFEST}", data), None))
         if proof is not None:
-            files.append((_write(target, f"{place}/{PROOF}", proof), None))
-        yield _Part(run, place, files, proof is not None)
+            files.append((_write(target, f"{destination}/{PROOF}", proof), None))
+        yield _Part(run, destination, files, proof is not None)
 
 
 def _manifest(storage: LocalStorage, run: ChosenRun) -> tuple[bytes, Manifest]:
@@ -260,8 +260,8 @@ def _page(
     packed: Packed, folder: str, sums: Sequence[str], standard: Sequence[str], unproven: list[str]
 ) -> str:
     head, session = _head(packed)
-    return checking_page(
-        Checkable(
+    return how_to_check(
+        PackageFacts(
             TOOL,
             packed.now,
             packed.storage.root.name,

@@ -14,11 +14,11 @@ import duckdb
 from archiver.errors import UsageError
 from archiver.export.pack import Packed, pack_bag, pack_crate
 from archiver.export.tables import check_place
-from archiver.export.targets import FolderTarget, Target, Way, ZipTarget
-from archiver.ledger.proofs import gather
+from archiver.export.targets import CopyMethod, FolderTarget, Target, ZipTarget
+from archiver.ledger.proofs import collect
 from archiver.model.paths import safe_name
 from archiver.store.storage import LocalStorage
-from archiver.system.atomic import placed_file, placed_folder, workspace
+from archiver.system.atomic import atomic_file, atomic_folder, work_folder
 from archiver.tables.choose import Choice, Where, chosen_runs
 
 
@@ -30,7 +30,7 @@ class Form(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Destination:
     """Where a package is to be: a new folder, or a ZIP file."""
 
     form: Form
@@ -47,7 +47,7 @@ class PackageOptions:
     that can be: they are the same files then. ``memory`` are the bytes that DuckDB may take.
     """
 
-    begins: Callable[[Place, int, int], None]
+    begins: Callable[[Destination, int, int], None]
     progress: Callable[[int], None]
     organization: str | None = None
     link: bool = False
@@ -62,18 +62,18 @@ class WrittenPackage:
     ``ways`` says how many of the archive's files came how, ``unproven`` which runs have no proof.
     """
 
-    place: Place
+    destination: Destination
     runs: int
     files: int
     bytes: int
-    ways: Counter[Way]
+    methods: Counter[CopyMethod]
     unproven: Sequence[str] = field(default=())
 
 
 def export_runs(
     storage: LocalStorage,
     choice: Choice,
-    places: Sequence[Place],
+    places: Sequence[Destination],
     options: PackageOptions,
     now: datetime,
 ) -> list[WrittenPackage]:
@@ -83,9 +83,9 @@ def export_runs(
     Raises UsageError where something cannot be chosen or written, ArchiveDamaged that names what
     is damaged; nothing of that package is left then.
     """
-    for place in places:
-        _check(storage, place, options)
-    with workspace(places[0].path) as spill:
+    for destination in places:
+        _check(storage, destination, options)
+    with work_folder(places[0].path) as spill:
 
         def limited(connection: duckdb.DuckDBPyConnection) -> None:
             folder = str(spill / "spill").replace("'", "''")
@@ -96,7 +96,7 @@ def export_runs(
         packed = Packed(
             storage,
             chosen.runs,
-            gather(storage, chosen.runs),
+            collect(storage, chosen.runs),
             f"chosen where {choice.condition}" if isinstance(choice, Where) else None,
             options.organization,
             now,
@@ -104,43 +104,43 @@ def export_runs(
             options.progress,
         )
         written = []
-        for place in places:
-            options.begins(place, chosen.files, chosen.bytes)
-            pack = pack_bag if place.form is Form.BAG else pack_crate
-            with _target(place, packed, options) as target:
+        for destination in places:
+            options.begins(destination, chosen.files, chosen.bytes)
+            pack = pack_bag if destination.form is Form.BAG else pack_crate
+            with _target(destination, packed, options) as target:
                 unproven = pack(target, packed)
             size = sum(file.size for file in target.files)
             count = len(target.files)
             written.append(
-                WrittenPackage(place, len(chosen.runs), count, size, target.ways, unproven)
+                WrittenPackage(destination, len(chosen.runs), count, size, target.methods, unproven)
             )
         return written
 
 
-def _check(storage: LocalStorage, place: Place, options: PackageOptions) -> None:
-    path = place.path
+def _check(storage: LocalStorage, destination: Destination, options: PackageOptions) -> None:
+    path = destination.path
     check_place(storage, path)
     if not path.absolute().parent.is_dir():
         raise UsageError(f"{path.absolute().parent} is no folder", hint="Create it first")
-    if place.is_zip and path.exists() and not options.overwrite:
+    if destination.is_zip and path.exists() and not options.overwrite:
         raise UsageError(f"{path} exists already", hint="--overwrite replaces it")
-    if not place.is_zip and path.is_dir() and any(path.iterdir()):
+    if not destination.is_zip and path.is_dir() and any(path.iterdir()):
         raise UsageError(
             f"{path} is not empty", hint="A package needs a folder of its own: name another"
         )
 
 
 @contextlib.contextmanager
-def _target(place: Place, packed: Packed, options: PackageOptions) -> Iterator[Target]:
-    if not place.is_zip:
-        with placed_folder(place.path, overwrite=False) as folder:
+def _target(destination: Destination, packed: Packed, options: PackageOptions) -> Iterator[Target]:
+    if not destination.is_zip:
+        with atomic_folder(destination.path, overwrite=False) as folder:
             yield FolderTarget(folder, link=options.link)
         return
     # A bag lies in a folder of the ZIP file (RFC 8493, 4), a crate does not.
-    top = f"{safe_name(place.path.stem)}/" if place.form is Form.BAG else ""
+    top = f"{safe_name(destination.path.stem)}/" if destination.form is Form.BAG else ""
     newest = max(run.fetched_at for run in packed.runs)
     with (
-        placed_file(place.path, overwrite=options.overwrite) as path,
+        atomic_file(destination.path, overwrite=options.overwrite) as path,
         zipfile.ZipFile(path, "x") as file,
     ):
         yield ZipTarget(file, top, newest)

@@ -16,7 +16,7 @@ from archiver.ledger.records import head
 from archiver.model.schema import ALL_REVISIONS, DAILY, DOCUMENTS, VIEWS, Column, ColumnType, View
 from archiver.store.lock import TOOL
 from archiver.store.storage import LocalStorage
-from archiver.system.atomic import placed_file, placed_folder
+from archiver.system.atomic import atomic_file, atomic_folder
 from archiver.tables.views import ask, view_queries, with_sources
 
 STORAGE_VERSION = "v1.4.0"
@@ -186,7 +186,7 @@ _OF_ALL_REVISIONS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenFile:
     """A file that was written: how many rows of which tables or views, and its size in bytes."""
 
     format: str
@@ -211,7 +211,7 @@ class ExportOptions:
 
 def export_database(
     storage: LocalStorage, target: Path, options: ExportOptions, now: datetime
-) -> Written:
+) -> WrittenFile:
     """Write a DuckDB database with all tables and views, or ``only`` some and what they need.
 
     Raises UsageError where it cannot be written, ArchiveDamaged where the tables cannot be read.
@@ -232,19 +232,19 @@ def export_database(
         "last_session": Fact(session, "The last session in the archive's ledger by then"),
         "ledger_sha256": Fact(sha256, "SHA-256 of that session's record, which seals all before"),
     }
-    with placed_file(target, overwrite=options.overwrite) as aside:
+    with atomic_file(target, overwrite=options.overwrite) as aside:
         rows = _asked(
             storage,
             aside.parent,
             options.memory,
             lambda connection: write_database(connection, aside, views, facts, options.begins),
         )
-        return Written("duckdb", target, rows, aside.stat().st_size)
+        return WrittenFile("duckdb", target, rows, aside.stat().st_size)
 
 
 def export_files(
     storage: LocalStorage, target: Path, file_format: str, options: ExportOptions
-) -> list[Written]:
+) -> list[WrittenFile]:
     """Write one file for each view to a folder, as ``csv`` or ``parquet``.
 
     Without ``only`` these are the views of the latest revisions and those derived from them. Raises
@@ -257,7 +257,7 @@ def export_files(
         options.begins(view.name)
         return _WRITERS[file_format](connection, view, path)
 
-    with placed_folder(target, overwrite=options.overwrite) as aside:
+    with atomic_folder(target, overwrite=options.overwrite) as aside:
         paths = {view: aside / f"{view.name}.{file_format}" for view in views}
         counts = _asked(
             storage,
@@ -266,7 +266,7 @@ def export_files(
             lambda connection: [write(connection, view, path) for view, path in paths.items()],
         )
         return [
-            Written(file_format, target / path.name, {view.name: rows}, path.stat().st_size)
+            WrittenFile(file_format, target / path.name, {view.name: rows}, path.stat().st_size)
             for (view, path), rows in zip(paths.items(), counts, strict=True)
         ]
 
@@ -287,11 +287,11 @@ def check_place(storage: LocalStorage, target: Path) -> None:
         raise UsageError(f"{target} is inside the archive", hint="Name a place elsewhere")
 
 
-def _asked(storage: LocalStorage, beside: Path, memory: int, work: Work[ResultT]) -> ResultT:
+def _asked(storage: LocalStorage, folder: Path, memory: int, work: Work[ResultT]) -> ResultT:
     """What ``work`` gets, within this memory; what is more than that is spilled to ``beside``."""
 
     def limited(connection: duckdb.DuckDBPyConnection) -> None:
-        spill = str(beside / "spill").replace("'", "''")
+        spill = str(folder / "spill").replace("'", "''")
         connection.execute(f"SET memory_limit = '{memory} B'")
         connection.execute(f"SET temp_directory = '{spill}'")
 
@@ -299,12 +299,12 @@ def _asked(storage: LocalStorage, beside: Path, memory: int, work: Work[ResultT]
         with connection:
             return work(connection)
 
-    with _explained(beside):
+    with _export_errors(folder):
         return ask(storage, whole, allow_files=True, setup=limited)
 
 
 @contextmanager
-def _explained(beside: Path) -> Iterator[None]:
+def _export_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except duckdb.OutOfMemoryException:
@@ -312,8 +312,8 @@ def _explained(beside: Path) -> Iterator[None]:
             "the export needs more memory than it may take", hint="Give it more with --memory"
         ) from None
     except duckdb.Error as error:
-        if str(beside) in str(error):
-            raise UsageError(f"cannot write to {beside.parent}: {error}") from None
+        if str(folder) in str(error):
+            raise UsageError(f"cannot write to {folder.parent}: {error}") from None
         raise ArchiveDamaged(
             f"the tables cannot be read: {str(error).splitlines()[0]}",
             hint="`archiver reindex` rebuilds them",

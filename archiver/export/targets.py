@@ -26,7 +26,7 @@ _FICLONE = 0x40049409
 _NO_LINK = (errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES)
 
 
-class Way(StrEnum):
+class CopyMethod(StrEnum):
     """How a file got to where it is."""
 
     COPIED = "copied"
@@ -65,7 +65,9 @@ def checked_pieces(source: Path, name: str, size: int, sha256: str) -> Iterator[
         digest.close()
 
 
-def hand_on(source: Path, target: Path, name: str, size: int, sha256: str, *, link: bool) -> Way:
+def copy_checked(
+    source: Path, target: Path, name: str, size: int, sha256: str, *, link: bool
+) -> CopyMethod:
     """Give a new file the bytes of one of the archive: by ``link``, else cloned, else copied.
 
     A link is the same file: whoever changes it in place changes the archive. A clone is not, and
@@ -73,17 +75,17 @@ def hand_on(source: Path, target: Path, name: str, size: int, sha256: str, *, li
     checked. Raises ArchiveDamaged, and OSError where ``target`` cannot be written.
     """
     if link and _linked(source, target):
-        way = Way.LINKED
+        method = CopyMethod.LINKED
     else:
         with target.open("xb", buffering=0) as out:
             if not _cloned(source, out.fileno()):
                 for piece in checked_pieces(source, name, size, sha256):
                     _write(out.fileno(), piece)
-                return Way.COPIED
-        way = Way.CLONED
+                return CopyMethod.COPIED
+        method = CopyMethod.CLONED
     for _ in checked_pieces(target, name, size, sha256):
         pass
-    return way
+    return method
 
 
 def _write(descriptor: int, piece: bytes) -> None:
@@ -122,7 +124,7 @@ class Target(Protocol):
     """Takes the files of a package, one after the other; ``files`` are those it has."""
 
     files: list[PackedFile]
-    ways: Counter[Way]
+    methods: Counter[CopyMethod]
 
     def add(self, source: Path, shown: str, file: PackedFile) -> None:
         """Hand on a file of the archive, called ``shown``, which must be what ``file`` says."""
@@ -153,30 +155,30 @@ class FolderTarget:
 
     def __init__(self, folder: Path, *, link: bool) -> None:
         self.files: list[PackedFile] = []
-        self.ways: Counter[Way] = Counter()
+        self.methods: Counter[CopyMethod] = Counter()
         self._folder = folder
         self._link = link
         self._made = {folder}
 
     def add(self, source: Path, shown: str, file: PackedFile) -> None:
-        place = self._place(file.name)
-        way = hand_on(source, place, shown, file.size, file.sha256, link=self._link)
-        self.ways[way] += 1
+        path = self._path(file.name)
+        method = copy_checked(source, path, shown, file.size, file.sha256, link=self._link)
+        self.methods[method] += 1
         self.files.append(file)
 
     @contextlib.contextmanager
     def stream(self, name: str) -> Iterator[Hashed]:
-        with self._place(name).open("xb") as out:
+        with self._path(name).open("xb") as out:
             hashed = Hashed(out)
             yield hashed
         self.files.append(hashed.packed(name))
 
-    def _place(self, name: str) -> Path:
-        place = self._folder / name
-        if place.parent not in self._made:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            self._made.add(place.parent)
-        return place
+    def _path(self, name: str) -> Path:
+        path = self._folder / name
+        if path.parent not in self._made:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._made.add(path.parent)
+        return path
 
 
 class ZipTarget:
@@ -188,7 +190,7 @@ class ZipTarget:
 
     def __init__(self, file: zipfile.ZipFile, top: str, moment: datetime) -> None:
         self.files: list[PackedFile] = []
-        self.ways: Counter[Way] = Counter()
+        self.methods: Counter[CopyMethod] = Counter()
         self._file = file
         self._top = top
         moment = min(max(moment.astimezone(UTC), _FIRST), _LAST)
@@ -198,7 +200,7 @@ class ZipTarget:
         with self._entry(file.name, file.size) as out:
             for piece in checked_pieces(source, shown, file.size, file.sha256):
                 out.write(piece)
-        self.ways[Way.COPIED] += 1
+        self.methods[CopyMethod.COPIED] += 1
         self.files.append(file)
 
     @contextlib.contextmanager

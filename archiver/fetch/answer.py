@@ -11,12 +11,12 @@ from msgspec.structs import replace
 
 from archiver.errors import AnswerInvalid, ApiDown, ApiUnavailable, RunError
 from archiver.fetch.http.api import ApiAnswer, RunsApi, Tally
-from archiver.fetch.limits import ByteBudget
+from archiver.fetch.limits import MemoryBudget
 from archiver.fetch.plan import Decision, Record, Selection, plan
 from archiver.masking.redaction import Redaction, RedactionRules
 from archiver.masking.secrets import mask_and_encode
 from archiver.model.artifact import ArtifactSource
-from archiver.model.document import Reader, decode_json, encode_json
+from archiver.model.document import FieldReader, decode_json, encode_json
 from archiver.model.ids import RunId, Sha256, answers_for
 from archiver.model.manifest import Manifest
 from archiver.model.run import Run, _read
@@ -59,7 +59,7 @@ def read_answer(
         if redaction is not None:
             document, redacted = redaction.of(document)
             text = encode_json(document)
-        run, sources = _read(document, Reader(value, []))
+        run, sources = _read(document, FieldReader(value, []))
     except RecursionError:
         raise AnswerInvalid(f"the API's answer for {asked} is nested too deeply") from None
     except ValueError as error:
@@ -84,7 +84,7 @@ class RunOptions:
     """What else is to be masked."""
 
 
-class RunAsker:
+class AnswerClient:
     """Asks the API for runs and plans what to do about them. Safe to use from several threads.
 
     ``redaction`` masks what is to be kept nowhere. ``slots`` limits the questions under way;
@@ -107,12 +107,12 @@ class RunAsker:
         self.check_stop = check_stop
         self._api = api
         self._slots = slots
-        self._breaker = _Breaker(api.base_url, most_failures)
+        self._breaker = _CircuitBreaker(api.base_url, most_failures)
         self._reading = Lock()
         self._redaction = redaction
-        self._room = ByteBudget(_DOCUMENT_BYTES, check_stop)
+        self._memory = MemoryBudget(_DOCUMENT_BYTES, check_stop)
 
-    def ask(self, asked: RunId, tally: Tally, room: ExitStack) -> Answer:
+    def get(self, asked: RunId, tally: Tally, resources: ExitStack) -> Answer:
         """The run, as the API answers for it. Raises RunError.
 
         The answer takes ``room`` in memory: others wait until that is closed.
@@ -120,10 +120,10 @@ class RunAsker:
         with self._slots:
             self.check_stop()
             received = self._get(asked, tally)
-            room.enter_context(self._room.spend(len(received.body)))
+            resources.enter_context(self._memory.reserve(len(received.body)))
         return self._read(asked, received)
 
-    def ask_again(self, asked: RunId, tally: Tally) -> Answer:
+    def refresh(self, asked: RunId, tally: Tally) -> Answer:
         """The same for a run that has its room already, and must not wait for others to ask."""
         return self._read(asked, self._get(asked, tally))
 
@@ -158,10 +158,10 @@ class RunAsker:
     def is_settled(self, answer: Answer) -> bool:
         return answer.run.is_settled(answer.at, self.options.settle)
 
-    def plan(self, answer: Answer, held: Manifest | None) -> list[Decision]:
+    def plan(self, answer: Answer, latest: Manifest | None) -> list[Decision]:
         decisions = plan(
             answer.sources,
-            held,
+            latest,
             self.options.selection,
             settled=self.is_settled(answer),
             take_unsettled=not self.options.settle,
@@ -175,7 +175,7 @@ class RunAsker:
         ]
 
 
-class _Breaker:
+class _CircuitBreaker:
     """Ends the batch when the API answers nobody any more. Used from several threads.
 
     A fifth of ``most`` runs in a row without an answer, each after all its attempts, open it: then

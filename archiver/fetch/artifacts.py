@@ -24,9 +24,9 @@ from archiver.fetch.http.api import Tally
 from archiver.fetch.http.downloads import Downloader
 from archiver.fetch.http.resume import Checkpoints, Progress
 from archiver.fetch.http.retry import Patience
-from archiver.fetch.limits import Deferred, Lane, Lanes, VeryLarge
-from archiver.fetch.plan import Decision, Fetch, Keep, Record, renumbered
-from archiver.fetch.revision import EARLIER_COPY, Arrival, Entered, Settlement, entry_for
+from archiver.fetch.limits import DownloadSlots, Slot, SlotBusy, TooLargeForWorker
+from archiver.fetch.plan import Decision, Fetch, Keep, Record, with_source
+from archiver.fetch.revision import EARLIER_COPY, ArtifactOutcome, Received, Recorded, entry_for
 from archiver.model.artifact import ArtifactKind, ArtifactSource, ArtifactState
 from archiver.model.ids import RunId
 from archiver.model.urls import is_expiring, without_query
@@ -43,10 +43,10 @@ class FreshLinks:
     """
 
     def __init__(
-        self, sources: Sequence[ArtifactSource], ask: Callable[[], Sequence[ArtifactSource]]
+        self, sources: Sequence[ArtifactSource], refresh: Callable[[], Sequence[ArtifactSource]]
     ) -> None:
         self._offered = _by_what_tells_them(sources)
-        self._ask = ask
+        self._refresh = refresh
         self._lock = Lock()
 
     def renewed(self, source: ArtifactSource) -> ArtifactSource:
@@ -59,7 +59,7 @@ class FreshLinks:
             fresh = self._find(source)
             if fresh is None or fresh.url == source.url:
                 try:
-                    self._offered = _by_what_tells_them(self._ask())
+                    self._offered = _by_what_tells_them(self._refresh())
                 except RunError as error:
                     raise DownloadFailed(
                         f"its link ended, and no fresh one came: {error}"
@@ -114,7 +114,7 @@ class ArtifactFetcher:
         storage: LocalStorage,
         session: str,
         executor: Executor,
-        lanes: Lanes,
+        slots: DownloadSlots,
         now: Callable[[], datetime],
         mask: Callable[[str], str] = str,
     ) -> None:
@@ -123,40 +123,40 @@ class ArtifactFetcher:
         self._storage = storage
         self._session = session
         self._executor = executor
-        self._lanes = lanes
+        self._slots = slots
         self._now = now
 
     def act(
         self, run_id: RunId, decisions: Sequence[Decision], tally: Tally, links: FreshLinks
-    ) -> list[Settlement[StagedFile]]:
+    ) -> list[ArtifactOutcome[StagedFile]]:
         """What became of each artifact, in order. The files are the caller's to publish or discard.
 
         ``links`` renews those that have ended. Errors of an artifact are part of its settlement.
         Raises what stops the batch.
         """
-        settled: list[Settlement[StagedFile]] = []
+        outcomes: list[ArtifactOutcome[StagedFile]] = []
         try:
             # A few at a time: a run may have very many, and each under way takes memory.
             for first in range(0, len(decisions), _AT_ONCE):
                 some = decisions[first : first + _AT_ONCE]
-                settled += self._act_on(run_id, some, tally, links)
+                outcomes += self._act_on(run_id, some, tally, links)
         except BaseException:
-            discard(settled)
+            discard(outcomes)
             raise
-        return settled
+        return outcomes
 
     def _act_on(
         self, run_id: RunId, decisions: Sequence[Decision], tally: Tally, links: FreshLinks
-    ) -> list[Settlement[StagedFile]]:
-        settled: dict[int, Settlement[StagedFile]] = {}
+    ) -> list[ArtifactOutcome[StagedFile]]:
+        outcomes: dict[int, ArtifactOutcome[StagedFile]] = {}
         to_fetch: deque[tuple[int, Fetch]] = deque()
         for index, decision in enumerate(decisions):
             match decision:
                 case Keep(entry):
-                    settled[index] = Entered(entry)
+                    outcomes[index] = Recorded(entry)
                 case Record(source, state, reason):
                     entry = entry_for(source, state, self._session, reason=reason)
-                    settled[index] = Entered(entry)
+                    outcomes[index] = Recorded(entry)
                 case Fetch():
                     to_fetch.append((index, decision))
 
@@ -166,9 +166,9 @@ class ArtifactFetcher:
                     index, fetch = to_fetch.popleft()
                 except IndexError:  # others were faster
                     return
-                settled[index] = self._fetch(run_id, fetch, tally, links)
+                outcomes[index] = self._fetch(run_id, fetch, tally, links)
 
-        with self._lanes.for_a_run() as places:
+        with self._slots.for_a_run() as places:
             # The run's own thread works too.
             count = min(len(to_fetch), places) - 1
             helping = [self._executor.submit(work) for _ in range(count)]
@@ -180,46 +180,46 @@ class ArtifactFetcher:
             except BaseException:
                 to_fetch.clear()
                 wait(other for other in helping if not other.cancel())
-                discard(settled.values())
+                discard(outcomes.values())
                 raise
-        return [settled[index] for index in range(len(decisions))]
+        return [outcomes[index] for index in range(len(decisions))]
 
     def _fetch(
         self, run_id: RunId, fetch: Fetch, tally: Tally, links: FreshLinks
-    ) -> Settlement[StagedFile]:
+    ) -> ArtifactOutcome[StagedFile]:
         """Fetch one artifact, in its turn."""
-        lane = self._lanes.lane()
+        slot = self._slots.slot()
         try:
-            with self._lanes.place, contextlib.suppress(Deferred):
-                return self._fetch_now(run_id, fetch, tally, links, lane)
-            lane.wait()
-            with self._lanes.place:
-                return self._fetch_now(run_id, fetch, tally, links, lane)
+            with self._slots.slots, contextlib.suppress(SlotBusy):
+                return self._fetch_now(run_id, fetch, tally, links, slot)
+            slot.wait()
+            with self._slots.slots:
+                return self._fetch_now(run_id, fetch, tally, links, slot)
         finally:
-            lane.close()
+            slot.close()
 
     def _fetch_now(
-        self, run_id: RunId, fetch: Fetch, tally: Tally, links: FreshLinks, lane: Lane
-    ) -> Settlement[StagedFile]:
+        self, run_id: RunId, fetch: Fetch, tally: Tally, links: FreshLinks, slot: Slot
+    ) -> ArtifactOutcome[StagedFile]:
         source = fetch.source
         name = f"{run_id}-{source.kind}-{source.ordinal}"
         checkpoints = Checkpoints(
             self._storage, name, source.address, lambda said: self._mask(said) == said
         )
         file, progress = checkpoints.begin()
-        progress.admit = lane.admit
+        progress.admit = slot.admit
         try:
             download = _Download(self._downloader, links, self._now, file, progress, tally.patience)
-            settlement = self._settle(fetch, download)
-            if isinstance(settlement, Arrival):
+            outcome = self._download_and_check(fetch, download)
+            if isinstance(outcome, Received):
                 file.finish()
-                return settlement
+                return outcome
         except ArtifactError as error:
-            settlement = self._without_bytes(fetch, error, progress)
+            outcome = self._without_bytes(fetch, error, progress)
             if isinstance(error, DownloadFailed) and checkpoints.save(file, progress.whole):
                 file.leave()
-                return settlement
-        except (Interrupted, Deferred, VeryLarge):
+                return outcome
+        except (Interrupted, SlotBusy, TooLargeForWorker):
             if checkpoints.save(file, progress.whole):
                 file.leave()
             else:
@@ -232,9 +232,11 @@ class ArtifactFetcher:
             again = max(0, progress.attempts - 1)
             tally.add(requests=progress.attempts, retries=again, received=progress.received)
         file.discard()
-        return settlement
+        return outcome
 
-    def _settle(self, fetch: Fetch, download: "_Download") -> Settlement[StagedFile]:
+    def _download_and_check(
+        self, fetch: Fetch, download: "_Download"
+    ) -> ArtifactOutcome[StagedFile]:
         """Download, and once more from scratch where the digest is not the one expected."""
         source, expected = fetch.source, fetch.source.expected_sha256
         file, progress = download.file, download.progress
@@ -243,7 +245,7 @@ class ArtifactFetcher:
             progress.start_over(file)
             download.run(source, decode=True)
             if file.sha256 != expected:
-                return Entered(
+                return Recorded(
                     entry_for(
                         source,
                         ArtifactState.MISMATCH,
@@ -258,12 +260,12 @@ class ArtifactFetcher:
                     )
                 )
         if fetch.fallback is not None and fetch.fallback.sha256 == file.sha256:
-            return Entered(renumbered(fetch.fallback, source))
-        return Arrival(source, file, progress.attempts, self._served_type(progress), self._now())
+            return Recorded(with_source(fetch.fallback, source))
+        return Received(source, file, progress.attempts, self._served_type(progress), self._now())
 
     def _without_bytes(
         self, fetch: Fetch, error: ArtifactError, progress: Progress
-    ) -> Settlement[StagedFile]:
+    ) -> ArtifactOutcome[StagedFile]:
         match error:
             case ArtifactGone():
                 state = ArtifactState.GONE
@@ -273,12 +275,12 @@ class ArtifactFetcher:
                 state = ArtifactState.FAILED
         reason = self._mask(str(error))
         if fetch.fallback is not None and state is ArtifactState.EXCLUDED:
-            return Entered(renumbered(fetch.fallback, fetch.source, reason=reason))
+            return Recorded(with_source(fetch.fallback, fetch.source, reason=reason))
         if fetch.fallback is not None and state is ArtifactState.GONE:
-            return Entered(renumbered(fetch.fallback, fetch.source, reason=EARLIER_COPY))
+            return Recorded(with_source(fetch.fallback, fetch.source, reason=EARLIER_COPY))
         if fetch.fallback is not None and state is ArtifactState.FAILED:
-            return Entered(renumbered(fetch.fallback, fetch.source), failure=reason)
-        return Entered(
+            return Recorded(with_source(fetch.fallback, fetch.source), failure=reason)
+        return Recorded(
             entry_for(
                 fetch.source,
                 state,
@@ -294,11 +296,11 @@ class ArtifactFetcher:
         return None if progress.served_type is None else self._mask(progress.served_type)
 
 
-def discard(settlements: Iterable[Settlement[StagedFile]]) -> None:
+def discard(outcomes: Iterable[ArtifactOutcome[StagedFile]]) -> None:
     """Remove the files of settlements that will not be committed."""
-    for settlement in settlements:
-        if isinstance(settlement, Arrival):
-            settlement.file.discard()
+    for outcome in outcomes:
+        if isinstance(outcome, Received):
+            outcome.file.discard()
 
 
 @dataclass(slots=True)

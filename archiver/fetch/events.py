@@ -136,4 +136,4 @@ Event: TypeAlias = (
     | CompactionStarted
     | CompactionFailed
 )
-Report: TypeAlias = Callable[[Event], None]
+EventSink: TypeAlias = Callable[[Event], None]

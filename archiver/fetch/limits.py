@@ -7,18 +7,18 @@ from threading import Condition, Lock, Semaphore
 LARGE = 8 << 20
 """A download of which so many bytes are still to come is large."""
 VERY_LARGE = 64 << 20
-"""A download of which so many bytes are still to come would hold up a share of the session."""
+"""A download of which so many bytes are still to come would hold up a batch of the session."""
 
 
-class Deferred(Exception):
+class SlotBusy(Exception):
     """A large download has to wait for its turn: small ones go first."""
 
 
-class VeryLarge(Exception):
+class TooLargeForWorker(Exception):
     """A download is larger than any that is taken here."""
 
 
-class Lanes:
+class DownloadSlots:
     """``count`` downloads at once, of which a quarter, one at least, is left to small ones.
 
     Without that a few long recordings would hold up all that comes behind them. Used from several
@@ -29,7 +29,7 @@ class Lanes:
         """``largest``: downloads of so many bytes are not taken."""
         self._largest = largest
         self._count = count
-        self.place = Semaphore(count)
+        self.slots = Semaphore(count)
         """Held while bytes come in."""
         self._large = Semaphore(max(1, count - max(1, count // 4)))
         self._lock = Lock()
@@ -50,12 +50,12 @@ class Lanes:
             with self._lock:
                 self._runs -= 1
 
-    def lane(self) -> "Lane":
+    def slot(self) -> "Slot":
         """For one download."""
-        return Lane(self._large, self._largest)
+        return Slot(self._large, self._largest)
 
 
-class Lane:
+class Slot:
     """What one download may be: small, until it is admitted as a large one."""
 
     def __init__(self, large: Semaphore, largest: int | None) -> None:
@@ -69,11 +69,11 @@ class Lane:
         Raises Deferred where it is large and has to wait, VeryLarge where it is not taken.
         """
         if self._largest is not None and size >= self._largest:
-            raise VeryLarge
+            raise TooLargeForWorker
         if size >= LARGE and not self._is_large:
             self._is_large = self._large.acquire(blocking=False)
             if not self._is_large:
-                raise Deferred
+                raise SlotBusy
 
     def wait(self) -> None:
         """Wait for a turn as a large one, without a place meanwhile."""
@@ -89,7 +89,7 @@ class Lane:
 _POLL_SECONDS = 0.5
 
 
-class ByteBudget:
+class MemoryBudget:
     """So many bytes may be held in memory at once; what is larger than that waits to be alone.
 
     ``check_stop`` is called while waiting and may raise Interrupted. Used from several threads.
@@ -103,7 +103,7 @@ class ByteBudget:
         self._turn = Lock()
 
     @contextlib.contextmanager
-    def spend(self, count: int) -> Iterator[None]:
+    def reserve(self, count: int) -> Iterator[None]:
         """Take ``count`` bytes while the block runs, as soon as they are there."""
         count = min(count, self._size)
         with self._turn, self._changed:  # in turn: much would wait for ever behind little

@@ -7,10 +7,10 @@ from pathlib import Path
 from random import Random
 
 from archiver.fetch.answer import RunOptions
-from archiver.fetch.events import Report
+from archiver.fetch.events import EventSink
 from archiver.fetch.http.client import Timeouts
 from archiver.fetch.http.retry import RetryPolicy
-from archiver.session import SignOff
+from archiver.session import Signing
 from archiver.system.fsync import Durability
 from archiver.system.stop import StopSwitch
 
@@ -26,7 +26,7 @@ class FetchOptions:
     base_url: str
     key: str = field(repr=False)
     run: RunOptions
-    sign_off: SignOff = field(default_factory=SignOff)
+    signing: Signing = field(default_factory=Signing)
     """Who fetches, and signs the session's record."""
     refresh: bool = False
     api_concurrency: int = 8
@@ -58,7 +58,7 @@ class FetchOptions:
         """What is left of the limits for each of so many processes."""
         return replace(
             self,
-            sign_off=SignOff(),  # what belongs to the whole session stays where that ends
+            signing=Signing(),  # what belongs to the whole session stays where that ends
             api_concurrency=max(1, self.api_concurrency // processes),
             download_concurrency=max(1, self.download_concurrency // processes),
             max_requests_per_second=_part(self.max_requests_per_second, processes),
@@ -68,12 +68,12 @@ class FetchOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class Context:
     """What a session needs of the world: the time (UTC), chance, where to report, when to stop."""
 
     now: Callable[[], datetime]
     random: Random
-    report: Report
+    report: EventSink
     stop: StopSwitch
 
 
@@ -81,5 +81,5 @@ def _part(rate: float | None, processes: int) -> float | None:
     return None if rate is None else rate / processes
 
 
-def _retry_policy(options: FetchOptions, world: Surroundings) -> RetryPolicy:
-    return RetryPolicy(world.stop.sleep, world.random, attempts=options.attempts)
+def _retry_policy(options: FetchOptions, context: Context) -> RetryPolicy:
+    return RetryPolicy(context.stop.sleep, context.random, attempts=options.attempts)

@@ -11,16 +11,16 @@ from threading import Semaphore
 from typing import TypeVar
 
 from archiver.errors import Interrupted
-from archiver.fetch.answer import RunAsker
+from archiver.fetch.answer import AnswerClient
 from archiver.fetch.artifacts import ArtifactFetcher
 from archiver.fetch.events import BytesReceived
 from archiver.fetch.http.api import RunsApi
 from archiver.fetch.http.client import new_client
 from archiver.fetch.http.downloads import Downloader
 from archiver.fetch.http.retry import Throttle
-from archiver.fetch.limits import VERY_LARGE, Lanes
-from archiver.fetch.options import FetchOptions, Surroundings, _retry_policy
-from archiver.fetch.run import Archived, HandedBack, RunArchiver, RunResult
+from archiver.fetch.limits import VERY_LARGE, DownloadSlots
+from archiver.fetch.options import Context, FetchOptions, _retry_policy
+from archiver.fetch.run import Archived, Returned, RunArchiver, RunResult
 from archiver.model.ids import RunId
 from archiver.store.lock import Writer
 from archiver.store.revisions import commit_revisions
@@ -28,7 +28,7 @@ from archiver.system.stop import StopSwitch, worker_threads
 
 
 @contextlib.contextmanager
-def run_asker(options: FetchOptions, world: Surroundings) -> Iterator[RunAsker]:
+def answer_client(options: FetchOptions, context: Context) -> Iterator[AnswerClient]:
     """The API, ready to be asked."""
     connections = options.api_concurrency
     redaction = options.run.redact.redaction()
@@ -37,39 +37,39 @@ def run_asker(options: FetchOptions, world: Surroundings) -> Iterator[RunAsker]:
             client,
             options.base_url,
             options.key,
-            _retry_policy(options, world),
-            world.now,
+            _retry_policy(options, context),
+            context.now,
             options.max_document_size,
-            Throttle(options.max_requests_per_second, world.stop.sleep),
+            Throttle(options.max_requests_per_second, context.stop.sleep),
             redaction.text if redaction else str,
         )
         slots = Semaphore(options.api_concurrency)
-        yield RunAsker(
+        yield AnswerClient(
             api,
             options.run,
             redaction,
             slots,
-            world.stop.check,
-            world.now,
+            context.stop.check,
+            context.now,
             options.most_failures,
         )
 
 
 @contextlib.contextmanager
-def artifact_downloader(options: FetchOptions, world: Surroundings) -> Iterator[Downloader]:
+def artifact_downloader(options: FetchOptions, context: Context) -> Iterator[Downloader]:
     """Storage, ready to be downloaded from: over a client of its own, without the key."""
     connections = options.download_concurrency
     with new_client(options.timeouts, connections, verify=options.verify_tls) as client:
         yield Downloader(
             client,
             options.base_url,
-            _retry_policy(options, world),
-            world.now,
+            _retry_policy(options, context),
+            context.now,
             local_artifacts=options.local_artifacts,
             selection=options.run.selection,
-            check_stop=world.stop.check,
-            on_bytes=lambda count: world.report(BytesReceived(count)),
-            throttle=Throttle(options.max_bandwidth, world.stop.sleep),
+            check_stop=context.stop.check,
+            on_bytes=lambda count: context.report(BytesReceived(count)),
+            throttle=Throttle(options.max_bandwidth, context.stop.sleep),
         )
 
 
@@ -85,62 +85,68 @@ ResultT = TypeVar("ResultT")
 
 
 @dataclass(slots=True)
-class Part:
+class BatchControl:
     """A part of a session. ``is_over``: no run is begun any more.
 
-    ``handed_back`` are the runs that were not begun, or are better archived where the whole session
+    ``returned`` are the runs that were not begun, or are better archived where the whole session
     is seen; nothing else comes of those.
     """
 
     is_over: Callable[[], bool]
-    handed_back: list[HandedBack] = field(default_factory=list)
+    returned: list[Returned] = field(default_factory=list)
 
 
 def archive_runs(
     ids: Iterable[RunId],
     folders: Mapping[str, str],
     options: FetchOptions,
-    world: Surroundings,
+    context: Context,
     writer: Writer,
-    part: Part | None = None,
+    control: BatchControl | None = None,
 ) -> Generator[Archived]:
     """What came of each id, as soon as what is new of it is committed.
 
-    ``folders`` are those of the runs that the archive holds already, by run id. ``part``: there is
-    more of the session than these ids. Raises what stops the batch, or Interrupted, when all that
+    ``folders`` are those of the runs that the archive holds already, by run id. ``control``: these
+    ids are not the whole session. Raises what stops the batch, or Interrupted, when all that
     there is was given.
     """
     with contextlib.ExitStack() as stack:
         threads = options.api_concurrency + options.download_concurrency
-        runs = stack.enter_context(worker_threads(threads, world.stop))
-        downloads = stack.enter_context(worker_threads(options.download_concurrency, world.stop))
-        asker = stack.enter_context(run_asker(options, world))
-        downloader = stack.enter_context(artifact_downloader(options, world))
-        lanes = Lanes(options.download_concurrency, VERY_LARGE if part else None)
+        runs = stack.enter_context(worker_threads(threads, context.stop))
+        downloads = stack.enter_context(worker_threads(options.download_concurrency, context.stop))
+        answers = stack.enter_context(answer_client(options, context))
+        downloader = stack.enter_context(artifact_downloader(options, context))
+        slots = DownloadSlots(options.download_concurrency, VERY_LARGE if control else None)
         fetcher = ArtifactFetcher(
-            downloader, writer.storage, writer.session, downloads, lanes, world.now, asker.redacted
+            downloader,
+            writer.storage,
+            writer.session,
+            downloads,
+            slots,
+            context.now,
+            answers.redacted,
         )
-        archiver = RunArchiver(asker, fetcher, writer, folders, own_ids_only=part is not None)
+        archiver = RunArchiver(answers, fetcher, writer, folders, own_ids_only=control is not None)
 
-        def archive(run_id: RunId) -> RunResult | HandedBack:
-            if part is not None and part.is_over():
-                return HandedBack(run_id, is_begun=False)
+        def archive(run_id: RunId) -> RunResult | Returned:
+            if control is not None and control.is_over():
+                return Returned(run_id, is_started=False)
             return archiver.archive(run_id)
 
         under_way = threads + COMMITTED_AT_ONCE
-        for results in in_flight(runs, archive, ids, under_way, world.stop):
-            with contextlib.ExitStack() as rooms:
+        for results in in_flight(runs, archive, ids, under_way, context.stop):
+            with contextlib.ExitStack() as resources:
                 done = [result for result in results if isinstance(result, RunResult)]
                 for result in done:
-                    rooms.enter_context(result.room)
+                    resources.enter_context(result.resources)
                 try:
                     commit_revisions(writer, [r.revision for r in done if r.revision is not None])
                 except BaseException:
-                    world.stop.abort()
+                    context.stop.abort()
                     raise
             yield from (result.archived for result in done)
-            if part is not None:
-                part.handed_back += (back for back in results if isinstance(back, HandedBack))
+            if control is not None:
+                control.returned += (back for back in results if isinstance(back, Returned))
 
 
 def in_flight(

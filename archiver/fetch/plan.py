@@ -83,7 +83,7 @@ Decision: TypeAlias = Keep | Fetch | Record
 
 def plan(
     sources: Sequence[ArtifactSource],
-    held: Manifest | None,
+    latest: Manifest | None,
     selection: Selection,
     *,
     settled: bool,
@@ -94,14 +94,18 @@ def plan(
     ``held`` is the run's latest revision. ``settled`` says that the service will not replace the
     artifacts any more, ``take_unsettled`` that the user wants them even so.
     """
-    earlier = _Held(held)
+    earlier = _StoredArtifacts(latest)
     take = settled or take_unsettled
     decisions = [_decide(source, earlier, selection, settled, take) for source in sources]
     return decisions + _no_longer_offered(sources, earlier)
 
 
 def _decide(
-    source: ArtifactSource, earlier: "_Held", selection: Selection, settled: bool, take: bool
+    source: ArtifactSource,
+    earlier: "_StoredArtifacts",
+    selection: Selection,
+    settled: bool,
+    take: bool,
 ) -> Decision:
     entry = earlier.match(source)
     if entry is not None and entry.pruned_at is not None:
@@ -109,7 +113,7 @@ def _decide(
             return Keep(msgspec.structs.replace(entry, ordinal=source.ordinal))
         entry = None
     if entry is not None and _still_good(source, entry, settled and not earlier.settled):
-        return Keep(renumbered(entry, source))
+        return Keep(with_source(entry, source))
     record = _not_to_be_had(source, selection, take)
     if record is None:
         return Fetch(source, entry if source.expected_sha256 is None else None)
@@ -152,7 +156,9 @@ def _still_good(source: ArtifactSource, entry: ArtifactEntry, newly_settled: boo
     return source.expected_size == entry.expected_size and source.modified_at == entry.modified_at
 
 
-def _no_longer_offered(sources: Sequence[ArtifactSource], earlier: "_Held") -> list[Decision]:
+def _no_longer_offered(
+    sources: Sequence[ArtifactSource], earlier: "_StoredArtifacts"
+) -> list[Decision]:
     """What was kept stays kept: held artifacts that the answer does not list any more.
 
     Screenshots are the exception: the API lists the last few, so that new ones push old ones out.
@@ -178,7 +184,7 @@ def _no_longer_offered(sources: Sequence[ArtifactSource], earlier: "_Held") -> l
     return decisions
 
 
-class _Held:
+class _StoredArtifacts:
     """The artifacts whose bytes the latest revision holds, or held until they were pruned, by what
     tells that two are the same."""
 
@@ -234,7 +240,7 @@ def _keys_of_entry(entry: ArtifactEntry) -> Iterator[tuple[object, ...]]:
         yield kind, "recording"
 
 
-def renumbered(
+def with_source(
     entry: ArtifactEntry, source: ArtifactSource, reason: str | None = None
 ) -> ArtifactEntry:
     """The held bytes under the number, name and expectations that the answer gives now."""

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 from archiver.errors import ArchiveDamaged, NotAnArchive, RunError
 from archiver.fetch.http.api import Tally
-from archiver.fetch.options import FetchOptions, Surroundings
-from archiver.fetch.pipeline import in_flight, run_asker
+from archiver.fetch.options import Context, FetchOptions
+from archiver.fetch.pipeline import answer_client, in_flight
 from archiver.fetch.plan import Decision
-from archiver.fetch.run import folder_of
-from archiver.ledger.decisions import accepted_runs
+from archiver.fetch.run import run_folder_of
+from archiver.ledger.decisions import runs_accepted
 from archiver.model.ids import RunId
 from archiver.store.lock import can_be_made, open_archive
 from archiver.store.revisions import latest_revision
 from archiver.store.storage import LocalStorage
 from archiver.system.stop import worker_threads
-from archiver.tables.lookup import wanted_runs
+from archiver.tables.lookup import runs_to_fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,29 +28,29 @@ class Preview:
     reason: str | None = None
 
 
-def preview(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> Iterator[Preview]:
+def preview(ids: Sequence[RunId], options: FetchOptions, context: Context) -> Iterator[Preview]:
     """What ``fetch`` would do about each run that it would ask for, in no order.
 
     Asks the API, downloads nothing, writes nothing. Raises KeyRefused and NotAnArchive.
     """
     storage = _existing_or_none(options)
-    accepted = {} if options.refresh else accepted_runs(storage)
-    wanted = wanted_runs(storage, ids, refresh=options.refresh, accepted=accepted)
+    accepted = {} if options.refresh else runs_accepted(storage)
+    wanted = runs_to_fetch(storage, ids, refresh=options.refresh, accepted=accepted)
     with (
-        run_asker(options, world) as asker,
-        worker_threads(options.api_concurrency, world.stop) as executor,
+        answer_client(options, context) as client,
+        worker_threads(options.api_concurrency, context.stop) as executor,
     ):
 
         def one(asked: RunId) -> Preview:
             try:
-                with ExitStack() as room:
-                    answer = asker.ask(asked, Tally(), room)
-                latest = latest_revision(storage, folder_of(answer, wanted.folders))
+                with ExitStack() as resources:
+                    answer = client.get(asked, Tally(), resources)
+                latest = latest_revision(storage, run_folder_of(answer, wanted.folders))
             except (RunError, ArchiveDamaged) as error:
                 return Preview(asked, reason=str(error))
-            return Preview(asked, tuple(asker.plan(answer, latest)))
+            return Preview(asked, tuple(client.plan(answer, latest)))
 
-        for some in in_flight(executor, one, wanted.ids, options.api_concurrency, world.stop):
+        for some in in_flight(executor, one, wanted.ids, options.api_concurrency, context.stop):
             yield from some
 
 

@@ -30,7 +30,7 @@ class Arrived(Protocol):
 FileT = TypeVar("FileT", bound=Arrived)
 
 
-class Entered(msgspec.Struct, frozen=True):
+class Recorded(msgspec.Struct, frozen=True):
     """An artifact of which nothing new arrived.
 
     ``failure`` says why an older copy had to stand in for one that should have been fetched again.
@@ -41,7 +41,7 @@ class Entered(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival(Generic[FileT]):
+class Received(Generic[FileT]):
     """An artifact whose bytes arrived, and are what was expected. Still without a path."""
 
     source: ArtifactSource
@@ -51,7 +51,7 @@ class Arrival(Generic[FileT]):
     at: datetime
 
 
-Settlement: TypeAlias = Entered | Arrival[FileT]
+ArtifactOutcome: TypeAlias = Recorded | Received[FileT]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +96,8 @@ def entry_for(
 def next_revision(
     asked: RunId,
     answer: Answer,
-    held: Manifest | None,
-    settlements: Sequence[Settlement[FileT]],
+    latest: Manifest | None,
+    outcomes: Sequence[ArtifactOutcome[FileT]],
     *,
     settled: bool,
     fetched_at: datetime,
@@ -105,14 +105,14 @@ def next_revision(
     tool: str,
 ) -> NextRevision[FileT] | None:
     """The revision to commit, None if it would be the same as ``held``."""
-    revision = held.revision + 1 if held else 1
-    artifacts, files = _place(revision, session, settlements)
+    revision = latest.revision + 1 if latest else 1
+    artifacts, files = _place(revision, session, outcomes)
     # While an older copy stands in for one that could not be fetched again, the run is not settled
     # for this archive: the next session tries once more.
-    settled = settled and not any(isinstance(s, Entered) and s.failure for s in settlements)
+    settled = settled and not any(isinstance(s, Recorded) and s.failure for s in outcomes)
     document = answer.document.encode()
     digest = sha256_of(document)
-    is_new = held is None or held.document is None or held.document.sha256 != digest
+    is_new = latest is None or latest.document is None or latest.document.sha256 != digest
     manifest = Manifest(
         run_id=answer.run.run_id,
         asked_id=asked,
@@ -129,24 +129,24 @@ def next_revision(
             size=len(document),
             sha256=digest,
         )
-        if held is None or held.document is None or is_new
-        else held.document,
+        if latest is None or latest.document is None or is_new
+        else latest.document,
         document_sha256=answer.received_sha256,
         artifacts=artifacts,
         redacted=answer.redacted,
     )
-    if held is not None and _same(manifest, held):
+    if latest is not None and _same(manifest, latest):
         return None
     return NextRevision(manifest, answer.document if is_new else None, files)
 
 
 def _place(
-    revision: int, session: str, settlements: Sequence[Settlement[FileT]]
+    revision: int, session: str, outcomes: Sequence[ArtifactOutcome[FileT]]
 ) -> tuple[tuple[ArtifactEntry, ...], tuple[tuple[FileT, str], ...]]:
     """The entries, and the files with their paths in the run's folder."""
-    arrivals = [s for s in settlements if isinstance(s, Arrival)]
-    types = [arrival.file.media_type for arrival in arrivals]
-    sources = [arrival.source for arrival in arrivals]
+    received = [s for s in outcomes if isinstance(s, Received)]
+    types = [one.file.media_type for one in received]
+    sources = [one.source for one in received]
     paths = artifact_paths(
         revision,
         [
@@ -154,31 +154,31 @@ def _place(
             for source, kind in zip(sources, types, strict=True)
         ],
     )
-    placed = iter(
+    entered = iter(
         entry_for(
-            arrival.source,
-            ArtifactState.VERIFIED if arrival.source.expected_sha256 else ArtifactState.UNVERIFIED,
+            one.source,
+            ArtifactState.VERIFIED if one.source.expected_sha256 else ArtifactState.UNVERIFIED,
             session,
             path=path,
-            size=arrival.file.size,
-            sha256=arrival.file.sha256,
+            size=one.file.size,
+            sha256=one.file.sha256,
             media_type=kind.name,
-            served_type=arrival.served_type,
-            attempts=arrival.attempts,
-            fetched_at=arrival.at,
+            served_type=one.served_type,
+            attempts=one.attempts,
+            fetched_at=one.at,
         )
-        for arrival, kind, path in zip(arrivals, types, paths, strict=True)
+        for one, kind, path in zip(received, types, paths, strict=True)
     )
-    entries = tuple(s.entry if isinstance(s, Entered) else next(placed) for s in settlements)
-    return entries, tuple((a.file, path) for a, path in zip(arrivals, paths, strict=True))
+    entries = tuple(s.entry if isinstance(s, Recorded) else next(entered) for s in outcomes)
+    return entries, tuple((a.file, path) for a, path in zip(received, paths, strict=True))
 
 
-def _same(new: Manifest, held: Manifest) -> bool:
+def _same(new: Manifest, latest: Manifest) -> bool:
     """Whether a revision would say nothing new: how and when it was asked does not count."""
     return (
-        new.document == held.document
-        and (new.is_settled, new.is_complete) == (held.is_settled, held.is_complete)
-        and [_content(entry) for entry in new.artifacts] == [_content(e) for e in held.artifacts]
+        new.document == latest.document
+        and (new.is_settled, new.is_complete) == (latest.is_settled, latest.is_complete)
+        and [_content(entry) for entry in new.artifacts] == [_content(e) for e in latest.artifacts]
     )
 
 

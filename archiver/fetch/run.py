@@ -11,12 +11,12 @@ from pathlib import PurePath
 from threading import Lock
 
 from archiver.errors import AnswerInvalid, ArchiveDamaged, ArchiverError, RunError, RunNotFound
-from archiver.fetch.answer import Answer, RunAsker
+from archiver.fetch.answer import Answer, AnswerClient
 from archiver.fetch.artifacts import ArtifactFetcher, FreshLinks, discard
 from archiver.fetch.events import Problem
 from archiver.fetch.http.api import Tally
-from archiver.fetch.limits import VeryLarge
-from archiver.fetch.revision import Entered, Settlement, next_revision
+from archiver.fetch.limits import TooLargeForWorker
+from archiver.fetch.revision import ArtifactOutcome, Recorded, next_revision
 from archiver.model.artifact import ArtifactSource, ArtifactState
 from archiver.model.ids import RunId
 from archiver.model.ledger import ListedManifest, manifest_path
@@ -62,15 +62,15 @@ class RunResult:
 
     archived: Archived
     revision: PreparedRevision | None = None
-    room: ExitStack = field(default_factory=ExitStack)
+    resources: ExitStack = field(default_factory=ExitStack)
 
 
 @dataclass(frozen=True, slots=True)
-class HandedBack:
+class Returned:
     """An id of which nothing was made here, although it was begun or because it was not."""
 
     asked: RunId
-    is_begun: bool = True
+    is_started: bool = True
 
 
 class RunArchiver:
@@ -82,14 +82,14 @@ class RunArchiver:
 
     def __init__(
         self,
-        asker: RunAsker,
+        client: AnswerClient,
         fetcher: ArtifactFetcher,
         writer: Writer,
         folders: Mapping[str, str],
         *,
         own_ids_only: bool = False,
     ) -> None:
-        self._asker = asker
+        self._client = client
         self._fetcher = fetcher
         self._writer = writer
         self._folders = folders
@@ -97,47 +97,47 @@ class RunArchiver:
         self._guard = Lock()
         self._locks: weakref.WeakValueDictionary[str, _RunLock] = weakref.WeakValueDictionary()
 
-    def archive(self, asked: RunId) -> RunResult | HandedBack:
+    def archive(self, asked: RunId) -> RunResult | Returned:
         """All of one run but its commit. Errors of the run or of its artifacts are in the result.
 
         Raises what stops the batch: KeyRefused, ArchiveUnwritable, Interrupted.
         """
-        question = _Question(asked, self._writer.session, self._asker.now(), time.monotonic())
+        request = _Request(asked, self._writer.session, self._client.now(), time.monotonic())
         try:
-            with ExitStack() as room:
-                answer = self._asker.ask(asked, question.tally, room)
+            with ExitStack() as resources:
+                answer = self._client.get(asked, request.tally, resources)
                 if self._own_ids_only and answer.run.run_id != asked:
-                    return HandedBack(asked)
+                    return Returned(asked)
                 # A tsk_v2_… run may be asked for under its wr_… id too, at the same time.
-                room.enter_context(self._lock_of(answer.run.run_id))
-                return self._archive(question, answer, room)
+                resources.enter_context(self._lock_of(answer.run.run_id))
+                return self._archive(request, answer, resources)
         except RunNotFound as error:
-            return question.failed(Outcome.NOT_FOUND, str(error))
+            return request.failed(Outcome.NOT_FOUND, str(error))
         except (RunError, ArchiveDamaged) as error:
-            return question.failed(Outcome.FAILED, str(error))
-        except VeryLarge:
-            return HandedBack(asked)
+            return request.failed(Outcome.FAILED, str(error))
+        except TooLargeForWorker:
+            return Returned(asked)
         except ArchiverError:
             raise
         except Exception as error:  # noqa: BLE001 # a bug may cost one run, not the night
-            return question.failed(Outcome.FAILED, _bug(error))
+            return request.failed(Outcome.FAILED, _bug(error))
 
-    def _archive(self, question: "_Question", answer: Answer, room: ExitStack) -> RunResult:
+    def _archive(self, request: "_Request", answer: Answer, resources: ExitStack) -> RunResult:
         run, storage = answer.run, self._writer.storage
-        folder = folder_of(answer, self._folders)
-        held = latest_revision(storage, folder)
-        if held is not None and held.removed is not None:
-            return RunResult(Archived(question.answered(Outcome.UNCHANGED, run.run_id)))
-        links = FreshLinks(answer.sources, lambda: self._ask_again(question, run.run_id))
-        decisions = self._asker.plan(answer, held)
-        settlements = self._fetcher.act(run.run_id, decisions, question.tally, links)
-        room.callback(discard, settlements)
-        settled = self._asker.is_settled(answer)
+        folder = run_folder_of(answer, self._folders)
+        latest = latest_revision(storage, folder)
+        if latest is not None and latest.removed is not None:
+            return RunResult(Archived(request.answered(Outcome.UNCHANGED, run.run_id)))
+        links = FreshLinks(answer.sources, lambda: self._refresh(request, run.run_id))
+        decisions = self._client.plan(answer, latest)
+        outcomes = self._fetcher.act(run.run_id, decisions, request.tally, links)
+        resources.callback(discard, outcomes)
+        settled = self._client.is_settled(answer)
         new = next_revision(
-            question.asked,
+            request.asked,
             answer,
-            held,
-            settlements,
+            latest,
+            outcomes,
             settled=settled,
             fetched_at=answer.at,
             session=self._writer.session,
@@ -145,15 +145,15 @@ class RunArchiver:
         )
         prepared = None
         if new is not None:
-            self._asker.check_stop()
+            self._client.check_stop()
             prepared = prepare_revision(storage, folder, new.manifest, new.document, new.files)
-            room.callback(prepared.discard)
-        manifest = new.manifest if new else held
+            resources.callback(prepared.discard)
+        manifest = new.manifest if new else latest
         outcome = Outcome.FETCHED if new else Outcome.UNCHANGED
         archived = Archived(
-            question.answered(outcome if settled else Outcome.UNFINISHED, run.run_id),
+            request.answered(outcome if settled else Outcome.UNFINISHED, run.run_id),
             tuple(entry.state for entry in manifest.artifacts) if manifest else (),
-            tuple(_problems(run.run_id, manifest, settlements)),
+            tuple(_problems(run.run_id, manifest, outcomes)),
             Committed(
                 ListedManifest(prepared.sha256, manifest_path(prepared.path)),
                 answer.at,
@@ -163,10 +163,10 @@ class RunArchiver:
             else None,
             new.manifest.redacted if new else None,
         )
-        return RunResult(archived, prepared, room.pop_all())
+        return RunResult(archived, prepared, resources.pop_all())
 
-    def _ask_again(self, question: "_Question", run_id: RunId) -> Sequence[ArtifactSource]:
-        answer = self._asker.ask_again(question.asked, question.tally)
+    def _refresh(self, request: "_Request", run_id: RunId) -> Sequence[ArtifactSource]:
+        answer = self._client.refresh(request.asked, request.tally)
         if answer.run.run_id != run_id:
             raise AnswerInvalid(f"the API now answers with run {answer.run.run_id}")
         return answer.sources
@@ -190,7 +190,7 @@ class _RunLock:
 
 
 @dataclass(slots=True)
-class _Question:
+class _Request:
     """An id that is being asked for, and what it has cost so far."""
 
     asked: RunId
@@ -224,23 +224,23 @@ class _Question:
 def _bug(error: Exception) -> str:
     """Where it happened, but not the message: it may quote what is secret."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{PurePath(frame.filename).name}, line {frame.lineno}"
-    return f"a bug of this tool ({type(error).__name__} in {place}): please report it"
+    where = f"{PurePath(frame.filename).name}, line {frame.lineno}"
+    return f"a bug of this tool ({type(error).__name__} in {where}): please report it"
 
 
-def folder_of(answer: Answer, folders: Mapping[str, str]) -> str:
+def run_folder_of(answer: Answer, folders: Mapping[str, str]) -> str:
     """A run's folder: the one it has, whatever the API says of its creation today."""
     run = answer.run
     return folders.get(run.run_id) or run_folder(run.run_id, run.created_at)
 
 
 def _problems(
-    run_id: RunId, manifest: Manifest | None, settlements: list[Settlement[StagedFile]]
+    run_id: RunId, manifest: Manifest | None, outcomes: list[ArtifactOutcome[StagedFile]]
 ) -> Iterator[Problem]:
     for entry in manifest.artifacts if manifest else ():
         if entry.state.is_gap:
             yield Problem(run_id, entry.kind, entry.ordinal, entry.reason or entry.state)
-    for settlement in settlements:
-        if isinstance(settlement, Entered) and settlement.failure:
-            entry = settlement.entry
-            yield Problem(run_id, entry.kind, entry.ordinal, settlement.failure)
+    for one in outcomes:
+        if isinstance(one, Recorded) and one.failure:
+            entry = one.entry
+            yield Problem(run_id, entry.kind, entry.ordinal, one.failure)

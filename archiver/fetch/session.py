@@ -13,36 +13,36 @@ from archiver.fetch.events import (
     Summary,
     TablesWritten,
 )
-from archiver.fetch.options import FetchOptions, Surroundings
+from archiver.fetch.options import Context, FetchOptions
 from archiver.fetch.pipeline import archive_runs
 from archiver.fetch.run import Archived
-from archiver.ledger.decisions import accepted_runs
+from archiver.ledger.decisions import runs_accepted
 from archiver.model.ids import RunId, digest_of_lines
 from archiver.model.ledger import FETCH, LedgerRecord, ManifestList
 from archiver.model.rows import fetch_row
 from archiver.model.schema import FETCHES
-from archiver.session import close_session, hold_archive, recover
+from archiver.session import close_session, open_for_writing, recover
 from archiver.store.lock import TOOL, Writer
 from archiver.tables.fetch_log import FetchDigest
-from archiver.tables.lookup import wanted_runs
+from archiver.tables.lookup import runs_to_fetch
 from archiver.tables.rebuild import FLUSH_BYTES, add_rows
 from archiver.tables.rewrite import compact
 from archiver.tables.write import RowBuffer, flush_name
 
 
-def compact_if_many(writer: Writer, world: Surroundings) -> None:
+def compact_if_many(writer: Writer, context: Context) -> None:
     """Merge table files at a session's end, which is the same whatever comes of it."""
     try:
         compact(
             writer,
-            world.stop.check,
-            growing_since=f"{world.now():%Y-%m}",
-            on_start=lambda files: world.report(CompactionStarted(files)),
+            context.stop.check,
+            growing_since=f"{context.now():%Y-%m}",
+            on_start=lambda files: context.report(CompactionStarted(files)),
         )
     except Interrupted:
         pass
     except ArchiverError as error:
-        world.report(CompactionFailed(error))
+        context.report(CompactionFailed(error))
 
 
 FLUSH_SECONDS = 300.0
@@ -50,39 +50,41 @@ MANY = 500
 """Ids from which they are shared out to several processes."""
 
 
-def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> Summary:
+def fetch(ids: Sequence[RunId], options: FetchOptions, context: Context) -> Summary:
     """Archive the runs with these ids (each once) and return what came of it.
 
     What stops the batch on the way (KeyRefused, ApiDown, ArchiveUnwritable) stands in the summary;
     what was committed before stays committed, and is in the tables. Raises NotAnArchive,
     ArchiveLocked and ArchiveUnwritable where the session cannot even begin.
     """
-    started_at, started = world.now(), time.monotonic()
+    started_at, started = context.now(), time.monotonic()
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(
-            hold_archive(options.archive, started_at, world.random.randbytes(4), options.durability)
+            open_for_writing(
+                options.archive, started_at, context.random.randbytes(4), options.durability
+            )
         )
         recovered = recover(writer)
-        accepted = {} if options.refresh else accepted_runs(writer.storage)
-        wanted = wanted_runs(writer.storage, ids, refresh=options.refresh, accepted=accepted)
+        accepted = {} if options.refresh else runs_accepted(writer.storage)
+        wanted = runs_to_fetch(writer.storage, ids, refresh=options.refresh, accepted=accepted)
         summary = Summary(writer.session, asked=len(ids), held=len(ids) - len(wanted.ids))
         summary.accepted = wanted.accepted
         summary.redacted = 0 if options.run.redact else None
-        world.report(SessionStarted(writer.session, len(ids), summary.held, recovered.sessions))
-        collector = _Collector(writer, summary, world)
+        context.report(SessionStarted(writer.session, len(ids), summary.held, recovered.sessions))
+        collector = _Collector(writer, summary, context)
         collector.manifests.extend(recovered.unlisted)
 
         def close() -> None:
             collector.flush()
-            summary.interrupted = world.stop.interrupted
+            summary.interrupted = context.stop.interrupted
             summary.seconds = time.monotonic() - started
             record = LedgerRecord(
                 kind=FETCH,
                 session=writer.session,
                 tool=TOOL,
-                by=options.sign_off.by,
+                by=options.signing.by,
                 started_at=started_at,
-                finished_at=world.now(),
+                finished_at=context.now(),
                 interrupted=summary.interrupted,
                 ids_asked=summary.asked,
                 ids_sha256=digest_of_lines(sorted(ids)),
@@ -94,19 +96,19 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
                 recovered=recovered.sessions,
                 details={} if summary.redacted is None else {"redacted": summary.redacted},
             )
-            closed = close_session(writer, options.sign_off, record, collector.manifests)
+            closed = close_session(writer, options.signing, record, collector.manifests)
             summary.head, summary.unstamped = closed.head, closed.unstamped
 
         try:
-            archiving = (wanted.ids, wanted.folders, options, world, writer)
+            archiving = (wanted.ids, wanted.folders, options, context, writer)
             if options.processes == 1 or len(wanted.ids) < MANY:
                 each = archive_runs(*archiving)
             else:
-                from archiver.fetch.workers import archive_in_shares
+                from archiver.fetch.workers import fetch_in_workers
                 from archiver.system.processes import worker_processes
 
-                executor = stack.enter_context(worker_processes(options.processes, world.stop))
-                each = archive_in_shares(*archiving, executor)
+                executor = stack.enter_context(worker_processes(options.processes, context.stop))
+                each = fetch_in_workers(*archiving, executor)
             with contextlib.closing(each):
                 for archived in each:
                     collector.take(archived)
@@ -124,19 +126,19 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, world: Surroundings) -> S
         else:
             close()
             # Only now: while the journal stands, the next writer looks for what the tables lack.
-            writer.forget_own()
+            writer.clear_journals()
             if collector.has_written and not summary.interrupted:
-                compact_if_many(writer, world)
+                compact_if_many(writer, context)
     return summary
 
 
 class _Collector:
     """Gathers results: counts, rows on their way into the tables, manifests for the ledger."""
 
-    def __init__(self, writer: Writer, summary: Summary, world: Surroundings) -> None:
+    def __init__(self, writer: Writer, summary: Summary, context: Context) -> None:
         self._writer = writer
         self._summary = summary
-        self._world = world
+        self._context = context
         self._buffer = RowBuffer()
         self._flushes = 0
         self._runs = 0
@@ -163,7 +165,7 @@ class _Collector:
             add_rows(self._buffer, archived.committed.rows, archived.committed.fetched_at)
             self.manifests.add(archived.committed.manifest)
             self._runs += 1
-        self._world.report(
+        self._context.report(
             RunFinished(
                 fetched.asked_id,
                 fetched.run_id,
@@ -185,6 +187,6 @@ class _Collector:
             self._buffer.write(
                 self._writer.storage, flush_name(self._writer.session, self._flushes)
             )
-            self._world.report(TablesWritten(self._runs))
+            self._context.report(TablesWritten(self._runs))
         self._runs = 0
         self._flushed_at = time.monotonic()

@@ -1,11 +1,11 @@
-"""A session's ids in shares, archived by several processes: Python uses one core in each.
+"""A session's ids in batches, archived by several processes: Python uses one core in each.
 
-A share goes through a ``concurrent.futures.Executor`` and comes back as values, so that whatever
+A batch goes through a ``concurrent.futures.Executor`` and comes back as values, so that whatever
 has this interface and sees the archive's folder can take it. Every process commits its own runs,
 under a journal of its own; tables and ledger are written by the session's own process alone.
 
-Some runs come back undone, to be archived by the session's own process when the shares are done:
-those with very large artifacts, which need no second Python and would hold up a whole share, and
+Some runs come back undone, to be archived by the session's own process when the batches are done:
+those with very large artifacts, which need no second Python and would hold up a whole batch, and
 those that the API knows under another id, so that no two processes are at one run.
 """
 
@@ -21,22 +21,22 @@ from random import SystemRandom
 
 from archiver.errors import ArchiverError, Interrupted, WorkerLost
 from archiver.fetch.events import BytesReceived, Event
-from archiver.fetch.options import FetchOptions, Surroundings
-from archiver.fetch.pipeline import GRACE_SECONDS, POLL_SECONDS, Part, archive_runs
+from archiver.fetch.options import Context, FetchOptions
+from archiver.fetch.pipeline import GRACE_SECONDS, POLL_SECONDS, BatchControl, archive_runs
 from archiver.fetch.run import Archived
 from archiver.model.ids import RunId, SessionId
-from archiver.store.lock import Writer, join_session
+from archiver.store.lock import Writer, join_for_writing
 from archiver.system.stop import StopSwitch
 
 _LARGEST = 500
 _SMALLEST = 50
-"""Runs in a share, never so few that an API that is down would not be noticed in one."""
+"""Runs in a batch, never so few that an API that is down would not be noticed in one."""
 _SECONDS = 2.0
-"""How long a share begins with runs."""
+"""How long a batch begins with runs."""
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Batch:
     """Some of a session's ids. ``options`` are what is left for one process of many."""
 
     number: int
@@ -47,23 +47,23 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class ShareDone:
-    """What came of a share: of every id, unless an error or an interruption ended it.
+class BatchResult:
+    """What came of a batch: of every id, unless an error or an interruption ended it.
 
-    ``handed_back`` are not for a share, ``errors`` stopped the batch: one at most.
+    ``returned`` are not for a batch, ``errors`` stopped the batch: one at most.
     """
 
     archived: tuple[Archived, ...] = ()
-    not_begun: tuple[RunId, ...] = ()
-    handed_back: tuple[RunId, ...] = ()
+    not_started: tuple[RunId, ...] = ()
+    returned: tuple[RunId, ...] = ()
     errors: tuple[ArchiverError, ...] = ()
 
 
-def archive_in_shares(
+def fetch_in_workers(
     ids: Sequence[RunId],
     folders: Mapping[str, str],
     options: FetchOptions,
-    world: Surroundings,
+    context: Context,
     writer: Writer,
     executor: Executor,
 ) -> Generator[Archived]:
@@ -71,40 +71,40 @@ def archive_in_shares(
 
     Raises WorkerLost where one of them ends without an answer.
     """
-    shares = _Shares(ids, folders, options, writer.session)
-    pending: set[Future[ShareDone]] = set()
+    batches = _Batches(ids, folders, options, writer.session)
+    pending: set[Future[BatchResult]] = set()
     errors: list[ArchiverError] = []
     until = math.inf
     try:
-        while pending or shares.has_more:
-            while shares.has_more and len(pending) <= options.processes:
-                pending.add(executor.submit(archive_share, shares.next()))
+        while pending or batches.has_more:
+            while batches.has_more and len(pending) <= options.processes:
+                pending.add(executor.submit(fetch_batch, batches.next()))
             done, pending = wait(pending, POLL_SECONDS, FIRST_COMPLETED)
             for future in done:
-                share = _result(future)
-                shares.take_back(share)
-                errors += share.errors
-                for archived in share.archived:
-                    world.report(BytesReceived(archived.fetched.bytes))
+                batch = _result(future)
+                batches.take_back(batch)
+                errors += batch.errors
+                for archived in batch.archived:
+                    context.report(BytesReceived(archived.fetched.bytes))
                     yield archived
-            if (errors or world.stop.is_set) and until == math.inf:
+            if (errors or context.stop.is_set) and until == math.inf:
                 writer.ask_to_stop()
-                shares.close()
+                batches.close()
                 pending = {future for future in pending if not future.cancel()}
                 until = time.monotonic() + GRACE_SECONDS + 5 * POLL_SECONDS
             if time.monotonic() > until:
                 break
     finally:
-        writer.forget_stop()
+        writer.clear_stop()
     if errors:
-        world.stop.abort()
+        context.stop.abort()
         # Where one worker is lost, so are the others: it is the least that is to be said.
         raise min(errors, key=lambda error: isinstance(error, WorkerLost))
-    world.stop.check()
-    yield from archive_runs(shares.left, folders, options, world, writer)
+    context.stop.check()
+    yield from archive_runs(batches.left, folders, options, context, writer)
 
 
-def _result(future: Future[ShareDone]) -> ShareDone:
+def _result(future: Future[BatchResult]) -> BatchResult:
     try:
         return future.result()
     except BrokenExecutor:
@@ -113,10 +113,10 @@ def _result(future: Future[ShareDone]) -> ShareDone:
             hint="Was it killed, or is memory short? The same command again picks up where it "
             "stopped; --workers 1 does without",
         )
-        return ShareDone(errors=(lost,))
+        return BatchResult(errors=(lost,))
 
 
-class _Shares:
+class _Batches:
     """What is still to be shared out, and what came back undone."""
 
     def __init__(
@@ -133,71 +133,71 @@ class _Shares:
         self._size = max(_SMALLEST, min(_LARGEST, len(ids) // (4 * options.processes)))
         self._next = 0
         self._number = 0
-        self._not_begun: list[RunId] = []
-        self._handed_back: list[RunId] = []
+        self._not_started: list[RunId] = []
+        self._returned: list[RunId] = []
         self._is_open = True
 
     @property
     def has_more(self) -> bool:
-        return self._is_open and bool(self._not_begun or self._next < len(self._ids))
+        return self._is_open and bool(self._not_started or self._next < len(self._ids))
 
     @property
     def left(self) -> list[RunId]:
         """What nobody did."""
-        return [*self._handed_back, *self._not_begun, *self._ids[self._next :]]
+        return [*self._returned, *self._not_started, *self._ids[self._next :]]
 
-    def next(self) -> Share:
-        ids, self._not_begun = self._not_begun[: self._size], self._not_begun[self._size :]
+    def next(self) -> Batch:
+        ids, self._not_started = self._not_started[: self._size], self._not_started[self._size :]
         more = self._ids[self._next : self._next + self._size - len(ids)]
         self._next += len(more)
         self._number += 1
         ids += more
         folders = {str(run): self._folders[run] for run in ids if run in self._folders}
-        return Share(self._number, tuple(ids), folders, self._options, self._session)
+        return Batch(self._number, tuple(ids), folders, self._options, self._session)
 
-    def take_back(self, share: ShareDone) -> None:
+    def take_back(self, batch: BatchResult) -> None:
         """Where many runs come back, the rest is better not shared out."""
-        self._not_begun += share.not_begun
-        self._handed_back += share.handed_back
-        if 4 * len(share.handed_back) > len(share.archived):
+        self._not_started += batch.not_started
+        self._returned += batch.returned
+        if 4 * len(batch.returned) > len(batch.archived):
             self.close()
 
     def close(self) -> None:
         self._is_open = False
 
 
-def archive_share(share: Share) -> ShareDone:
-    """Archive the runs of a share, in whatever process this is called.
+def fetch_batch(batch: Batch) -> BatchResult:
+    """Archive the runs of a batch, in whatever process this is called.
 
     None is begun after a while: those that wait for what came of it should hear.
     """
     archived: list[Archived] = []
     errors: list[ArchiverError] = []
     until = time.monotonic() + _SECONDS
-    part = Part(lambda: time.monotonic() > until)
+    control = BatchControl(lambda: time.monotonic() > until)
     stop = StopSwitch()
-    world = Surroundings(lambda: datetime.now(UTC), SystemRandom(), _say_nothing, stop)
-    options = share.options
-    writer = join_session(options.archive, share.session, share.number, options.durability)
+    context = Context(lambda: datetime.now(UTC), SystemRandom(), _say_nothing, stop)
+    options = batch.options
+    writer = join_for_writing(options.archive, batch.session, batch.number, options.durability)
     with _stopped_by(writer, stop):
         try:
             stop.check()
-            for one in archive_runs(share.ids, share.folders, options, world, writer, part):
+            for one in archive_runs(batch.ids, batch.folders, options, context, writer, control):
                 archived.append(one)  # noqa: PERF402 # what there is stays where it raises
         except Interrupted:
             pass
         except ArchiverError as error:
             errors.append(error)
             writer.ask_to_stop()  # at once: nobody else may begin
-    begun, not_begun = (
-        tuple(back.asked for back in part.handed_back if back.is_begun is is_begun)
-        for is_begun in (True, False)
+    begun, not_started = (
+        tuple(back.asked for back in control.returned if back.is_started is is_started)
+        for is_started in (True, False)
     )
-    return ShareDone(tuple(archived), not_begun, begun, tuple(errors))
+    return BatchResult(tuple(archived), not_started, begun, tuple(errors))
 
 
 def _say_nothing(_event: Event) -> None:
-    """The session's own process reports what came of a share."""
+    """The session's own process reports what came of a batch."""
 
 
 @contextlib.contextmanager

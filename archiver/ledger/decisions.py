@@ -84,7 +84,7 @@ def decisions(storage: LocalStorage, damaged: list[str]) -> Decisions:
     return fold(readable())
 
 
-def held_runs(storage: LocalStorage) -> dict[str, Decision]:
+def runs_on_hold(storage: LocalStorage) -> dict[str, Decision]:
     """The runs on hold, with who put them there, when and why.
 
     Whoever removes runs goes by it, so that it reads the whole ledger: raises ArchiveDamaged where
@@ -93,7 +93,7 @@ def held_runs(storage: LocalStorage) -> dict[str, Decision]:
     return fold(_all_decided(storage)).holds
 
 
-def accepted_runs(storage: LocalStorage) -> dict[str, Decision]:
+def runs_accepted(storage: LocalStorage) -> dict[str, Decision]:
     """The ids whose gaps were accepted, with who did so, when and why.
 
     What cannot be read is left out: then a run is asked for once more.

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from archiver.errors import ArchiveDamaged, UsageError
 from archiver.ledger.records import (
-    Written,
+    LedgerEntry,
     read_list,
     read_record,
     read_signature,
@@ -45,16 +45,16 @@ def prove(
         if until not in sessions:
             raise UsageError(f"the ledger has no session {until}", hint="See `archiver ledger`")
         sessions = sessions[: sessions.index(until) + 1]
-    session, committed, place = _find(storage, sessions, run_id, revision)
-    manifest = storage.read(committed[place].path)
-    if sha256_of(manifest) != committed[place].sha256:
+    session, committed, index = _find(storage, sessions, run_id, revision)
+    manifest = storage.read(committed[index].path)
+    if sha256_of(manifest) != committed[index].sha256:
         raise ArchiveDamaged(
-            f"{committed[place].path} is not what session {session} committed",
+            f"{committed[index].path} is not what session {session} committed",
             hint="`archiver verify` says what else is not",
         )
     records = read_chain(storage, sessions[sessions.index(session) :])
     signature = read_signature(storage, sessions[-1])
-    return make_proof(committed, place, manifest, [record.data for record in records], signature)
+    return make_proof(committed, index, manifest, [record.data for record in records], signature)
 
 
 def session_of_head(storage: LocalStorage, head: Sha256) -> SessionId:
@@ -77,8 +77,8 @@ def _find(
         path = list_path(session)
         if storage.exists(path) and (found := list(pattern.finditer(storage.read(path)))):
             committed = read_list(storage, session)
-            place = storage.read(path).count(b"\n", 0, found[-1].start())
-            return session, committed, place
+            index = storage.read(path).count(b"\n", 0, found[-1].start())
+            return session, committed, index
     which = run_id if revision is None else f"revision {revision} of {run_id}"
     raise UsageError(
         f"no list of the ledger has {which}",
@@ -86,7 +86,7 @@ def _find(
     )
 
 
-def read_chain(storage: LocalStorage, sessions: Sequence[SessionId]) -> list[Written]:
+def read_chain(storage: LocalStorage, sessions: Sequence[SessionId]) -> list[LedgerEntry]:
     """The records of sessions that follow each other. Raises ArchiveDamaged where they do not."""
     records = [read_record(storage, session) for session in sessions]
     for before, after in pairwise(records):
@@ -107,7 +107,7 @@ _LISTS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class LedgerExtract:
     """The ledger's records from the first session that committed one of the runs to the head.
 
     ``places`` says of a manifest's path by which of the sessions it was committed, and as which
@@ -115,12 +115,12 @@ class Evidence:
     """
 
     storage: LocalStorage
-    records: Sequence[Written] = ()
+    records: Sequence[LedgerEntry] = ()
     places: dict[str, tuple[int, int]] = field(default_factory=dict)
     own_heads: bool = False
 
-    def prover(self) -> "Prover":
-        return Prover(self)
+    def prover(self) -> "ProofWriter":
+        return ProofWriter(self)
 
     def sealed(self, ending: str) -> list[str]:
         """The sessions that have a signature, or a time stamp."""
@@ -139,10 +139,10 @@ class Evidence:
                 yield f"{session}{STAMP_ENDING}", stamp
 
 
-class Prover:
+class ProofWriter:
     """Makes proofs for runs of a package, one after the other."""
 
-    def __init__(self, evidence: Evidence) -> None:
+    def __init__(self, evidence: LedgerExtract) -> None:
         self._evidence = evidence
         self._texts = [written.data for written in evidence.records]
         self._list = lru_cache(_LISTS)(self._read)
@@ -156,10 +156,10 @@ class Prover:
         path = manifest_path(run.path)
         if path not in evidence.places:
             return None
-        number, place = evidence.places[path]
+        number, index = evidence.places[path]
         committed, paths = self._list(number)
         session = evidence.records[number].record.session
-        if committed[place] != ListedManifest(sha256_of(manifest), path):
+        if committed[index] != ListedManifest(sha256_of(manifest), path):
             raise ArchiveDamaged(
                 f"{path} is not what session {session} committed",
                 hint="`archiver verify` says what else is not",
@@ -167,7 +167,7 @@ class Prover:
         texts = self._texts[number : number + 1] if evidence.own_heads else self._texts[number:]
         last = session if evidence.own_heads else evidence.records[-1].record.session
         signature = read_signature(evidence.storage, last)
-        return encode_proof(make_proof(committed, place, manifest, texts, signature, paths))
+        return encode_proof(make_proof(committed, index, manifest, texts, signature, paths))
 
     def _read(self, number: int) -> tuple[list[ListedManifest], InclusionPaths]:
         session = self._evidence.records[number].record.session
@@ -175,15 +175,15 @@ class Prover:
         return committed, InclusionPaths([one.leaf for one in committed])
 
 
-def gather(storage: LocalStorage, runs: Sequence[ChosenRun]) -> Evidence:
+def collect(storage: LocalStorage, runs: Sequence[ChosenRun]) -> LedgerExtract:
     """What the ledger has to say of these runs. Raises ArchiveDamaged where its chain is broken."""
     sessions = sessions_in_ledger(storage)
     found = _places(storage, sessions, {manifest_path(run.path).encode() for run in runs})
     if not found:
-        return Evidence(storage)
+        return LedgerExtract(storage)
     first = min(session for session, _ in found.values())
     records = read_chain(storage, sessions[first:])
-    places = {path: (session - first, place) for path, (session, place) in found.items()}
+    places = {path: (session - first, index) for path, (session, index) in found.items()}
     sizes = [len(written.data) for written in records]
     behind = [0] * len(sizes)
     total = 0
@@ -191,7 +191,7 @@ def gather(storage: LocalStorage, runs: Sequence[ChosenRun]) -> Evidence:
         total += sizes[number]
         behind[number] = total
     needed = sum(behind[number] for number, _ in places.values())
-    return Evidence(storage, records, places, needed > _MOST_BYTES)
+    return LedgerExtract(storage, records, places, needed > _MOST_BYTES)
 
 
 def _places(
@@ -203,7 +203,7 @@ def _places(
         path = list_path(session)
         if not storage.exists(path):
             continue
-        for place, line in enumerate(storage.read(path).split(b"\n")):
+        for index, line in enumerate(storage.read(path).split(b"\n")):
             if line[_LINE_PATH:] in wanted:
-                places[line[_LINE_PATH:].decode()] = (number, place)
+                places[line[_LINE_PATH:].decode()] = (number, index)
     return places

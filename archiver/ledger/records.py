@@ -41,7 +41,7 @@ from archiver.store.storage import LocalStorage
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class LedgerEntry:
     """A record as it lies in the archive."""
 
     record: LedgerRecord
@@ -67,14 +67,14 @@ def head(storage: LocalStorage) -> tuple[SessionId | None, Sha256 | None]:
     return sessions[-1], sha256_of(storage.read(record_path(sessions[-1])))
 
 
-def read_record(storage: LocalStorage, session: str) -> Written:
+def read_record(storage: LocalStorage, session: str) -> LedgerEntry:
     """The record of a session. Raises ArchiveDamaged where it cannot be read."""
     path = record_path(session)
     data = storage.read(path)
-    return Written(decode_record(data, path), data)
+    return LedgerEntry(decode_record(data, path), data)
 
 
-def ledger_records(storage: LocalStorage, damaged: list[str]) -> Iterator[Written]:
+def ledger_records(storage: LocalStorage, damaged: list[str]) -> Iterator[LedgerEntry]:
     """All records, oldest first; what cannot be read is named in ``damaged``."""
     for session in sessions_in_ledger(storage):
         try:
@@ -156,7 +156,7 @@ def append_record(
     record: LedgerRecord,
     committed: ManifestList | None = None,
     ids: Sequence[str] = (),
-) -> Written:
+) -> LedgerEntry:
     """Write a session's record, chained to the last one.
 
     Behind the list of the manifests that it committed, and that of the ``ids`` that it was about
@@ -177,7 +177,7 @@ def append_record(
     record = replace(record, files=_digests(storage, (ARCHIVE_FILE, README_FILE, *before)))
     data = encode_record(record)
     storage.put(record_path(record.session), data, new=True)
-    written = Written(record, data)
+    written = LedgerEntry(record, data)
     storage.put(head_path(record.session), encode_head(record.session, Head(written.sha256)))
     return written
 
@@ -191,7 +191,7 @@ def _digests(storage: LocalStorage, paths: Iterable[str]) -> dict[str, Sha256]:
     return found
 
 
-def note_seals(storage: LocalStorage, written: Written) -> None:
+def note_seals(storage: LocalStorage, written: LedgerEntry) -> None:
     """Let the head vouch for what was put beside the record. Raises ArchiveUnwritable."""
     session = written.record.session
     seals = _digests(storage, (signature_path(session), stamp_path(session)))

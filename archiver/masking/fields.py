@@ -17,32 +17,32 @@ _ARTIFACT_ID = re.compile(r"[A-Za-z0-9_-]{1,128}", re.ASCII)
 class Shape:
     """What is known of an object, or of each object in a list.
 
-    ``names`` are the API's own, ``lived_by`` those whose values the archive cannot do without, as
+    ``names`` are the API's own, ``required`` those whose values the archive cannot do without, as
     long as they are what they should be. ``inner`` are shapes of fields. ``stays``: the object, or
     the list, is needed itself, whatever becomes of what is in it.
     """
 
     names: frozenset[str] = frozenset()
-    lived_by: Mapping[str, Callable[[JsonValue], bool]] = field(default_factory=dict)
+    required: Mapping[str, Callable[[JsonValue], bool]] = field(default_factory=dict)
     inner: Mapping[str, "Shape"] = field(default_factory=dict)
-    stays: bool = False
+    is_kept: bool = False
 
     def of(self, name: str) -> "Shape":
         """The shape of a field."""
         return self.inner.get(name, FREE)
 
-    def lives_by(self, name: str, value: JsonValue) -> bool:
+    def requires(self, name: str, value: JsonValue) -> bool:
         """Whether the archive needs this very value of a field."""
-        is_right = self.lived_by.get(name)
+        is_right = self.required.get(name)
         return is_right is not None and is_right(value)
 
 
-def is_lived_by(names: Sequence[str]) -> bool:
+def is_required(names: Sequence[str]) -> bool:
     """Whether the names lead from the root to a field that the archive cannot do without."""
     shape = ANSWER
     for name in names[:-1]:
         shape = shape.of(name)
-    return bool(names) and names[-1] in shape.lived_by
+    return bool(names) and names[-1] in shape.required
 
 
 def _reads(parse: Callable[[str], object]) -> Callable[[JsonValue], bool]:
@@ -75,15 +75,15 @@ FREE = Shape()
 """Nothing is known."""
 _FILE = Shape(
     names=frozenset({"artifact_id", "checksum", "file_size", "filename", "modified_at", "url"}),
-    lived_by={
+    required={
         "artifact_id": _reads(_ARTIFACT_ID.fullmatch),
         "checksum": _reads(parse_checksum),
         "file_size": _is_size,
         "modified_at": _is_time,
     },
-    stays=True,
+    is_kept=True,
 )
-_LINKS = Shape(stays=True)
+_LINKS = Shape(is_kept=True)
 _ERROR = Shape(
     names=frozenset(
         {"confidence_float", "credential_check", "error_code", "error_type", "reasoning"}
@@ -121,7 +121,7 @@ ANSWER = Shape(
     | {"recording_url", "retry_pending", "run_id", "run_request", "run_type", "run_with"}
     | {"screenshot_urls", "script_id", "script_run", "started_at", "status", "step_count"}
     | {"title"},
-    lived_by={
+    required={
         "run_id": _is_text,
         "status": _is_text,
         "recording_archived": _is_boolean,
@@ -140,6 +140,6 @@ ANSWER = Shape(
         "screenshot_urls": _LINKS,
         "script_run": _SCRIPT_RUN,
     },
-    stays=True,
+    is_kept=True,
 )
 """The answer itself (schemas/run.schema.json)."""

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from archiver.errors import UsageError
-from archiver.masking.fields import is_lived_by
+from archiver.masking.fields import is_required
 from archiver.model.document import JsonObject
 from archiver.model.urls import MASK
 
@@ -138,7 +138,7 @@ def check_paths(paths: tuple[str, ...]) -> None:
     """Raises UsageError where one of them is no path, or leads to what has to stay."""
     for path in paths:
         names = _names(_compiled(path))
-        if names is not None and is_lived_by(names):
+        if names is not None and is_required(names):
             raise UsageError(
                 f"--redact-path {path!r} names what the archive lives by",
                 hint="The run's id, status and times, and ids, sizes and checksums of files stay",

@@ -24,7 +24,7 @@ from archiver.model.urls import MASK
 _ESCAPES = re.compile(r"(?:\\u[0-9A-Fa-f]{4})+")
 
 
-def plainer(text: str) -> str:
+def unescape_once(text: str) -> str:
     """``text`` with one layer of escapes undone: ``%C3%AB``, ``\\u00eb``, ``&euml;``, and in
     Unicode's composed form. The same where there is none."""
     if "\\" in text:
@@ -62,7 +62,7 @@ class Redaction:
 
         A place is a value, or a name of a field, of which something was masked.
         """
-        places = _Place.tree(self.find_places(document))
+        places = _MaskPlace.tree(self.find_places(document))
         copy = _Hider(lambda text: text)
         if places is not None:
             document = copy.placed(document, places, ANSWER)  # type: ignore[assignment] # the root stays an object
@@ -88,7 +88,7 @@ class Redaction:
             shown = masked[plainest]
             for spelling in reversed(escaped):
                 # Escapes stay where the plain text would show no less.
-                if plainer(masked[spelling]) == shown:
+                if unescape_once(masked[spelling]) == shown:
                     shown = masked[spelling]
             if shown != text:
                 changed[text] = shown
@@ -98,7 +98,7 @@ class Redaction:
 def _spellings(text: str) -> list[str]:
     """The text, and what is behind its escapes, one layer after the other."""
     found = [text]
-    while len(found) <= _LAYERS and (plain := plainer(found[-1])) != found[-1]:
+    while len(found) <= _LAYERS and (plain := unescape_once(found[-1])) != found[-1]:
         found.append(plain)
     return found
 
@@ -107,7 +107,7 @@ def _gather(value: JsonValue, shape: Shape, texts: dict[str, None]) -> None:
     """Every text that may be masked: names, strings, numbers as they are written."""
     if isinstance(value, dict):
         for name, entry in value.items():
-            if shape.lives_by(name, entry):
+            if shape.requires(name, entry):
                 continue
             if name not in shape.names:
                 texts[name] = None
@@ -129,21 +129,21 @@ def _text_of(value: JsonValue) -> str | None:
 
 
 @dataclass(slots=True)
-class _Place:
+class _MaskPlace:
     """A place in a document, and those below it."""
 
     is_masked: bool = False
-    below: "dict[str | int, _Place]" = field(default_factory=dict)
+    below: "dict[str | int, _MaskPlace]" = field(default_factory=dict)
 
     @classmethod
-    def tree(cls, places: Iterable[Sequence[str | int]]) -> "_Place | None":
+    def tree(cls, places: Iterable[Sequence[str | int]]) -> "_MaskPlace | None":
         """All the places as one tree; None where there are none."""
         root = cls()
         for parts in places:
-            place = root
+            target = root
             for part in parts:
-                place = place.below.setdefault(part, cls())
-            place.is_masked = True
+                target = target.below.setdefault(part, cls())
+            target.is_masked = True
         return root if root.below or root.is_masked else None
 
 
@@ -160,7 +160,7 @@ class _Hider:
             names = _Names()
             return {
                 names.add(name if name in shape.names else self._masked(name)): (
-                    entry if shape.lives_by(name, entry) else self.visited(entry, shape.of(name))
+                    entry if shape.requires(name, entry) else self.visited(entry, shape.of(name))
                 )
                 for name, entry in value.items()
             }
@@ -170,20 +170,20 @@ class _Hider:
         masked = None if text is None else self._masked(text)
         return value if masked == text else masked
 
-    def placed(self, value: JsonValue, place: _Place, shape: Shape) -> JsonValue:
+    def placed(self, value: JsonValue, target: _MaskPlace, shape: Shape) -> JsonValue:
         """A copy with the values at the places masked."""
-        if place.is_masked:
+        if target.is_masked:
             return self._hidden(value, shape)
         if isinstance(value, dict):
             copy = value.copy()
-            for name, below in place.below.items():
+            for name, below in target.below.items():
                 # Names of objects are strings, so that the place was found under one.
-                if isinstance(name, str) and not shape.lives_by(name, value[name]):
+                if isinstance(name, str) and not shape.requires(name, value[name]):
                     copy[name] = self.placed(value[name], below, shape.of(name))
             return copy
         if isinstance(value, list):
             entries = value.copy()
-            for index, below in place.below.items():
+            for index, below in target.below.items():
                 if isinstance(index, int):
                     entries[index] = self.placed(value[index], below, shape)
             return entries
@@ -194,15 +194,15 @@ class _Hider:
         masked."""
         if value is None or value == MASK:
             return value
-        if shape.stays and isinstance(value, dict):
+        if shape.is_kept and isinstance(value, dict):
             names = _Names()
             return {
                 names.add(name if name in shape.names else self._hidden_name()): (
-                    entry if shape.lives_by(name, entry) else self._hidden(entry, shape.of(name))
+                    entry if shape.requires(name, entry) else self._hidden(entry, shape.of(name))
                 )
                 for name, entry in value.items()
             }
-        if shape.stays and isinstance(value, list):
+        if shape.is_kept and isinstance(value, list):
             return [self._hidden(entry, shape) for entry in value]
         self.count += 1
         return MASK

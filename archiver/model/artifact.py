@@ -11,7 +11,7 @@ import msgspec
 from filetype.types import archive, image, video
 
 from archiver.errors import AnswerInvalid
-from archiver.model.document import Reader
+from archiver.model.document import FieldReader
 from archiver.model.ids import Sha256
 from archiver.model.urls import without_query
 
@@ -84,7 +84,9 @@ class ArtifactSource(msgspec.Struct, frozen=True):
 _CONTENT_PATH = re.compile(r"/artifacts/([A-Za-z0-9_-]{1,128})/content(?:[?#]|$)", re.ASCII)
 
 
-def read_sources(read: Reader, signed: Reader | None = None) -> tuple[ArtifactSource, ...]:
+def read_sources(
+    read: FieldReader, signed: FieldReader | None = None
+) -> tuple[ArtifactSource, ...]:
     """The artifacts that an answer offers: recording, screenshots, downloads, in this order.
 
     ``read`` reads a masked answer, ``signed`` the same as it came: its URLs are the ones that lead
@@ -108,10 +110,10 @@ class _Offer(msgspec.Struct):
     kind: ArtifactKind
     ordinal: int
     url: str | None
-    read: Reader
+    read: FieldReader
 
 
-def _offers(read: Reader) -> Iterator[_Offer]:
+def _offers(read: FieldReader) -> Iterator[_Offer]:
     url = _leading_somewhere(read, "recording_url", read.text("recording_url"))
     if url is not None or read.boolean("recording_archived") is True:
         yield _Offer(ArtifactKind.RECORDING, 1, url, read)
@@ -122,14 +124,14 @@ def _offers(read: Reader) -> Iterator[_Offer]:
     for ordinal, entry in enumerate(read.entries("downloaded_files"), start=1):
         at = f"downloaded_files[{ordinal - 1}]"
         if isinstance(entry, dict):
-            file = Reader(entry, read.problems, at)
+            file = FieldReader(entry, read.problems, at)
             url = _leading_somewhere(file, "url", file.text("url"))
             yield _Offer(ArtifactKind.DOWNLOAD, ordinal, url, file)
         else:
             read.note(at, "expected an object")
 
 
-def _leading_somewhere(read: Reader, name: str, url: str | None) -> str | None:
+def _leading_somewhere(read: FieldReader, name: str, url: str | None) -> str | None:
     """The URL, None where it leads nowhere: to follow it would lead to the API's root."""
     # What begins with a letter is not empty without its query: most URLs need no closer look.
     if url is None or url[:1].isalpha() or without_query(url).strip():

@@ -97,7 +97,7 @@ _TYPE_NAMES = {
 }
 
 
-class Reader:
+class FieldReader:
     """Reads fields of one JSON object and notes what could not be read, and where.
 
     Every method returns None for a field that is missing or null, and None with a line in
@@ -184,10 +184,10 @@ class Reader:
         """A string as it is, anything else as JSON text."""
         return self.text(name) if isinstance(self._fields.get(name), str) else self.json(name)
 
-    def object(self, name: str) -> "Reader":
+    def object(self, name: str) -> "FieldReader":
         """A reader of the object in field ``name``; of an empty one where there is none."""
         value = self._get(name, dict)
-        return Reader(value or {}, self.problems, f"{self._at}{name}")
+        return FieldReader(value or {}, self.problems, f"{self._at}{name}")
 
     def entries(self, name: str) -> list[JsonValue]:
         return self._get(name, list) or []

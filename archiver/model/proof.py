@@ -56,7 +56,7 @@ class Proven:
 
 def make_proof(
     committed: Sequence[ListedManifest],
-    place: int,
+    index: int,
     manifest: bytes,
     records: Sequence[bytes],
     signature: bytes | None = None,
@@ -67,17 +67,17 @@ def make_proof(
     ``signature`` is that of the last record, if it has one; ``paths`` those of the list, where it
     has many to be proven.
     """
-    parsed = decode_manifest(manifest, committed[place].path)
+    parsed = decode_manifest(manifest, committed[index].path)
     if paths is not None:
-        siblings = paths.of(place)
+        siblings = paths.of(index)
     else:
-        siblings = inclusion_path([one.leaf for one in committed], place)
+        siblings = inclusion_path([one.leaf for one in committed], index)
     return Proof(
         run_id=parsed.run_id,
         revision=parsed.revision,
-        manifest_path=committed[place].path,
+        manifest_path=committed[index].path,
         manifest=manifest.decode(),
-        index=place,
+        index=index,
         size=len(committed),
         siblings=tuple(sibling.hex() for sibling in siblings),
         records=tuple(record.decode() for record in records),

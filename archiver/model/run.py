@@ -12,7 +12,7 @@ import msgspec
 
 from archiver.errors import AnswerInvalid, ArchiveDamaged
 from archiver.model.artifact import ArtifactKind, ArtifactSource, read_sources
-from archiver.model.document import JsonObject, Reader, decode_json, encode_json
+from archiver.model.document import FieldReader, JsonObject, decode_json, encode_json
 from archiver.model.ids import RunId, seconds_between
 from archiver.model.urls import MASK
 
@@ -153,10 +153,10 @@ def read_run(document: JsonObject) -> Run:
 
 
 def _read(
-    document: JsonObject, signed: Reader | None = None
+    document: JsonObject, signed: FieldReader | None = None
 ) -> tuple[Run, tuple[ArtifactSource, ...]]:
     problems: list[str] = []
-    read = Reader(document, problems)
+    read = FieldReader(document, problems)
     try:
         run_id = RunId(read.text("run_id") or "")
     except ValueError:
@@ -210,7 +210,7 @@ def read_document(document: str, where: str) -> Run:
     raise ArchiveDamaged(f"{where} is not the document of a run: it is no JSON object")
 
 
-def _check_order(times: dict[str, datetime | None], read: Reader) -> None:
+def _check_order(times: dict[str, datetime | None], read: FieldReader) -> None:
     for earlier, later in (
         ("created_at", "queued_at"),
         ("queued_at", "started_at"),
@@ -223,7 +223,7 @@ def _check_order(times: dict[str, datetime | None], read: Reader) -> None:
             read.note(later, f"before {earlier}")
 
 
-def _read_request(read: Reader) -> Request:
+def _read_request(read: FieldReader) -> Request:
     return Request(
         request_prompt=read.text("prompt"),
         request_url=read.text("url"),
@@ -251,15 +251,15 @@ def _read_request(read: Reader) -> Request:
     )
 
 
-def _read_errors(read: Reader) -> tuple[RunErrorEntry, ...]:
+def _read_errors(read: FieldReader) -> tuple[RunErrorEntry, ...]:
     entries = []
     for ordinal, value in enumerate(read.entries("errors"), start=1):
         if isinstance(value, dict):
-            entry = Reader(value, read.problems, f"errors[{ordinal - 1}]")
+            entry = FieldReader(value, read.problems, f"errors[{ordinal - 1}]")
         else:
             if value != MASK:
                 read.note(f"errors[{ordinal - 1}]", "expected an object")
-            entry = Reader({}, [])
+            entry = FieldReader({}, [])
         entries.append(
             RunErrorEntry(
                 ordinal,

@@ -11,9 +11,9 @@ import duckdb
 from archiver.errors import UsageError
 from archiver.model.schema import ALL_REVISIONS
 from archiver.store.storage import LocalStorage
-from archiver.system.folders import PinnedFolder
-from archiver.tables.pin import pin_tables
-from archiver.tables.views import damage_found, define_tables, prepare, table_files
+from archiver.system.folders import FolderSnapshot
+from archiver.tables.pin import snapshot_tables
+from archiver.tables.views import define_tables, prepare, table_files, tables_errors
 
 
 class LiveViews:
@@ -41,8 +41,8 @@ class LiveViews:
         with self._changing:
             if self._is_closed:
                 raise UsageError(f"the archive {self._storage} was closed", hint="Open it again")
-            tables = pin_tables(self._storage)
-            with damage_found():
+            tables = snapshot_tables(self._storage)
+            with tables_errors():
                 if self._views is None or not self._views.are_over(tables):
                     self._views = _Views(self._storage, tables)
                 else:
@@ -62,16 +62,16 @@ class LiveViews:
 
 
 class _Views:
-    """The views over the tables of one folder, which is pinned while anybody has a cursor."""
+    """The views over the tables of one folder, kept readable while anybody has a cursor."""
 
-    def __init__(self, storage: LocalStorage, tables: PinnedFolder) -> None:
+    def __init__(self, storage: LocalStorage, tables: FolderSnapshot) -> None:
         self._tables = tables
         self._folder = _identity(tables)
         self._files = table_files(tables)
         self._own = threading.local()
         self._connection = duckdb.connect(":memory:")
         try:
-            prepare(self._connection, storage, self._files, pinned=[tables.path])
+            prepare(self._connection, storage, self._files, snapshots=[tables.path])
             for table, name in ALL_REVISIONS.items():
                 # What cannot be read is better told now than when somebody has begun to work.
                 first = f'SELECT "{table.column_names[0]}" FROM {name} LIMIT 1'  # noqa: S608 # ours
@@ -80,7 +80,7 @@ class _Views:
             self._connection.close()
             raise
 
-    def are_over(self, tables: PinnedFolder) -> bool:
+    def are_over(self, tables: FolderSnapshot) -> bool:
         return self._folder == _identity(tables)
 
     def follow(self) -> None:
@@ -99,11 +99,11 @@ class _Views:
         return cursor
 
 
-def _let_go(_tables: PinnedFolder) -> None:
+def _let_go(_tables: FolderSnapshot) -> None:
     """Having been kept until now is all; with the last one that keeps them the tables are free."""
 
 
-def _identity(tables: PinnedFolder) -> tuple[int, int] | None:
+def _identity(tables: FolderSnapshot) -> tuple[int, int] | None:
     try:
         status = Path(tables.path).stat()
     except OSError:

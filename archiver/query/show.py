@@ -9,7 +9,7 @@ from archiver.ledger.decisions import decisions
 from archiver.model.ids import RunId
 from archiver.store.revisions import read_manifest
 from archiver.store.storage import LocalStorage
-from archiver.tables.views import ask, damage_found
+from archiver.tables.views import ask, tables_errors
 
 _KINDS = "['recording', 'screenshot', 'download']"
 _ARTIFACTS = f"""
@@ -27,7 +27,7 @@ def show_run(storage: LocalStorage, asked: RunId) -> dict[str, Any] | None:
     was decided about the run, ``removal`` who removed it when and why. ``asked`` may be the
     ``wr_…`` id under which a ``tsk_v2_…`` run was asked for.
     """
-    with damage_found():
+    with tables_errors():
         found = ask(storage, lambda connection: _show(connection, asked), derived=False)
     if found is not None:
         paths = [artifact["path"] for artifact in found["artifacts"] if artifact["path"]]

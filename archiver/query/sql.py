@@ -72,10 +72,10 @@ def attach(connection: duckdb.DuckDBPyConnection, database: Attached) -> None:
     except duckdb.BinderException:
         raise UsageError(f"two databases are to be attached as {database.name}") from None
     except duckdb.Error as error:
-        raise _explained(path, str(error)) from None
+        raise _attach_error(path, str(error)) from None
 
 
-def _explained(path: Path, text: str) -> UsageError:
+def _attach_error(path: Path, text: str) -> UsageError:
     if "Could not set lock" in text:
         return UsageError(
             f"{path} is open in another process that may write",
@@ -125,10 +125,10 @@ def checked_query(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     Raises UsageError when it is not. EXPLAIN ANALYZE runs what it explains, so that what is run is
     put together anew from the explanation's options and a query that was found to be one.
     """
-    explained = _EXPLAIN.fullmatch(sql)
-    if explained is None:
+    query_errors = _EXPLAIN.fullmatch(sql)
+    if query_errors is None:
         return _checked_select(connection, sql)
-    options, query = explained.groups()
+    options, query = query_errors.groups()
     return f"EXPLAIN {options or ''}\n{_checked_select(connection, query)}"
 
 
@@ -234,7 +234,7 @@ def run_query(
         first = next(reader, None)  # only now is it known that all files are there
 
         def batches() -> Iterator[pa.RecordBatch]:
-            with connection, explained():
+            with connection, query_errors():
                 batch = first
                 while batch is not None:
                     yield batch.rename_columns(names)
@@ -243,7 +243,7 @@ def run_query(
         schema = pa.schema(map(pa.Field.with_name, reader.schema, names))
         return QueryResult(schema, batches(), _EXPLAIN.fullmatch(query) is not None)
 
-    with explained():
+    with query_errors():
         return ask(storage, work, allow_files=allow_files, setup=setup)
 
 
@@ -260,7 +260,7 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 
 @contextlib.contextmanager
-def explained() -> Iterator[None]:
+def query_errors() -> Iterator[None]:
     """Turns what is wrong with a query into UsageError."""
     try:
         yield

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from archiver.errors import RunsOnHold, UsageError
-from archiver.ledger.decisions import Decision, held_runs
+from archiver.ledger.decisions import Decision, runs_on_hold
 from archiver.ledger.records import listed_revisions
 from archiver.model.ids import sha256_of
 from archiver.model.manifest import RemovalKind
@@ -83,7 +83,7 @@ _MOST_NAMED = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Doomed:
+class DisposalPlan:
     """What would go, and what stays.
 
     ``runs`` go whole, of those in ``artifacts`` some kinds. ``asked`` are ids that never became a
@@ -101,7 +101,7 @@ class Doomed:
         return not (self.runs or self.artifacts or self.asked)
 
 
-def to_prune(storage: LocalStorage, disposals: Iterable[Disposal]) -> Doomed:
+def plan_prune(storage: LocalStorage, disposals: Iterable[Disposal]) -> DisposalPlan:
     """What rules let go, but for runs on hold. Raises ArchiveDamaged."""
     whole: dict[str, ChosenRun] = {}
     parts: dict[str, tuple[ChosenRun, Kinds]] = {}
@@ -112,16 +112,16 @@ def to_prune(storage: LocalStorage, disposals: Iterable[Disposal]) -> Doomed:
                 parts[run.run_id] = run, kinds | disposal.kinds
             else:
                 whole[run.run_id] = run
-    holds = held_runs(storage)
+    holds = runs_on_hold(storage)
     meant = sorted({*whole, *parts})
-    return Doomed(
+    return DisposalPlan(
         runs=[run for run in whole.values() if run.run_id not in holds],
         artifacts=[one for run_id, one in sorted(parts.items()) if run_id not in {*whole, *holds}],
         on_hold=[(run_id, holds[run_id]) for run_id in meant if run_id in holds],
     )
 
 
-def to_erase(storage: LocalStorage, choice: Choice, now: datetime) -> Doomed:
+def plan_erase(storage: LocalStorage, choice: Choice, now: datetime) -> DisposalPlan:
     """What is meant to go for good, also where the tables do not know it any more.
 
     Raises RunsOnHold where one of the runs is, UsageError for ids of which the archive has nothing
@@ -148,7 +148,7 @@ def to_erase(storage: LocalStorage, choice: Choice, now: datetime) -> Doomed:
         if run.removed == RemovalKind.ERASED and not earlier_revisions(storage, run.path)
     ]
     there = [run for run in found if run.run_id not in set(erased)]
-    holds = held_runs(storage)
+    holds = runs_on_hold(storage)
     if on_hold := [
         run_id for run_id in (*(run.run_id for run in there), *asked) if run_id in holds
     ]:
@@ -157,11 +157,11 @@ def to_erase(storage: LocalStorage, choice: Choice, now: datetime) -> Doomed:
             f"{len(on_hold)} of these runs are on hold: {named}; nothing was erased",
             hint="`archiver release` ends a hold",
         )
-    return Doomed(runs=there, asked=asked, erased=erased)
+    return DisposalPlan(runs=there, asked=asked, erased=erased)
 
 
 @dataclass(frozen=True, slots=True)
-class Extent:
+class DisposalSize:
     """How many files of how many bytes would go, and why some of the artifacts would not.
 
     ``pruned_of`` are the runs that have artifacts to go.
@@ -173,14 +173,14 @@ class Extent:
     damaged: Sequence[str] = ()
 
 
-def extent(storage: LocalStorage, order: Order, doomed: Doomed) -> Extent:
+def extent(storage: LocalStorage, order: Order, plan: DisposalPlan) -> DisposalSize:
     """How much would go."""
-    files, size = files_of(storage, doomed.runs)
+    files, size = files_of(storage, plan.runs)
     damaged: list[str] = []
     pruned_of = set()
-    for run, manifest in next_manifests(storage, order, doomed.artifacts, damaged):
+    for run, manifest in next_manifests(storage, order, plan.artifacts, damaged):
         pruned_of.add(run.run_id)
         pruned = manifest.pruned.files if manifest.pruned is not None else ()
         files += len(pruned)
         size += sum(file.size for file in pruned)
-    return Extent(files, size, pruned_of, damaged)
+    return DisposalSize(files, size, pruned_of, damaged)

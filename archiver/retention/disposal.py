@@ -10,14 +10,14 @@ from archiver.errors import ArchiveDamaged, StampRefused
 from archiver.model.ids import Sha256
 from archiver.model.ledger import LedgerRecord
 from archiver.model.manifest import RemovalKind
-from archiver.retention.candidates import Doomed
+from archiver.retention.candidates import DisposalPlan
 from archiver.retention.prune import prune_artifacts
 from archiver.retention.removal import remove_copies, remove_runs
-from archiver.session import SignOff, close_session, hold_archive, recover
+from archiver.session import Signing, close_session, open_for_writing, recover
 from archiver.store.lock import TOOL, Writer, open_archive
 from archiver.store.storage import LocalStorage
 from archiver.store.tombstones import Order, read_tombstones, remove_unfinished
-from archiver.tables.pin import remove_tables_aside
+from archiver.tables.pin import remove_replaced_tables
 from archiver.tables.rebuild import add_rows, project
 from archiver.tables.rewrite import remove_rows
 from archiver.tables.write import RowBuffer, flush_name
@@ -26,7 +26,7 @@ _COMMANDS = {RemovalKind.PRUNED: "prune", RemovalKind.ERASED: "erase"}
 
 
 @dataclass(slots=True)
-class Forgotten:
+class DisposalResult:
     """What went. ``head`` is the digest of the session's record, None where there is none."""
 
     session: str | None = None
@@ -44,23 +44,23 @@ class Forgotten:
     unstamped: StampRefused | None = None
 
 
-def order_of(kind: RemovalKind, reason: str, sign_off: SignOff, now: datetime) -> Order:
+def order_of(kind: RemovalKind, reason: str, signing: Signing, now: datetime) -> Order:
     """An order that no session has yet: to tell what it would do."""
-    by = sign_off.by
+    by = signing.by
     user, host = (by.user, by.host) if by else (None, None)
     return Order(kind, now, user, host, reason, "", TOOL)
 
 
-def forget(
+def dispose(
     archive: Path,
     kind: RemovalKind,
     reason: str,
-    choose: Callable[[LocalStorage], Doomed],
-    sign_off: SignOff,
+    choose: Callable[[LocalStorage], DisposalPlan],
+    signing: Signing,
     now: Callable[[], datetime],
     random: bytes,
     on_progress: Callable[[int], None] = lambda _: None,
-) -> Forgotten:
+) -> DisposalResult:
     """Remove what is chosen, and write down who did it and why.
 
     What cannot be pruned is named, and stays. Where nothing went there is no session. Raises
@@ -69,34 +69,34 @@ def forget(
     """
     started_at = now()
     open_archive(archive)  # raises where there is none
-    with hold_archive(archive, started_at, random) as writer:
+    with open_for_writing(archive, started_at, random) as writer:
         recovered = recover(writer)
-        doomed = choose(writer.storage)
-        forgotten = Forgotten(writer.session, on_hold=[run for run, _ in doomed.on_hold])
-        order = replace(order_of(kind, reason, sign_off, started_at), session=writer.session)
+        plan = choose(writer.storage)
+        result = DisposalResult(writer.session, on_hold=[run for run, _ in plan.on_hold])
+        order = replace(order_of(kind, reason, signing, started_at), session=writer.session)
         manifests = recovered.listed()
         committed: list[str] = []
         if kind is RemovalKind.ERASED:
-            remove_copies(writer.storage, doomed.runs)
-        whole = remove_runs(writer, order, doomed.runs, forgotten.damaged)
-        parts = prune_artifacts(writer, order, doomed.artifacts, forgotten.damaged)
-        for of_kind, removed in ((forgotten.runs, whole), (forgotten.pruned_of, parts)):
+            remove_copies(writer.storage, plan.runs)
+        whole = remove_runs(writer, order, plan.runs, result.damaged)
+        parts = prune_artifacts(writer, order, plan.artifacts, result.damaged)
+        for of_kind, removed in ((result.runs, whole), (result.pruned_of, parts)):
             for some in removed:
                 for one in some:
                     manifests.add(one.manifest)
                     committed.append(one.manifest.path.rpartition("/")[0])
                     of_kind.append(one.run_id)
-                    forgotten.files += one.files
-                    forgotten.bytes += one.bytes
+                    result.files += one.files
+                    result.bytes += one.bytes
                 on_progress(len(committed))
-        for run_id in doomed.asked:
+        for run_id in plan.asked:
             remove_unfinished(writer.storage, run_id)
-        forgotten.asked += doomed.asked
-        if not (committed or doomed.asked or recovered.sessions):
-            writer.forget_own()
-            return replace(forgotten, session=None)
+        result.asked += plan.asked
+        if not (committed or plan.asked or recovered.sessions):
+            writer.clear_journals()
+            return replace(result, session=None)
         try:
-            _level_tables(writer, committed, doomed.asked)
+            _level_tables(writer, committed, plan.asked)
         except ArchiveDamaged as error:
             raise ArchiveDamaged(
                 f"the files of {len(committed)} runs are {kind.value}, their rows are still in the "
@@ -107,25 +107,25 @@ def forget(
             kind=_COMMANDS[kind],
             session=writer.session,
             tool=TOOL,
-            by=sign_off.by,
+            by=signing.by,
             started_at=started_at,
             finished_at=now(),
             recovered=recovered.sessions,
             details={
                 "reason": reason,
-                "files": forgotten.files,
-                "bytes": forgotten.bytes,
-                "on_hold": len(forgotten.on_hold),
-                "pruned_of": len(forgotten.pruned_of),
+                "files": result.files,
+                "bytes": result.bytes,
+                "on_hold": len(result.on_hold),
+                "pruned_of": len(result.pruned_of),
             },
         )
-        ids = [*forgotten.runs, *forgotten.pruned_of, *forgotten.asked]
-        closed = close_session(writer, sign_off, record, manifests, ids)
-        forgotten.head, forgotten.unstamped = closed.head, closed.unstamped
-        writer.forget_own()
+        ids = [*result.runs, *result.pruned_of, *result.asked]
+        closed = close_session(writer, signing, record, manifests, ids)
+        result.head, result.unstamped = closed.head, closed.unstamped
+        writer.clear_journals()
         with contextlib.suppress(OSError):
-            remove_tables_aside(writer.storage)
-    return forgotten
+            remove_replaced_tables(writer.storage)
+    return result
 
 
 def _level_tables(writer: Writer, revision_folders: Sequence[str], asked: Sequence[str]) -> None:

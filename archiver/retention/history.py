@@ -12,15 +12,15 @@ from archiver.model.paths import is_run_folder, revision_name
 from archiver.model.run import ChosenRun
 from archiver.store.revisions import revision_numbers
 from archiver.store.storage import LocalStorage
-from archiver.store.tombstones import Held
+from archiver.store.tombstones import StoredRevision
 
 _AT_ONCE = 10_000
 """Runs for which the ledger's lists are read through once."""
 
 
-def held_revisions(
+def stored_revisions(
     storage: LocalStorage, runs: Iterable[ChosenRun]
-) -> Iterator[tuple[ChosenRun, list[Held]]]:
+) -> Iterator[tuple[ChosenRun, list[StoredRevision]]]:
     """The revisions of each of these runs, oldest first, damaged ones too.
 
     A manifest is damaged that cannot be read, is that of another revision, or is not the one that
@@ -36,14 +36,14 @@ def held_revisions(
             known = _removed([one.manifest for one in there.values() if one.manifest])
             for path, sha256 in listed[folder].items():
                 if path not in there and path not in known:
-                    there[path] = Held(path, sha256, None)
+                    there[path] = StoredRevision(path, sha256, None)
             yield run, sorted(there.values(), key=lambda one: one.revision)
 
 
-def all_manifests(run: ChosenRun, held: Sequence[Held]) -> list[Manifest]:
+def all_manifests(run: ChosenRun, stored: Sequence[StoredRevision]) -> list[Manifest]:
     """The manifests of a run's revisions, oldest first. Raises ArchiveDamaged where one is lost."""
     manifests = []
-    for one in held:
+    for one in stored:
         if one.manifest is None:
             raise ArchiveDamaged(f"{one.path} is not there, or is not what was committed")
         manifests.append(one.manifest)
@@ -54,30 +54,36 @@ def all_manifests(run: ChosenRun, held: Sequence[Held]) -> list[Manifest]:
     return manifests
 
 
-def _there(storage: LocalStorage, folder: str, listed: Mapping[str, Sha256]) -> dict[str, Held]:
+def _there(
+    storage: LocalStorage, folder: str, listed: Mapping[str, Sha256]
+) -> dict[str, StoredRevision]:
     found = {}
     for number in revision_numbers(storage, folder):
         path = manifest_path(f"{folder}/{revision_name(number)}")
-        if storage.exists(path) and (held := _read(storage, path, listed.get(path))) is not None:
-            found[path] = held
+        if storage.exists(path) and (stored := _read(storage, path, listed.get(path))) is not None:
+            found[path] = stored
     return found
 
 
-def _read(storage: LocalStorage, path: str, listed: Sha256 | None) -> Held | None:
+def _read(storage: LocalStorage, path: str, listed: Sha256 | None) -> StoredRevision | None:
     try:
         data = storage.read(path)
     except ArchiveDamaged:
         return None
     sha256 = sha256_of(data)
     if listed not in (None, sha256):
-        return Held(path, listed or sha256, None)
+        return StoredRevision(path, listed or sha256, None)
     try:
         manifest = decode_manifest(data, path)
     except ArchiveDamaged:
-        return Held(path, sha256, None)
-    held = Held(path, sha256, manifest)
+        return StoredRevision(path, sha256, None)
+    stored = StoredRevision(path, sha256, manifest)
     is_its_own = is_run_folder(path.rsplit("/", 2)[0], manifest.run_id)
-    return held if is_its_own and manifest.revision == held.revision else Held(path, sha256, None)
+    return (
+        stored
+        if is_its_own and manifest.revision == stored.revision
+        else StoredRevision(path, sha256, None)
+    )
 
 
 def _removed(manifests: Sequence[Manifest]) -> set[str]:

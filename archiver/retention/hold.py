@@ -6,9 +6,9 @@ from datetime import datetime
 from pathlib import Path
 
 from archiver.errors import UsageError
-from archiver.ledger.decisions import ACCEPT, HOLD, REASON, RELEASE, held_runs
+from archiver.ledger.decisions import ACCEPT, HOLD, REASON, RELEASE, runs_on_hold
 from archiver.model.ledger import LedgerRecord
-from archiver.session import Closed, SignOff, close_session, hold_archive, recover
+from archiver.session import ClosedSession, Signing, close_session, open_for_writing, recover
 from archiver.store.lock import TOOL, open_archive
 from archiver.store.storage import LocalStorage
 from archiver.tables.choose import Choice, Where, chosen_runs
@@ -23,7 +23,7 @@ class Decided:
 
     session: str
     run_ids: Sequence[str]
-    closed: Closed
+    closed: ClosedSession
 
 
 def decide(
@@ -31,7 +31,7 @@ def decide(
     kind: str,
     reason: str,
     choice: Choice,
-    sign_off: SignOff,
+    signing: Signing,
     now: Callable[[], datetime],
     random: bytes,
 ) -> Decided:
@@ -42,7 +42,7 @@ def decide(
     """
     started_at = now()
     open_archive(archive)  # raises where there is none
-    with hold_archive(archive, started_at, random) as writer:
+    with open_for_writing(archive, started_at, random) as writer:
         storage = writer.storage
         recovered = recover(writer)
         ids = _ids(storage, kind, choice)
@@ -50,14 +50,14 @@ def decide(
             kind=kind,
             session=writer.session,
             tool=TOOL,
-            by=sign_off.by,
+            by=signing.by,
             started_at=started_at,
             finished_at=now(),
             recovered=recovered.sessions,
             details={REASON: reason},
         )
         manifests = recovered.listed()
-        return Decided(writer.session, ids, close_session(writer, sign_off, record, manifests, ids))
+        return Decided(writer.session, ids, close_session(writer, signing, record, manifests, ids))
 
 
 def _ids(storage: LocalStorage, kind: str, choice: Choice) -> list[str]:
@@ -75,7 +75,7 @@ def _ids(storage: LocalStorage, kind: str, choice: Choice) -> list[str]:
 
 def _on_hold(storage: LocalStorage, ids: Sequence[str], *, is_exact: bool) -> list[str]:
     """The runs on hold among these; all must be where it ``is_exact``. Raises UsageError."""
-    holds, own = held_runs(storage), dict(other_ids(storage, ids))
+    holds, own = runs_on_hold(storage), dict(other_ids(storage, ids))
     runs = {run_id: run_id if run_id in holds else own.get(run_id, run_id) for run_id in ids}
     free = [run_id for run_id, run in runs.items() if run not in holds]
     if free and (is_exact or len(free) == len(runs)):

@@ -14,7 +14,7 @@ from archiver.model.artifact import ArtifactKind
 from archiver.model.ledger import ListedManifest, manifest_path
 from archiver.model.manifest import Manifest
 from archiver.model.run import ChosenRun
-from archiver.retention.history import all_manifests, held_revisions
+from archiver.retention.history import all_manifests, stored_revisions
 from archiver.store.lock import Writer
 from archiver.store.revisions import commit_revisions, prepare_revision
 from archiver.store.storage import LocalStorage
@@ -61,8 +61,8 @@ def next_manifests(
     behind.
     """
     runs, again = itertools.tee(runs)
-    held = held_revisions(storage, (run for run, _ in runs))
-    for (run, revisions), (_, kinds) in zip(held, again, strict=True):
+    stored = stored_revisions(storage, (run for run, _ in runs))
+    for (run, revisions), (_, kinds) in zip(stored, again, strict=True):
         try:
             manifest = without_artifacts(order, all_manifests(run, revisions), kinds)
         except ArchiveDamaged as error:

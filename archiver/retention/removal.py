@@ -14,7 +14,7 @@ from archiver.model.ids import sha256_of
 from archiver.model.ledger import ListedManifest, manifest_path
 from archiver.model.manifest import Manifest, RemovalKind
 from archiver.model.run import ChosenRun, Run, read_document
-from archiver.retention.history import held_revisions
+from archiver.retention.history import stored_revisions
 from archiver.store.lock import Writer
 from archiver.store.revisions import (
     commit_revisions,
@@ -25,8 +25,8 @@ from archiver.store.revisions import (
 )
 from archiver.store.storage import LocalStorage
 from archiver.store.tombstones import (
-    Held,
     Order,
+    StoredRevision,
     remove_earlier,
     removed_run,
     run_in_tables,
@@ -56,7 +56,7 @@ def remove_runs(
     which no manifest can be read, stays and is named in ``damaged``; what is to be erased goes all
     the same. Raises ArchiveUnwritable.
     """
-    left = held_revisions(writer.storage, runs)
+    left = stored_revisions(writer.storage, runs)
     while some := list(itertools.islice(left, _AT_ONCE)):
         yield _remove(writer, order, some, damaged)
 
@@ -75,15 +75,15 @@ def files_of(storage: LocalStorage, runs: Iterable[ChosenRun]) -> tuple[int, int
 def _remove(
     writer: Writer,
     order: Order,
-    runs: Sequence[tuple[ChosenRun, list[Held]]],
+    runs: Sequence[tuple[ChosenRun, list[StoredRevision]]],
     damaged: list[str],
 ) -> list[Removed]:
     storage = writer.storage
     prepared = []
     try:
-        for run, held in runs:
+        for run, stored in runs:
             folder = run.path.rpartition("/")[0]
-            readable = [one.manifest for one in held if one.manifest is not None]
+            readable = [one.manifest for one in stored if one.manifest is not None]
             if not readable and order.kind is RemovalKind.PRUNED:
                 damaged.append(f"{run.run_id}: no manifest in {folder} can be read")
                 continue
@@ -91,8 +91,8 @@ def _remove(
                 order,
                 readable[-1] if readable else run,
                 _last_known(storage, folder, readable, run),
-                held,
-                _next_number(storage, folder, run.revision, held),
+                stored,
+                _next_number(storage, folder, run.revision, stored),
             )
             prepared.append(prepare_revision(storage, folder, manifest, None, []))
     except BaseException:
@@ -136,6 +136,8 @@ def _last_known(
     return run_in_tables(row)
 
 
-def _next_number(storage: LocalStorage, folder: str, known: int, held: Sequence[Held]) -> int:
+def _next_number(
+    storage: LocalStorage, folder: str, known: int, stored: Sequence[StoredRevision]
+) -> int:
     """The number behind all that are there, or once were."""
-    return max(known, *revision_numbers(storage, folder), *(one.revision for one in held)) + 1
+    return max(known, *revision_numbers(storage, folder), *(one.revision for one in stored)) + 1

@@ -21,7 +21,7 @@ from archiver.errors import ArchiveLocked, NotAnArchive
 from archiver.model.ids import SessionId
 from archiver.model.paths import ARCHIVE_FILE, README_FILE, TABLES_FOLDER, TEMPORARY_FOLDER
 from archiver.store.storage import LocalStorage
-from archiver.system.files import explained, open_file
+from archiver.system.files import open_file, os_errors
 from archiver.system.fsync import Durability
 from archiver.version import __version__
 
@@ -143,34 +143,34 @@ class Writer:
     part: str = ""
     """Tells the journals apart where several processes work for one session."""
 
-    def announce(self, revision_folders: Iterable[str]) -> str:
+    def journal(self, revision_folders: Iterable[str]) -> str:
         """Note that revisions are about to be committed, in a file that is still to be synced."""
         self.storage.check_root()
-        with explained("write the journal"):
+        with os_errors("write the journal"):
             path = self.storage.locate(self._journal)
             with path.open("ab") as journal:
                 journal.write("".join(f"{folder}\n" for folder in revision_folders).encode())
         return str(path)
 
-    def announced(self, journal: str) -> list[str]:
+    def journaled(self, journal: str) -> list[str]:
         """The revisions that a journal names; a line that was cut off is left out."""
         text = self.storage.read(f"{TEMPORARY_FOLDER}/{journal}").decode(errors="replace")
         return [line for line in text.split("\n")[:-1] if line]
 
-    def forget(self, journal: str) -> None:
+    def remove_journal(self, journal: str) -> None:
         """Tables and ledger have what the journal names."""
         self.storage.remove(f"{TEMPORARY_FOLDER}/{journal}")
 
-    def forget_own(self) -> None:
+    def clear_journals(self) -> None:
         """Tables and ledger have all that was announced in this session, by whatever process."""
         for name in self.storage.names(TEMPORARY_FOLDER):
             if name.startswith(self.session) and name.endswith(_JOURNAL_ENDING):
-                self.forget(name)
+                self.remove_journal(name)
 
-    def forget_unfinished(self) -> None:
+    def clear_unfinished(self) -> None:
         """Tables and ledger have all that killed sessions announced."""
         for journal in self.unfinished:
-            self.forget(journal)
+            self.remove_journal(journal)
 
     def ask_to_stop(self) -> None:
         """Tell all that work for this session to come to an end."""
@@ -180,7 +180,7 @@ class Writer:
     def is_asked_to_stop(self) -> bool:
         return self._stop_flag.exists()
 
-    def forget_stop(self) -> None:
+    def clear_stop(self) -> None:
         with contextlib.suppress(OSError):
             self._stop_flag.unlink(missing_ok=True)
 
@@ -193,7 +193,7 @@ class Writer:
         return f"{TEMPORARY_FOLDER}/{self.session}{self.part}{_JOURNAL_ENDING}"
 
 
-def join_session(root: Path, session: SessionId, part: int, durability: Durability) -> Writer:
+def join_for_writing(root: Path, session: SessionId, part: int, durability: Durability) -> Writer:
     """A writer that works for a session whose own process holds the archive."""
     storage = LocalStorage(root, durability, f"{session}-{part}")
     storage.accept_root()
@@ -240,10 +240,10 @@ def _locked(storage: LocalStorage) -> Iterator[None]:
     from filelock import FileLock, Timeout  # whoever only reads has no use for it
 
     storage.make_root()
-    with explained(f"create the archive {storage}"):
+    with os_errors(f"create the archive {storage}"):
         storage.make_folder(TEMPORARY_FOLDER)
     lock = FileLock(storage.locate(_LOCK))
-    with explained(f"lock {storage}"):
+    with os_errors(f"lock {storage}"):
         try:
             lock.acquire(timeout=0 if _holder_lives(storage) else _LAST_BREATH)
         except Timeout:  # an OSError too, but nothing is wrong with the disk

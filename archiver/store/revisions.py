@@ -115,7 +115,7 @@ def commit_revisions(writer: Writer, revisions: Sequence[PreparedRevision]) -> N
     if not revisions:
         return
     storage = writer.storage
-    journal = writer.announce(revision.path for revision in revisions)
+    journal = writer.journal(revision.path for revision in revisions)
     staged = [file for r in revisions for file in (r.last, *(file for file, _ in r.listed))]
     storage.sync(
         [journal, *(file.path for file in staged if not file.is_durable)], [TEMPORARY_FOLDER]

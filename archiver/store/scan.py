@@ -25,7 +25,7 @@ def entries(storage: LocalStorage, folder: str) -> list[tuple[str, Kind]]:
     Empty where there is no such folder. Raises ArchiveDamaged where it cannot be read.
     """
     try:
-        with os.scandir(storage.place(folder)) as found:
+        with os.scandir(storage.os_path(folder)) as found:
             return sorted((entry.name, _kind(entry)) for entry in found)
     except (FileNotFoundError, NotADirectoryError):
         return []

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from archiver.model.artifact import HEAD_SIZE, MediaType, media_type_of
 from archiver.model.ids import Sha256
-from archiver.system.files import explained, unwritable
+from archiver.system.files import os_errors, unwritable
 from archiver.system.fsync import Durability
 
 _ASIDE_FROM = 4 << 20
@@ -25,7 +25,7 @@ class RunningSha256:
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
         self._size = 0
-        self._aside: ThreadPoolExecutor | None = None
+        self._executor: ThreadPoolExecutor | None = None
         self._pending: Future[None] | None = None
 
     def update(self, piece: bytes | memoryview) -> None:
@@ -33,14 +33,14 @@ class RunningSha256:
         if self._size < _ASIDE_FROM:
             self._hash.update(piece)
             return
-        if self._aside is None:
-            self._aside = ThreadPoolExecutor(1, "sha256")
-        self.settle()
-        self._pending = self._aside.submit(self._hash.update, piece)
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(1, "sha256")
+        self.wait()
+        self._pending = self._executor.submit(self._hash.update, piece)
 
     def sha256(self, more: bytes = b"") -> Sha256:
         """The digest of all that came, and of ``more`` behind it."""
-        self.settle()
+        self.wait()
         if not more:
             return Sha256(self._hash.hexdigest())
         longer = self._hash.copy()
@@ -49,12 +49,12 @@ class RunningSha256:
 
     def close(self) -> None:
         """Nothing more will come; the digest can still be asked for."""
-        self.settle()
-        if self._aside is not None:
-            self._aside.shutdown()
-            self._aside = None
+        self.wait()
+        if self._executor is not None:
+            self._executor.shutdown()
+            self._executor = None
 
-    def settle(self) -> None:
+    def wait(self) -> None:
         """Wait until all that was given is hashed."""
         pending, self._pending = self._pending, None
         if pending is not None:
@@ -129,7 +129,7 @@ class StagedFile(Staged):
         try:
             self._descriptor = os.open(path, _CREATE, 0o666)
         except FileExistsError:
-            with explained(f"create {path}"):
+            with os_errors(f"create {path}"):
                 self._descriptor = os.open(path, _OPEN)
             self.was_there = True
         except OSError as error:
@@ -149,7 +149,7 @@ class StagedFile(Staged):
         The last ``without`` bytes of these are cut off too, and given back: size and digest of what
         was there with them, and they themselves.
         """
-        with explained(f"read {self.path}"):
+        with os_errors(f"read {self.path}"):
             while self.size < size - without:
                 data = os.read(self._descriptor, min(_READ_SIZE, size - without - self.size))
                 if not data:
@@ -170,7 +170,7 @@ class StagedFile(Staged):
     def check_space(self, size: int) -> None:
         """Raises ArchiveUnwritable where ``size`` more bytes do not fit on the disk."""
         if size >= _WORTH_ASKING:
-            with explained(f"write {size} bytes to {self._folder}"):
+            with os_errors(f"write {size} bytes to {self._folder}"):
                 if shutil.disk_usage(self._folder).free < size:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -182,9 +182,9 @@ class StagedFile(Staged):
             raise unwritable(f"write {self.path}", error) from error
         self._note(data)
 
-    def settle(self) -> None:
+    def wait(self) -> None:
         """Wait until all that was written is hashed."""
-        self._hash.settle()
+        self._hash.wait()
 
     def _note(self, data: bytes | memoryview) -> None:
         self._hash.update(data)
@@ -195,7 +195,7 @@ class StagedFile(Staged):
     def restart(self) -> None:
         """Forget everything written, to begin again."""
         if self.size:
-            with explained(f"truncate {self.path}"):
+            with os_errors(f"truncate {self.path}"):
                 os.lseek(self._descriptor, 0, os.SEEK_SET)
                 os.truncate(self._descriptor, 0)
             self._hash.close()

@@ -19,8 +19,8 @@ from archiver.errors import ArchiveUnwritable
 from archiver.model.ids import Sha256
 from archiver.model.paths import TEMPORARY_FOLDER
 from archiver.store.staging import Staged, StagedFile, stage_bytes
-from archiver.system.files import VANISHED, explained, open_file, unreadable, unwritable
-from archiver.system.folders import exchange_folders, is_pinned
+from archiver.system.files import VANISHED, open_file, os_errors, unreadable, unwritable
+from archiver.system.folders import exchange_folders, is_in_use
 from archiver.system.fsync import Durability
 
 
@@ -35,7 +35,7 @@ class LocalStorage:
         self._prefix = f"{self.root}{os.sep}"
         self._durability = durability or Durability()
         self._writer = writer
-        self._aside = itertools.count(1)
+        self._numbers = itertools.count(1)
         self._identity: tuple[int, int] | None = None
 
     def __str__(self) -> str:
@@ -45,12 +45,12 @@ class LocalStorage:
         """Where a path of the archive lies on this machine."""
         return self.root / path
 
-    def place(self, path: str) -> str:
+    def os_path(self, path: str) -> str:
         """The same as text: a run has many files, and a Path costs more than what is done to it."""
         return self._prefix + path
 
     def exists(self, path: str) -> bool:
-        return os.path.exists(self.place(path))
+        return os.path.exists(self.os_path(path))
 
     def size(self, path: str) -> int | None:
         """Size of a file in bytes, None where there is none."""
@@ -62,7 +62,7 @@ class LocalStorage:
     def read(self, path: str) -> bytes:
         """The bytes of a file. Raises ArchiveDamaged when it cannot be read."""
         try:
-            with os.fdopen(open_file(self.place(path)), "rb", buffering=0) as file:
+            with os.fdopen(open_file(self.os_path(path)), "rb", buffering=0) as file:
                 return file.read()
         except OSError as error:
             raise unreadable(path, error) from error
@@ -70,7 +70,7 @@ class LocalStorage:
     def digest(self, path: str) -> tuple[int, Sha256]:
         """Size and SHA-256 of a file. Raises ArchiveDamaged when it cannot be read."""
         try:
-            with os.fdopen(open_file(self.place(path)), "rb") as file:
+            with os.fdopen(open_file(self.os_path(path)), "rb") as file:
                 digest = hashlib.file_digest(file, "sha256")
                 return file.tell(), Sha256(digest.hexdigest())
         except OSError as error:
@@ -79,7 +79,7 @@ class LocalStorage:
     def names(self, folder: str) -> list[str]:
         """Names in a folder, sorted; empty where there is none."""
         try:
-            return sorted(os.listdir(self.place(folder)))
+            return sorted(os.listdir(self.os_path(folder)))
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
@@ -99,14 +99,14 @@ class LocalStorage:
 
     def stage(self, name: str) -> StagedFile:
         """A file to be written aside; ``publish`` gives it its place."""
-        return StagedFile(self.place(f"{TEMPORARY_FOLDER}/{name}"), self._durability)
+        return StagedFile(self.os_path(f"{TEMPORARY_FOLDER}/{name}"), self._durability)
 
     def publish(self, staged: Staged, path: str, *, new: bool = False) -> None:
         """Move a finished file to ``path``, in a folder that is there.
 
         ``new``: it is an error if something is at ``path``.
         """
-        target = self.place(path)
+        target = self.os_path(path)
         try:
             if new:
                 _move_new(staged.path, target)
@@ -118,8 +118,8 @@ class LocalStorage:
 
     def stage_bytes(self, data: bytes) -> Staged:
         """A file with this content, to be published."""
-        name = f"{self._writer}-{os.getpid()}-{next(self._aside)}.part"
-        return stage_bytes(self.place(f"{TEMPORARY_FOLDER}/{name}"), data)
+        name = f"{self._writer}-{os.getpid()}-{next(self._numbers)}.part"
+        return stage_bytes(self.os_path(f"{TEMPORARY_FOLDER}/{name}"), data)
 
     def put(self, path: str, data: bytes, *, new: bool = False) -> None:
         """Write a whole file: aside, synced, renamed, its folder synced."""
@@ -141,13 +141,13 @@ class LocalStorage:
 
         What the operating system refuses while it is open is taken to be about it.
         """
-        with explained(f"write {path}"), open(self.place(path), "x+b") as file:
+        with os_errors(f"write {path}"), open(self.os_path(path), "x+b") as file:
             yield file
 
     def link(self, old: str, new: str) -> bool:
         """Give a file a second name; False where it had to be copied instead, not yet durably."""
-        source, target = self.place(old), self.place(new)
-        with explained(f"write {new}"):
+        source, target = self.os_path(old), self.os_path(new)
+        with os_errors(f"write {new}"):
             try:
                 os.link(source, target)
             except OSError as error:
@@ -159,7 +159,7 @@ class LocalStorage:
 
     def make_root(self) -> None:
         """Create the archive's folder, and those above it, durably."""
-        with explained(f"create the archive {self.root}"):
+        with os_errors(f"create the archive {self.root}"):
             for made in _make_folder(self.root, Path(self.root.anchor)):
                 self._durability.sync_folder(str(made.parent))
             self.accept_root()
@@ -171,19 +171,19 @@ class LocalStorage:
     def make_folder(self, folder: str) -> None:
         """Create a folder and those above it up to the root, durably."""
         self.check_root()
-        with explained(f"create {folder}"):
+        with os_errors(f"create {folder}"):
             for made in _make_folder(self.locate(folder), self.root):
                 self._durability.sync_folder(str(made.parent))
 
     def make_new_folder(self, folder: str) -> bool:
         """Create a folder, and those above it, not yet durably. False where it is there already."""
         try:
-            os.mkdir(self.place(folder))
+            os.mkdir(self.os_path(folder))
         except FileExistsError:
             return False
         except FileNotFoundError:
             self.check_root()
-            with explained(f"create {folder}"):
+            with os_errors(f"create {folder}"):
                 _make_folder(self.locate(folder), self.root)
         except OSError as error:
             raise unwritable(f"create {folder}", error) from error
@@ -191,8 +191,8 @@ class LocalStorage:
 
     def sync(self, files: Iterable[str], folders: Iterable[str]) -> None:
         """Make the bytes of staged files durable, then the names in folders."""
-        paths = [self.place(folder) for folder in dict.fromkeys(folders)]
-        with explained(f"sync {self.root}"):
+        paths = [self.os_path(folder) for folder in dict.fromkeys(folders)]
+        with os_errors(f"sync {self.root}"):
             self._durability.sync(str(self.root), list(files), paths)
 
     def check_root(self) -> None:
@@ -205,7 +205,7 @@ class LocalStorage:
 
     def sync_folder(self, folder: str) -> None:
         """Make the names in a folder durable."""
-        with explained(f"sync {folder or self.root}"):
+        with os_errors(f"sync {folder or self.root}"):
             self._durability.sync_folder(str(self.locate(folder)))
 
     def remove_empty(self, folder: str) -> None:
@@ -217,7 +217,7 @@ class LocalStorage:
         """Remove a file or a folder with all that is in it; fine if there is none."""
         self.check_root()
         target = self.locate(path)
-        with explained(f"remove {path}"):
+        with os_errors(f"remove {path}"):
             if target.is_dir():
                 shutil.rmtree(target)
             else:
@@ -226,7 +226,7 @@ class LocalStorage:
     def rename(self, old: str, new: str) -> None:
         """Give a folder another place."""
         self.check_root()
-        with explained(f"rename {old}"):
+        with os_errors(f"rename {old}"):
             self.locate(old).rename(self.locate(new))
             self._durability.sync_folder(str(self.locate(new).parent))
 
@@ -236,17 +236,17 @@ class LocalStorage:
         As long as somebody still reads that it stays, where ``new`` was.
         """
         self.check_root()
-        with explained(f"replace {old}"):
+        with os_errors(f"replace {old}"):
             _make_folder(self.locate(new), self.root)
             self.make_folder(old)
             exchange_folders(self.locate(new), self.locate(old))
             self._durability.sync_folder(str(self.locate(old).parent))
             self._durability.sync_folder(str(self.locate(new).parent))
-        self.remove_unless_pinned(new)
+        self.remove_unless_in_use(new)
 
-    def remove_unless_pinned(self, folder: str) -> None:
+    def remove_unless_in_use(self, folder: str) -> None:
         """Remove a folder that is of no use any more but to those who still read it."""
-        if not is_pinned(self.locate(folder)):
+        if not is_in_use(self.locate(folder)):
             self.remove(folder)
 
 

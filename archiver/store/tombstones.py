@@ -90,7 +90,7 @@ _DOCUMENT = "document"
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class StoredRevision:
     """A revision that is to go: its manifest's path in the archive and digest.
 
     ``manifest`` is None where it is damaged, or not there: then nothing can be told of its files.
@@ -136,7 +136,7 @@ class State(Protocol):
 
 
 def tombstone(
-    order: Order, latest: State, run: Run, revisions: Sequence[Held], revision: int
+    order: Order, latest: State, run: Run, revisions: Sequence[StoredRevision], revision: int
 ) -> Manifest:
     """The manifest that takes the place of all that a run's revisions hold.
 
@@ -170,7 +170,7 @@ def tombstone(
             finished_at=run.finished_at,
             revisions=tuple(
                 # What was put back after it was removed is told of once.
-                {one.manifest: one for held in revisions for one in _removed(held)}.values()
+                {one.manifest: one for stored in revisions for one in _removed(stored)}.values()
             ),
         ),
     )
@@ -196,10 +196,10 @@ def _run(run_id: str, status: str, rest: Removal | ChosenRun | None) -> Run:
     return read_run(document)
 
 
-def _removed(held: Held) -> Iterator[RemovedRevision]:
-    manifest = held.manifest
+def _removed(stored: StoredRevision) -> Iterator[RemovedRevision]:
+    manifest = stored.manifest
     if manifest is None:
-        yield RemovedRevision(manifest=held.path, sha256=held.sha256, session=None)
+        yield RemovedRevision(manifest=stored.path, sha256=stored.sha256, session=None)
         return
     if manifest.removed is not None:
         yield from manifest.removed.revisions
@@ -220,7 +220,7 @@ def _removed(held: Held) -> Iterator[RemovedRevision]:
         if entry.size is not None and entry.sha256 is not None
     ]
     yield RemovedRevision(
-        manifest=held.path, sha256=held.sha256, session=manifest.session, files=tuple(files)
+        manifest=stored.path, sha256=stored.sha256, session=manifest.session, files=tuple(files)
     )
 
 

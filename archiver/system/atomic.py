@@ -12,7 +12,7 @@ from archiver.errors import UsageError
 
 
 @contextlib.contextmanager
-def placed_file(target: Path, *, overwrite: bool) -> Iterator[Path]:
+def atomic_file(target: Path, *, overwrite: bool) -> Iterator[Path]:
     """A path to write a file to, in a new folder for all that comes up on the way.
 
     When the block ends well, the file takes ``target``'s place; nothing else is left. Raises
@@ -22,21 +22,21 @@ def placed_file(target: Path, *, overwrite: bool) -> Iterator[Path]:
         raise UsageError(f"{target} is a folder", hint="Name a file")
     if target.exists() and not overwrite:
         raise UsageError(f"{target} exists already", hint="--overwrite replaces it")
-    with workspace(target) as folder:
+    with work_folder(target) as folder:
         yield folder / target.name
         (folder / target.name).replace(target)
 
 
 @contextlib.contextmanager
-def placed_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
+def atomic_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
     """A folder to write files to, which take their places in ``target`` when the block ends well.
 
     Where there was no folder, or an empty one, they do so all at once; with ``overwrite`` each
-    replaces the file of its name, and others stay. Raises UsageError as :func:`placed_file` does.
+    replaces the file of its name, and others stay. Raises UsageError as :func:`atomic_file` does.
     """
     if target.exists() and not target.is_dir():
         raise UsageError(f"{target} is a file", hint="Name a folder")
-    with workspace(target) as space:
+    with work_folder(target) as space:
         is_filled = target.is_dir() and any(target.iterdir())
         if is_filled and not overwrite:
             raise UsageError(
@@ -55,7 +55,7 @@ def placed_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def workspace(target: Path) -> Iterator[Path]:
+def work_folder(target: Path) -> Iterator[Path]:
     """A new folder beside ``target``, which is gone again when the block ends.
 
     Raises UsageError for what the system refuses in it.
@@ -87,7 +87,10 @@ def text_output(output: Path | None) -> Iterator[Any]:
     if output is None:
         yield sys.stdout
         return
-    with _aside(output) as aside, aside.open("w", encoding="utf-8", newline="") as stream:
+    with (
+        atomic_file(output, overwrite=True) as path,
+        path.open("w", encoding="utf-8", newline="") as stream,
+    ):
         yield stream
 
 
@@ -100,23 +103,11 @@ def binary_output(output: Path | None) -> Iterator[Any]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    with _aside(output) as aside, aside.open("wb") as stream:
+    with atomic_file(output, overwrite=True) as path, path.open("wb") as stream:
         yield stream
 
 
-@contextlib.contextmanager
-def _aside(output: Path) -> Iterator[Path]:
-    aside = output.with_name(f".{output.name}.part")
-    try:
-        yield aside
-        aside.replace(output)
-    except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror or error}") from None
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def outside(output: Path | None, archive: Path) -> None:
+def require_outside(output: Path | None, archive: Path) -> None:
     """Raises UsageError where ``output`` is inside the archive: nothing else may write there."""
     if output is not None and output.resolve().is_relative_to(archive.resolve()):
         raise UsageError(f"{output} is inside the archive", hint="Name a file elsewhere")

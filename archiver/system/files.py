@@ -63,7 +63,7 @@ _HINTS = {
 
 
 @contextlib.contextmanager
-def explained(doing: str) -> Iterator[None]:
+def os_errors(doing: str) -> Iterator[None]:
     """Turns what the operating system refuses into ArchiveUnwritable, with what to do about it."""
     try:
         yield

@@ -58,7 +58,7 @@ def _system_rename() -> "ctypes._FuncPointer | None":
 _BY_DESCRIPTOR = re.compile(r"/proc/self/fd/[0-9]+/")
 
 
-class PinnedFolder:
+class FolderSnapshot:
     """A folder as it is now, to be read below ``path`` until it is released or forgotten.
 
     ``is_there``: there is such a folder.
@@ -68,7 +68,7 @@ class PinnedFolder:
         self._descriptor = -1
         self.path = f"{folder}{os.sep}"
         if sys.platform == "linux":
-            self._pin(folder)
+            self._take(folder)
         self.is_there = self._descriptor >= 0 or folder.is_dir()
 
     def names(self, folder: str) -> list[str]:
@@ -89,7 +89,7 @@ class PinnedFolder:
     def __del__(self) -> None:
         self.release()
 
-    def _pin(self, folder: Path) -> None:
+    def _take(self, folder: Path) -> None:
         while (descriptor := _open(folder)) is not None:
             _lock(descriptor, shared=True)
             # Whoever replaced it meanwhile did not know that it is read here.
@@ -103,7 +103,7 @@ class PinnedFolder:
             os.close(descriptor)
 
 
-def is_pinned(folder: Path) -> bool:
+def is_in_use(folder: Path) -> bool:
     """Whether somebody still reads a folder that others find in this place no more."""
     if sys.platform != "linux":
         return False
@@ -117,7 +117,7 @@ def is_pinned(folder: Path) -> bool:
 
 
 def without_descriptors(text: str, folder: str) -> str:
-    """A message, with the folder's name where it names the descriptor of a pinned one."""
+    """A message, with the folder's name where it names the descriptor of a folder snapshot."""
     return _BY_DESCRIPTOR.sub(f"{folder}/", text)
 
 

@@ -17,7 +17,7 @@ from archiver.model.schema import ALL_REVISIONS, Table
 from archiver.store.storage import LocalStorage
 from archiver.system.folders import without_descriptors
 from archiver.tables.connect import interruptible
-from archiver.tables.views import Setup, ask, damage_found
+from archiver.tables.views import Setup, ask, tables_errors
 
 _COLUMNS = ", ".join(field.name for field in fields(ChosenRun))
 _MOST_NAMED = 10
@@ -95,7 +95,7 @@ def chosen_runs(
 
     # A condition may ask any of the views.
     views = True if isinstance(choice, Where) else _ASKED_VIEWS
-    with damage_found(), memory_found():
+    with tables_errors(), memory_errors():
         chosen = ask(storage, work, derived=views, setup=setup)
     if not chosen.runs and isinstance(choice, Where) and lacking is None:
         raise UsageError(
@@ -130,12 +130,12 @@ def table_rows(
         reader = connection.sql(sql).to_arrow_reader(_BATCH)
         return connection, reader, next(reader, None)
 
-    with damage_found(), memory_found():
+    with tables_errors(), memory_errors():
         connection, reader, batch = ask(storage, work, derived=False, setup=setup)
     with connection:
         while batch is not None:
             yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
-            with damage_found(), memory_found():
+            with tables_errors(), memory_errors():
                 batch = interruptible(connection, partial(_next, reader))
 
 
@@ -150,7 +150,7 @@ def _next(reader: pa.RecordBatchReader) -> pa.RecordBatch | None:
 
 
 @contextlib.contextmanager
-def memory_found() -> Iterator[None]:
+def memory_errors() -> Iterator[None]:
     """Turns what DuckDB says where it may take no more memory into UsageError."""
     try:
         yield

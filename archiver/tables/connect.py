@@ -30,7 +30,7 @@ def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], Resu
     def run() -> None:
         begun.set()
         try:
-            _settle(outcome, work)
+            _complete(outcome, work)
         finally:
             ended.set()
 
@@ -44,7 +44,7 @@ def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], Resu
     return outcome.result()
 
 
-def _settle(outcome: Future[ResultT], work: Callable[[], ResultT]) -> None:
+def _complete(outcome: Future[ResultT], work: Callable[[], ResultT]) -> None:
     try:
         outcome.set_result(work())
     except BaseException as error:  # noqa: BLE001 -- it is raised where it is waited for

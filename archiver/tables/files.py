@@ -12,7 +12,7 @@ from archiver.errors import ArchiveDamaged
 from archiver.model.schema import ColumnType, Table
 from archiver.store.storage import LocalStorage
 from archiver.system.files import open_file, unreadable
-from archiver.tables.write import arrow_schema, place_seal, seal
+from archiver.tables.write import arrow_schema, reserve_digest, write_digest
 
 _HINT = "`archiver reindex` rebuilds the tables, without what cannot be read"
 _KEYS = ("run_id", "asked_id")
@@ -139,11 +139,11 @@ class RowGroups:
         try:
             if error is None and self._waiting:
                 self._write()
-            place_seal(self._writer)
+            reserve_digest(self._writer)
             self._output.is_given_up = error is not None
             self._writer.close()
             if error is None:
-                seal(self._file)
+                write_digest(self._file)
         except BaseException:
             self._output.is_given_up = True
             self._writer.close()

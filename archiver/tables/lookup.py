@@ -10,7 +10,7 @@ import pyarrow as pa
 from archiver.model.ids import RunId
 from archiver.model.paths import TABLES_FOLDER, is_run_folder
 from archiver.store.storage import LocalStorage
-from archiver.tables.views import ask, damage_found
+from archiver.tables.views import ask, tables_errors
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,12 +31,12 @@ def asked_for(storage: LocalStorage, ids: Sequence[str]) -> list[str]:
             connection.register("asked", asked)
             return [run_id for (run_id,) in connection.sql(_ASKED).fetchall()]
 
-    with damage_found():
+    with tables_errors():
         return ask(storage, work, derived=False) if ids else []
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class FetchList:
     """What the API is to be asked for.
 
     ``ids`` are those of runs that are not held complete; those that failed the last time come last,
@@ -96,47 +96,47 @@ SELECT DISTINCT sha256 FROM artifact_revisions WHERE run_id = ? AND pruned_at IS
 """
 
 
-def wanted_runs(
+def runs_to_fetch(
     storage: LocalStorage,
     asked: Sequence[RunId],
     *,
     refresh: bool,
     accepted: Container[str] = (),
-) -> Wanted:
+) -> FetchList:
     """Which of ``asked`` are to be asked for: one anti-join over the tables.
 
     With ``refresh`` none counts as complete. Those that are ``accepted`` are not asked for.
     """
     wanted = _not_complete(storage, asked, refresh=refresh)
     ids = [run_id for run_id in wanted.ids if run_id not in accepted]
-    return Wanted(ids, wanted.folders, len(wanted.ids) - len(ids))
+    return FetchList(ids, wanted.folders, len(wanted.ids) - len(ids))
 
 
-def _not_complete(storage: LocalStorage, asked: Sequence[RunId], *, refresh: bool) -> Wanted:
+def _not_complete(storage: LocalStorage, asked: Sequence[RunId], *, refresh: bool) -> FetchList:
     if not any(storage.names(f"{TABLES_FOLDER}/{table}") for table in ("runs", "fetches")):
-        return Wanted(asked)
+        return FetchList(asked)
     import pyarrow as pa
 
-    from archiver.tables.views import ask, damage_found
+    from archiver.tables.views import ask, tables_errors
 
     def work(connection: "duckdb.DuckDBPyConnection") -> "tuple[pa.Table, pa.Table | None]":
         with connection:
             ids = pa.array(asked, pa.string())
             positions = pa.array(range(len(asked)), pa.int64())
             connection.register("asked", pa.table({"position": positions, "asked_id": ids}))
-            held = _HELD.format(refresh=str(refresh).lower())
-            for statement in (_LAST, held, _UNUSUAL, _ASKED_RUNS, _FAILED):
+            complete_runs = _HELD.format(refresh=str(refresh).lower())
+            for statement in (_LAST, complete_runs, _UNUSUAL, _ASKED_RUNS, _FAILED):
                 connection.execute(statement)
             wanted = connection.sql(_WANTED).to_arrow_table()
             if not wanted.num_rows:
                 return wanted, None
             return wanted, connection.sql(_FOLDERS).to_arrow_table()
 
-    with damage_found():
+    with tables_errors():
         wanted, others = ask(storage, work, derived=False)
     rows = others.to_pylist() if others is not None else ()
     folders = {row["run_id"]: row["path"].rpartition("/")[0] for row in rows}
-    return Wanted(
+    return FetchList(
         [asked[position] for position in wanted["position"].to_pylist()],
         {run: folder for run, folder in folders.items() if is_run_folder(folder, run)},
     )
@@ -149,7 +149,7 @@ def other_ids(storage: LocalStorage, ids: Iterable[str]) -> list[tuple[str, str]
     """
     import pyarrow as pa
 
-    from archiver.tables.views import ask, damage_found
+    from archiver.tables.views import ask, tables_errors
 
     asked = pa.table({"id": pa.array(list(ids), pa.string())})
 
@@ -158,32 +158,32 @@ def other_ids(storage: LocalStorage, ids: Iterable[str]) -> list[tuple[str, str]
             connection.register("asked", asked)
             return connection.sql(_OTHER_IDS).fetchall()
 
-    with damage_found():
+    with tables_errors():
         return ask(storage, work, derived=False)
 
 
 def pruned_digests(storage: LocalStorage, run_id: str) -> frozenset[str]:
     """The digests of a run's artifacts that were pruned. Raises ArchiveDamaged."""
-    from archiver.tables.views import ask, damage_found
+    from archiver.tables.views import ask, tables_errors
 
     def work(connection: "duckdb.DuckDBPyConnection") -> frozenset[str]:
         with connection:
             rows = connection.execute(_PRUNED, [run_id]).fetchall()
             return frozenset(sha256 for (sha256,) in rows)
 
-    with damage_found():
+    with tables_errors():
         return ask(storage, work, derived=False)
 
 
 def revision_paths(storage: LocalStorage) -> Iterator[str]:
     """The folder of every revision that the table ``runs`` has, in no order."""
-    from archiver.tables.views import ask, damage_found
+    from archiver.tables.views import ask, tables_errors
 
     def work(connection: "duckdb.DuckDBPyConnection") -> "pa.Table":
         with connection:
             return connection.sql("SELECT path FROM run_revisions").to_arrow_table()
 
-    with damage_found():
+    with tables_errors():
         paths = ask(storage, work, derived=False)["path"]
     for chunk in paths.chunks:
         yield from chunk.to_pylist()
@@ -193,7 +193,7 @@ def revisions_in_tables(storage: LocalStorage, paths: Iterable[str]) -> set[str]
     """Which of the revisions with these folders the table ``runs`` has."""
     import pyarrow as pa
 
-    from archiver.tables.views import ask, damage_found
+    from archiver.tables.views import ask, tables_errors
 
     asked = pa.table({"path": pa.array(list(paths), pa.string())})
 
@@ -203,5 +203,5 @@ def revisions_in_tables(storage: LocalStorage, paths: Iterable[str]) -> set[str]
             known = "SELECT path FROM asked SEMI JOIN run_revisions USING (path)"
             return connection.sql(known).to_arrow_table()
 
-    with damage_found():
+    with tables_errors():
         return set(ask(storage, work, derived=False)["path"].to_pylist())

@@ -99,13 +99,13 @@ class _Ranges:
 
 def _put(rows: pa.Table, file: BinaryIO) -> Callable[[], pa.Table]:
     """Write rows at a file's end; what comes back reads them again."""
-    place = file.tell()
+    offset = file.tell()
     options = pa.ipc.IpcWriteOptions(compression="lz4")
     with pa.ipc.new_stream(file, rows.schema, options=options) as stream:
         stream.write_table(rows)
 
     def read() -> pa.Table:
-        file.seek(place)
+        file.seek(offset)
         return pa.ipc.open_stream(file).read_all()
 
     return read

@@ -3,17 +3,17 @@ killed."""
 
 from collections.abc import Iterator
 
-from archiver.model.paths import TABLES_ASIDE, TABLES_FOLDER
+from archiver.model.paths import REPLACED_TABLES, TABLES_FOLDER
 from archiver.store.storage import LocalStorage
-from archiver.system.folders import BETWEEN_ENDING, PinnedFolder
+from archiver.system.folders import BETWEEN_ENDING, FolderSnapshot
 
 
-def pin_tables(storage: LocalStorage) -> PinnedFolder:
+def snapshot_tables(storage: LocalStorage) -> FolderSnapshot:
     """The tables as they are now, wherever they are; empty where there are none yet."""
     while True:
         # While they are in neither place, their own is taken the next moment.
         for path in (TABLES_FOLDER, *_between(storage)):
-            tables = PinnedFolder(storage.locate(path))
+            tables = FolderSnapshot(storage.locate(path))
             if tables.is_there:
                 return tables
         if not storage.exists(TABLES_FOLDER):
@@ -30,16 +30,16 @@ def restore_tables(storage: LocalStorage) -> None:
             storage.rename(path, TABLES_FOLDER)
 
 
-def remove_tables_aside(storage: LocalStorage) -> None:
+def remove_replaced_tables(storage: LocalStorage) -> None:
     """Remove replaced tables, and such as were never finished, unless somebody still reads them."""
-    for name in storage.names(TABLES_ASIDE):
-        storage.remove_unless_pinned(f"{TABLES_ASIDE}/{name}")
-    if storage.exists(TABLES_ASIDE):
-        storage.remove_empty(TABLES_ASIDE)
+    for name in storage.names(REPLACED_TABLES):
+        storage.remove_unless_in_use(f"{REPLACED_TABLES}/{name}")
+    if storage.exists(REPLACED_TABLES):
+        storage.remove_empty(REPLACED_TABLES)
 
 
 def _between(storage: LocalStorage) -> Iterator[str]:
     """The old tables, while they are in neither place (see exchange_folders)."""
-    for name in storage.names(TABLES_ASIDE):
+    for name in storage.names(REPLACED_TABLES):
         if name.endswith(BETWEEN_ENDING):
-            yield f"{TABLES_ASIDE}/{name}"
+            yield f"{REPLACED_TABLES}/{name}"

@@ -53,7 +53,7 @@ def reindex(writer: Writer, damaged: list[str]) -> int:
     storage = writer.storage
     flushed = f"{TEMPORARY_FOLDER}/{writer.session}-flushes"
     # First, for what a killed session was about to remove must not come back.
-    committed = _settle_journals(writer)
+    committed = _finish_journals(writer)
     try:
         count = _project_all(writer, flushed, damaged)
         folders = {table: f"{flushed}/{table.name}" for table in WRITE_ORDER}
@@ -118,13 +118,13 @@ def _without_damaged(storage: LocalStorage, month: MonthFiles, damaged: list[str
     return MonthFiles(month.fetched, flushes)
 
 
-def _settle_journals(writer: Writer) -> list[str]:
+def _finish_journals(writer: Writer) -> list[str]:
     """The revisions that killed sessions committed; what they left half-done is removed."""
-    announced = dict.fromkeys(
-        folder for journal in writer.unfinished for folder in writer.announced(journal)
+    journaled = dict.fromkeys(
+        folder for journal in writer.unfinished for folder in writer.journaled(journal)
     )
-    committed = [f for f in announced if writer.storage.exists(f"{f}/{MANIFEST}")]
-    for folder in announced.keys() - set(committed):
+    committed = [f for f in journaled if writer.storage.exists(f"{f}/{MANIFEST}")]
+    for folder in journaled.keys() - set(committed):
         revisions.remove_uncommitted(writer.storage, folder)
     for folder, manifest in _readable(writer.storage, committed):
         if manifest.removed is not None:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from archiver.errors import ArchiveDamaged, ArchiverError
 from archiver.model.manifest import Manifest, RemovalKind
-from archiver.model.paths import TABLES_ASIDE, TABLES_FOLDER, TEMPORARY_FOLDER
+from archiver.model.paths import REPLACED_TABLES, TABLES_FOLDER, TEMPORARY_FOLDER
 from archiver.model.schema import FETCHES, TABLES, Table
 from archiver.store.lock import Writer
 from archiver.store.storage import LocalStorage
@@ -127,7 +127,7 @@ class NewTables:
         self._storage = writer.storage
         self._session = writer.session
         self._check_stop = check_stop
-        self._aside = f"{TABLES_ASIDE}/{writer.session}"
+        self._folder = f"{REPLACED_TABLES}/{writer.session}"
         self._folders: set[str] = set()
         self._unsynced: list[str] = []
 
@@ -137,12 +137,12 @@ class NewTables:
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if error is not None:
             with contextlib.suppress(ArchiverError):  # said already is what ails the disk
-                self._storage.remove(self._aside)
-                self._storage.remove_empty(TABLES_ASIDE)
+                self._storage.remove(self._folder)
+                self._storage.remove_empty(REPLACED_TABLES)
 
     def keep(self, path: str) -> None:
         """Take over a file of the old tables."""
-        new = self.place(path.removeprefix(f"{TABLES_FOLDER}/"))
+        new = self.target_of(path.removeprefix(f"{TABLES_FOLDER}/"))
         if not self._storage.link(path, new):
             self._unsynced.append(new)
 
@@ -152,7 +152,7 @@ class NewTables:
             sources = [path for n in names if (path := month.flushes[n].get(table)) is not None]
             if sources:
                 name = flush_name(self._session, number)
-                target = self.place(flush_path(table, month.fetched, name))
+                target = self.target_of(flush_path(table, month.fetched, name))
                 rows_aside = f"{TEMPORARY_FOLDER}/{self._session}.rows"
                 merge_files(self._storage, table, sources, target, rows_aside, self._check_stop)
                 self.written(target)
@@ -165,18 +165,18 @@ class NewTables:
         """Give the new tables the place of the old ones, at once and durably."""
         files = [str(self._storage.locate(path)) for path in self._unsynced]
         self._storage.sync(files, sorted(self._folders))
-        self._storage.replace_folder(self._aside, TABLES_FOLDER)
-        self._storage.remove_empty(TABLES_ASIDE)
+        self._storage.replace_folder(self._folder, TABLES_FOLDER)
+        self._storage.remove_empty(REPLACED_TABLES)
 
-    def place(self, path: str) -> str:
+    def target_of(self, path: str) -> str:
         """Where a file of the tables lies aside; its folders are made."""
-        folder = f"{self._aside}/{path}".rpartition("/")[0]
+        folder = f"{self._folder}/{path}".rpartition("/")[0]
         if folder not in self._folders:
             self._storage.make_new_folder(folder)
             while folder != TEMPORARY_FOLDER:
                 self._folders.add(folder)
                 folder = folder.rpartition("/")[0]
-        return f"{self._aside}/{path}"
+        return f"{self._folder}/{path}"
 
 
 def compact(
@@ -250,14 +250,14 @@ _REASON = FETCHES.column_names.index("reason")
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
+class RemovedRuns:
     """The ``runs`` that were removed; and of those that were erased every id that was asked for."""
 
     runs: Collection[str]
     erased_ids: Collection[str]
 
 
-def has_rows_of(storage: LocalStorage, table: Table, path: str, gone: Gone) -> bool:
+def has_rows_of(storage: LocalStorage, table: Table, path: str, gone: RemovedRuns) -> bool:
     """Whether a table file has rows that do not belong there when these runs are removed.
 
     Raises ArchiveDamaged where it cannot be read.
@@ -272,7 +272,9 @@ def has_rows_of(storage: LocalStorage, table: Table, path: str, gone: Gone) -> b
     return pc.any(_unwanted(table, rows, gone)).as_py() or False
 
 
-def write_without(storage: LocalStorage, table: Table, source: str, target: str, gone: Gone) -> int:
+def write_without(
+    storage: LocalStorage, table: Table, source: str, target: str, gone: RemovedRuns
+) -> int:
     """Write the rows of ``source`` that may stay into the new file ``target``, not synced yet.
 
     Of ``fetches`` all rows stay, without the words of the server where a run was erased. Returns
@@ -283,7 +285,7 @@ def write_without(storage: LocalStorage, table: Table, source: str, target: str,
         return _write(table, file, output, gone)
 
 
-def _write(table: Table, file: TableFile, output: BinaryIO, gone: Gone) -> int:
+def _write(table: Table, file: TableFile, output: BinaryIO, gone: RemovedRuns) -> int:
     with RowGroups(table, output, file.rows, most_bytes=4 * MEMORY) as groups:
         for batch in file.batches(MEMORY // 8):
             rows = pa.Table.from_batches([batch])
@@ -298,7 +300,7 @@ def _write(table: Table, file: TableFile, output: BinaryIO, gone: Gone) -> int:
     return groups.written
 
 
-def _unwanted(table: Table, rows: pa.Table, gone: Gone) -> pa.Array:
+def _unwanted(table: Table, rows: pa.Table, gone: RemovedRuns) -> pa.Array:
     """Which rows are not to be kept as they are. A tombstone's own rows come later."""
     if table is not FETCHES:
         return pc.is_in(rows["run_id"], pa.array(gone.runs, pa.string()))
@@ -342,19 +344,21 @@ def remove_rows(
                 _rewrite(storage, new, table, path, gone)
             new.replace_old()
     if gone.erased_ids:
-        storage.remove(TABLES_ASIDE)
+        storage.remove(REPLACED_TABLES)
 
 
 def _gone(
     storage: LocalStorage, tombstones: Collection[Manifest], erased_ids: Collection[str]
-) -> Gone:
+) -> RemovedRuns:
     erased = [m.run_id for m in tombstones if m.removed_kind is RemovalKind.ERASED]
     others = [asked for asked, _ in other_ids(storage, erased)] if erased else []
-    return Gone([m.run_id for m in tombstones], [*erased, *others, *erased_ids])
+    return RemovedRuns([m.run_id for m in tombstones], [*erased, *others, *erased_ids])
 
 
-def _rewrite(storage: LocalStorage, new: NewTables, table: Table, path: str, gone: Gone) -> None:
-    target = new.place(path.removeprefix(f"{TABLES_FOLDER}/"))
+def _rewrite(
+    storage: LocalStorage, new: NewTables, table: Table, path: str, gone: RemovedRuns
+) -> None:
+    target = new.target_of(path.removeprefix(f"{TABLES_FOLDER}/"))
     if write_without(storage, table, path, target, gone):
         new.written(target)
     else:

@@ -10,7 +10,7 @@ from typing import TypeAlias, TypeVar
 import duckdb
 
 from archiver.errors import ArchiveDamaged
-from archiver.model.paths import TABLES_ASIDE, TABLES_FOLDER
+from archiver.model.paths import REPLACED_TABLES, TABLES_FOLDER
 from archiver.model.schema import (
     ALL_REVISIONS,
     DAILY,
@@ -22,9 +22,9 @@ from archiver.model.schema import (
     View,
 )
 from archiver.store.storage import LocalStorage
-from archiver.system.folders import PinnedFolder, without_descriptors
+from archiver.system.folders import FolderSnapshot, without_descriptors
 from archiver.tables.connect import interruptible
-from archiver.tables.pin import pin_tables
+from archiver.tables.pin import snapshot_tables
 from archiver.tables.reasons import with_reason
 
 # Nearly all runs have one revision: an anti-join against the few superseded ones is cheap where
@@ -150,10 +150,10 @@ def ask(
     ArchiveDamaged where the tables cannot be read.
     """
 
-    def prepared(connection: duckdb.DuckDBPyConnection, tables: PinnedFolder) -> ResultT:
+    def prepared(connection: duckdb.DuckDBPyConnection, tables: FolderSnapshot) -> ResultT:
         if setup is not None:
             setup(connection)
-        with damage_found():
+        with tables_errors():
             files = table_files(tables)
             prepare(
                 connection,
@@ -161,19 +161,19 @@ def ask(
                 files,
                 allow_files=allow_files,
                 derived=derived,
-                pinned=[tables.path],
+                snapshots=[tables.path],
             )
         return work(connection)
 
     while True:
-        tables = pin_tables(storage)
+        tables = snapshot_tables(storage)
         connection = duckdb.connect(":memory:")
         weakref.finalize(connection, tables.release)
         try:
             return interruptible(connection, partial(prepared, connection, tables))
         except (duckdb.IOException, ArchiveDamaged):
             connection.close()
-            if _files(tables.names, "") == _files(pin_tables(storage).names, ""):
+            if _files(tables.names, "") == _files(snapshot_tables(storage).names, ""):
                 raise
         except BaseException:
             connection.close()
@@ -187,18 +187,18 @@ def prepare(
     *,
     allow_files: bool = False,
     derived: bool | Collection[str] = True,
-    pinned: Sequence[str] = (),
+    snapshots: Sequence[str] = (),
 ) -> None:
     """Give a connection, and all its cursors, the archive's views over these files.
 
-    It can read nothing else then, unless ``allow_files``, or below a folder that is ``pinned``.
+    It can read nothing else then, unless ``allow_files``, or below one of the ``snapshots``.
     Raises duckdb.Error.
     """
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
     if not allow_files:
         # DuckDB looks where a file really is: elsewhere, once these tables are replaced.
-        places = (f"{storage.locate(folder)}/" for folder in (TABLES_FOLDER, TABLES_ASIDE))
-        allowed = ", ".join(map(_quoted, (*pinned, *places)))
+        places = (f"{storage.locate(folder)}/" for folder in (TABLES_FOLDER, REPLACED_TABLES))
+        allowed = ", ".join(map(_quoted, (*snapshots, *places)))
         connection.execute(f"SET allowed_directories = [{allowed}]")
         connection.execute("SET enable_external_access = false")
     define_tables(connection, files)
@@ -218,7 +218,7 @@ def define_tables(connection: duckdb.DuckDBPyConnection, files: Files) -> None:
 
 
 @contextlib.contextmanager
-def damage_found() -> Iterator[None]:
+def tables_errors() -> Iterator[None]:
     """Turns what DuckDB finds wrong with the tables into ArchiveDamaged."""
     try:
         yield
@@ -230,7 +230,7 @@ def damage_found() -> Iterator[None]:
         ) from None
 
 
-def table_files(tables: PinnedFolder) -> Files:
+def table_files(tables: FolderSnapshot) -> Files:
     """The files that the tables consist of."""
     return _files(tables.names, tables.path)
 

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from enum import Enum, auto
 from operator import itemgetter
 from typing import BinaryIO
 
@@ -36,13 +37,23 @@ _DIGEST = re.compile(rb"[0-9a-f]{64}")
 _PIECE = 1 << 20
 
 
-def place_seal(writer: pq.ParquetWriter) -> None:
-    """Leave room for the seal in a file that is about to be closed."""
+class DigestCheck(Enum):
+    """What a table file's own digest says of it."""
+
+    INTACT = auto()
+    """The file is what was written."""
+    ALTERED = auto()
+    NONE = auto()
+    """It has none; so does a file that is cut off, which cannot be read either."""
+
+
+def reserve_digest(writer: pq.ParquetWriter) -> None:
+    """Leave room for the digest in a file that is about to be closed."""
     writer.add_key_value_metadata({KEY: _PLACE.decode()})
 
 
-def seal(file: BinaryIO) -> None:
-    """Put the seal into a finished file that has room for it."""
+def write_digest(file: BinaryIO) -> None:
+    """Put the digest into a finished file that has room for it."""
     found = _find(file, _PLACE)
     if found is not None:
         digest = _digest(file, found)
@@ -50,17 +61,14 @@ def seal(file: BinaryIO) -> None:
         file.write(digest.encode())
 
 
-def is_sealed_truly(file: BinaryIO) -> bool | None:
-    """Whether a table file is what was written; None where it has no seal.
-
-    Of a file that is cut off, or whose end was harmed, None too: then it cannot be read.
-    Raises OSError.
-    """
+def check_digest(file: BinaryIO) -> DigestCheck:
+    """Compare a table file with the digest in its footer. Raises OSError."""
     found = _find(file, None)
     if found is None:
-        return False if _has_digest(file) else None
+        return DigestCheck.ALTERED if _has_digest(file) else DigestCheck.NONE
     file.seek(found)
-    return file.read(len(_PLACE)) == _digest(file, found).encode()
+    is_intact = file.read(len(_PLACE)) == _digest(file, found).encode()
+    return DigestCheck.INTACT if is_intact else DigestCheck.ALTERED
 
 
 def _has_digest(file: BinaryIO) -> bool:
@@ -80,23 +88,23 @@ def _find(file: BinaryIO, value: bytes | None) -> int | None:
     key = footer.rfind(KEY.encode())
     if key < 0:
         return None
-    place = key + len(KEY) + 2
-    there = footer[place : place + len(_PLACE)]
+    offset = key + len(KEY) + 2
+    there = footer[offset : offset + len(_PLACE)]
     if len(there) < len(_PLACE) or (value is not None and there != value):
         return None
-    return begin + place
+    return begin + offset
 
 
-def _digest(file: BinaryIO, place: int) -> str:
-    """Of the file with zeros at ``place``."""
+def _digest(file: BinaryIO, offset: int) -> str:
+    """Of the file with zeros at ``offset``."""
     digest = hashlib.sha256()
     file.seek(0)
-    left = place
+    left = offset
     while left and (piece := file.read(min(left, _PIECE))):
         digest.update(piece)
         left -= len(piece)
     digest.update(_PLACE)
-    file.seek(place + len(_PLACE))
+    file.seek(offset + len(_PLACE))
     while piece := file.read(_PIECE):
         digest.update(piece)
     return digest.hexdigest()
@@ -170,8 +178,8 @@ def encode(table: Table, rows: pa.Table) -> bytes:
         write_page_index=True,
     ) as writer:
         writer.write_table(rows, table.row_group_size)
-        place_seal(writer)
-    seal(buffer)
+        reserve_digest(writer)
+    write_digest(buffer)
     return buffer.getvalue()
 
 

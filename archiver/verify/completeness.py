@@ -47,10 +47,10 @@ def gaps(
     ``accepted`` are runs whose gaps somebody declared final. Raises ArchiveDamaged where the tables
     cannot be read.
     """
-    from archiver.tables.views import ask, damage_found
+    from archiver.tables.views import ask, tables_errors
 
     def work(connection: "duckdb.DuckDBPyConnection") -> list[Gap]:
-        with connection, damage_found():
+        with connection, tables_errors():
             connection.execute(_LATEST)
             return [
                 Gap(kind, run_id, what, run_id in accepted)
@@ -59,5 +59,5 @@ def gaps(
                 if not run_ids or run_id in run_ids
             ]
 
-    with damage_found():
+    with tables_errors():
         return ask(storage, work, derived=False)

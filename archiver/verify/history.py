@@ -21,7 +21,7 @@ from archiver.model.ids import parse_timestamp
 from archiver.model.ledger import VERIFY, LedgerRecord
 from archiver.model.rows import Row
 from archiver.model.schema import CHECKS
-from archiver.session import Closed, SignOff, close_session, hold_archive
+from archiver.session import ClosedSession, Signing, close_session, open_for_writing
 from archiver.store.lock import TOOL, Writer
 from archiver.store.storage import LocalStorage
 from archiver.system.stop import StopSwitch
@@ -128,7 +128,7 @@ def revisions_due(storage: LocalStorage, now: datetime, period: timedelta) -> fr
 
     Raises ArchiveDamaged where the tables cannot be read.
     """
-    from archiver.tables.views import ask, damage_found
+    from archiver.tables.views import ask, tables_errors
 
     began, ended = last_rotation(storage)
     share = share_due(now, began, period)
@@ -140,7 +140,7 @@ def revisions_due(storage: LocalStorage, now: datetime, period: timedelta) -> fr
             connection.execute(_BY_AGE)
             return frozenset(oldest(_past(connection), int(total), share, ended))
 
-    with damage_found():
+    with tables_errors():
         return ask(storage, work, derived=False)
 
 
@@ -164,7 +164,7 @@ def last_rotation(storage: LocalStorage) -> tuple[datetime | None, datetime | No
 
 def unfinished_check(storage: LocalStorage) -> Unfinished | None:
     """The last check, if it was interrupted or killed. Raises ArchiveDamaged."""
-    from archiver.tables.views import ask, damage_found
+    from archiver.tables.views import ask, tables_errors
 
     def work(connection: "duckdb.DuckDBPyConnection") -> Unfinished | None:
         with connection:
@@ -179,7 +179,7 @@ def unfinished_check(storage: LocalStorage) -> Unfinished | None:
                 done += (row[0] for row in rows)
             return Unfinished(session, frozenset(done))
 
-    with damage_found():
+    with tables_errors():
         return ask(storage, work, derived=False)
 
 
@@ -217,7 +217,7 @@ class Recording:
     started_at: datetime
     now: Callable[[], datetime]
     random: Random
-    sign_off: SignOff
+    signing: Signing
     stop: StopSwitch
     details: dict[str, Any]
 
@@ -245,7 +245,7 @@ class CheckLog:
             with contextlib.suppress(ArchiverError), self._held(0) as writer:
                 self._write(writer, damaged)
 
-    def close(self, report: Report) -> Closed:
+    def close(self, report: Report) -> ClosedSession:
         """Write the rest, and the record. Raises ArchiveLocked, ArchiveUnwritable, NotAnArchive."""
         damaged: dict[str, tuple[str, ...]] = {}
         for one in report.findings:
@@ -257,7 +257,7 @@ class CheckLog:
             # What killed fetches left is for the next fetch to list: their journals stay.
             remove_unrecorded(writer.storage)
             record = self._record(writer, report)
-            return close_session(replace(writer, unfinished=()), self._recording.sign_off, record)
+            return close_session(replace(writer, unfinished=()), self._recording.signing, record)
 
     def _record(self, writer: Writer, report: Report) -> LedgerRecord:
         recording = self._recording
@@ -279,7 +279,7 @@ class CheckLog:
             kind=VERIFY,
             session=writer.session,
             tool=TOOL,
-            by=recording.sign_off.by,
+            by=recording.signing.by,
             started_at=recording.started_at,
             finished_at=recording.now(),
             interrupted=report.interrupted,
@@ -315,7 +315,7 @@ class CheckLog:
         until = time.monotonic() + patience
         with contextlib.ExitStack() as stack:
             while True:
-                held = hold_archive(
+                held = open_for_writing(
                     recording.archive, recording.now(), recording.random.randbytes(4)
                 )
                 try:

@@ -24,7 +24,7 @@ from archiver.store.storage import LocalStorage
 from archiver.system.files import open_file, unreadable
 from archiver.tables.fetch_log import _LINE
 from archiver.tables.files import TableFile
-from archiver.tables.write import is_sealed_truly
+from archiver.tables.write import DigestCheck, check_digest
 from archiver.verify.compare import Comparison
 from archiver.verify.findings import REINDEX, RESTORE, Finding, Level, finding, stray
 from archiver.verify.ledger import Ledger
@@ -71,12 +71,12 @@ _AS_IS = f"{RESTORE}; without one, `archiver reindex` takes what it tells as it 
 class TableFiles:
     """The files of the tables, by table: those whose rows count, and those that were harmed.
 
-    ``unsealed`` are those that others wrote, or an older version.
+    ``without_digest`` are those that others wrote, or an older version.
     """
 
     sound: dict[Table, list[str]] = field(default_factory=dict)
     harmed: dict[Table, list[str]] = field(default_factory=dict)
-    unsealed: set[str] = field(default_factory=set)
+    without_digest: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
 
     def is_hidden(self, table_name: str) -> bool:
@@ -97,9 +97,13 @@ class TableFiles:
         """Files with the same bytes as another: all their rows would be there twice."""
         alike: dict[tuple[int, bytes], list[str]] = {}
         for path in list(self.sound.get(table, ())):
-            place = storage.locate(path)
-            others = alike.setdefault(_end_of(place), [])
-            same = (one for one in others if filecmp.cmp(storage.locate(one), place, shallow=False))
+            path_on_disk = storage.locate(path)
+            others = alike.setdefault(_end_of(path_on_disk), [])
+            same = (
+                one
+                for one in others
+                if filecmp.cmp(storage.locate(one), path_on_disk, shallow=False)
+            )
             first = next(same, None)
             if first is None:
                 others.append(path)
@@ -164,14 +168,16 @@ def quick_look(
 def _look_at(storage: LocalStorage, table: Table, path: str, found: TableFiles) -> None:
     try:
         with os.fdopen(open_file(storage.locate(path), follow_links=False), "rb") as file:
-            sealed = is_sealed_truly(file)
-        content = TableFile(storage, table, path) if sealed is not False else None
-        if content is not None and sealed is None:
+            digest = check_digest(file)
+        content = TableFile(storage, table, path) if digest is not DigestCheck.ALTERED else None
+        if content is not None and digest is DigestCheck.NONE:
             for _ in content.batches(_MEMORY):
                 pass
-        problem = "the bytes are not those that were written" if sealed is False else None
-        if sealed is None:
-            found.unsealed.add(path)
+        problem = (
+            "the bytes are not those that were written" if digest is DigestCheck.ALTERED else None
+        )
+        if digest is DigestCheck.NONE:
+            found.without_digest.add(path)
             if table is CHECKS and problem is None:
                 # Nothing else vouches for its rows, and no older archive has that table.
                 found.harm(table, path, NO_SEAL, _AS_IS)
@@ -186,9 +192,9 @@ def _look_at(storage: LocalStorage, table: Table, path: str, found: TableFiles) 
         found.harm(table, path, problem)
 
 
-def _end_of(place: Path) -> tuple[int, bytes]:
+def _end_of(path_on_disk: Path) -> tuple[int, bytes]:
     """Size and last bytes of a file: of table files their seal is among them."""
-    with place.open("rb") as file:
+    with path_on_disk.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - _END))
         return size, file.read()
@@ -196,10 +202,10 @@ def _end_of(place: Path) -> tuple[int, bytes]:
 
 def _last_session(storage: LocalStorage, path: str) -> str:
     """The last session that rows of a file are of: whatever wrote the file, it was not before."""
-    place = storage.locate(path)
-    if "session" not in pq.read_schema(place).names:
+    path_on_disk = storage.locate(path)
+    if "session" not in pq.read_schema(path_on_disk).names:
         return ""
-    rows = pq.read_table(place, columns=["session"], partitioning=None)
+    rows = pq.read_table(path_on_disk, columns=["session"], partitioning=None)
     return str(pc.max(rows["session"]).as_py())
 
 
@@ -240,7 +246,7 @@ def check_fetches(
         if record.fetches_sha256 is None:
             continue  # of an older version, which had no seals either
         if record.fetches_sha256 == there.sha256:
-            if (path := places.get(there.file or "")) in files.unsealed:
+            if (path := places.get(there.file or "")) in files.without_digest:
                 problems.setdefault(path, [NO_SEAL])
             continue
         if there.rows < record.fetches and is_harmed:

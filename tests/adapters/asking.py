@@ -3,12 +3,12 @@
 from typing import Any
 
 from tests.cli.running import Command, Ran
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 
-def query(archive: Held, sql: str, *options: str, code: int | None = 0) -> Ran:
+def query(archive: ArchiveFolder, sql: str, *options: str, code: int | None = 0) -> Ran:
     return Command()("query", sql, "--archive", archive.root, *options, code=code)
 
 
-def rows(archive: Held, sql: str, *options: str) -> Any:
+def rows(archive: ArchiveFolder, sql: str, *options: str) -> Any:
     return query(archive, sql, "--format", "json", *options).json

@@ -7,11 +7,11 @@ import pytest
 
 from tests.cli.running import Command, Fetch, point_to
 from tests.lying_server import LyingServer, png, task_run, webm, workflow_run
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Held:
+def made(tmp_path_factory: pytest.TempPathFactory) -> ArchiveFolder:
     """An archive of a few runs, with a file beside it that no query may see."""
     folder = tmp_path_factory.mktemp("asked")
     (folder / "secret.csv").write_text("secret\n4711\n")
@@ -27,11 +27,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Held:
         Fetch(Command())(
             *("tsk_1", "tsk_2", "wr_1", "wr_2", "--archive", folder / "archive"),
         )
-    return Held(folder / "archive")
+    return ArchiveFolder(folder / "archive")
 
 
 @pytest.fixture
-def asked(made: Held, tmp_path: Path) -> Held:
+def asked(made: ArchiveFolder, tmp_path: Path) -> ArchiveFolder:
     """A copy for each test: what one query breaks must not hide what another does."""
     shutil.copytree(made.root.parent, tmp_path / "copy")
-    return Held(tmp_path / "copy" / "archive")
+    return ArchiveFolder(tmp_path / "copy" / "archive")

@@ -11,14 +11,14 @@ import duckdb
 import pytest
 
 from tests.adapters.asking import query, rows
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 JOIN = "SELECT name, status FROM {name}.customers JOIN runs USING (run_id)"
 FOUND = [{"name": "ACME", "status": "completed"}]
 
 
 @pytest.fixture
-def database(asked: Held) -> Path:
+def database(asked: ArchiveFolder) -> Path:
     """A database with a table, a sequence and a view that reads a file."""
     path = asked.root.parent / "crm.duckdb"
     with duckdb.connect(str(path)) as connection:
@@ -33,7 +33,7 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_queries_join_with_a_database(asked: Held, database: Path) -> None:
+def test_queries_join_with_a_database(asked: ArchiveFolder, database: Path) -> None:
     before = digest(database)
     assert rows(asked, JOIN.format(name="crm"), "--attach", str(database)) == FOUND
     assert rows(asked, JOIN.format(name="x"), "--attach", f"{database}=x") == FOUND
@@ -50,7 +50,7 @@ def test_queries_join_with_a_database(asked: Held, database: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["it's.duckdb", "a=b.duckdb", "für №1.duckdb"])
-def test_a_database_may_have_any_name(asked: Held, database: Path, name: str) -> None:
+def test_a_database_may_have_any_name(asked: ArchiveFolder, database: Path, name: str) -> None:
     path = database.rename(database.with_name(name))
     assert rows(asked, JOIN.format(name="x"), "--attach", f"{path}=x") == FOUND
     assert "=NAME" in query(asked, "SELECT 1", "--attach", str(path), code=2).err
@@ -68,7 +68,9 @@ def test_a_database_may_have_any_name(asked: Held, database: Path, name: str) ->
         "FROM read_csv('{folder}/secret.csv')",
     ],
 )
-def test_nothing_is_written_and_no_other_file_read(asked: Held, database: Path, sql: str) -> None:
+def test_nothing_is_written_and_no_other_file_read(
+    asked: ArchiveFolder, database: Path, sql: str
+) -> None:
     before = digest(database)
     text = sql.format(folder=database.parent)
     ran = query(asked, text, "--attach", str(database), code=2)
@@ -78,7 +80,7 @@ def test_nothing_is_written_and_no_other_file_read(asked: Held, database: Path, 
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "text", "empty", "missing", "folder", "newer"])
-def test_what_is_no_database_is_told(asked: Held, database: Path, kind: str) -> None:
+def test_what_is_no_database_is_told(asked: ArchiveFolder, database: Path, kind: str) -> None:
     path = database.with_name("other.db")
     if kind == "sqlite":
         connection = sqlite3.connect(path)
@@ -109,19 +111,21 @@ def of_newer_version(data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("name", ["main", "temp", "Memory", "1a", "a-b", "a b", ""])
-def test_names_that_cannot_be_are_told(asked: Held, database: Path, name: str) -> None:
+def test_names_that_cannot_be_are_told(asked: ArchiveFolder, database: Path, name: str) -> None:
     path = database.rename(database.with_name("a-b.duckdb"))
     err = query(asked, "SELECT 1", "--attach", f"{path}={name}", code=2).err
     assert err.startswith("Error: ")
     assert "Give it" in err
 
 
-def test_two_of_a_name_are_told(asked: Held, database: Path) -> None:
+def test_two_of_a_name_are_told(asked: ArchiveFolder, database: Path) -> None:
     twice = ["--attach", str(database), "--attach", f"{database}=CRM"]
     assert "CRM" in query(asked, "SELECT 1", *twice, code=2).err
 
 
-def test_a_database_that_another_process_writes_is_told(asked: Held, database: Path) -> None:
+def test_a_database_that_another_process_writes_is_told(
+    asked: ArchiveFolder, database: Path
+) -> None:
     holding = (
         "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print(flush=True); sys.stdin.read()"
     )

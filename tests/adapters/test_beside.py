@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from archiver.system.atomic import workspace
+from archiver.system.atomic import work_folder
 from tests.cli.running import child_environment
 
 INTERRUPTED = """
@@ -55,11 +55,11 @@ def test_ctrl_c_as_soon_as_the_folder_is_there_leaves_nothing(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "mkdir", interrupted)
-    with pytest.raises(KeyboardInterrupt), workspace(tmp_path / "out"):
+    with pytest.raises(KeyboardInterrupt), work_folder(tmp_path / "out"):
         pass
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_folder_is_for_its_owner_alone(tmp_path: Path) -> None:
-    with workspace(tmp_path / "out") as folder:
+    with work_folder(tmp_path / "out") as folder:
         assert folder.stat().st_mode & 0o077 == 0

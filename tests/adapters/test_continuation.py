@@ -25,7 +25,7 @@ from tests.lying_server import (
     task_run,
 )
 from tests.lying_server.documents import Artifact
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 SIZE = 4 << 20
 CUT = 3 << 20
@@ -49,7 +49,11 @@ def ranges(server: LyingServer) -> list[str | None]:
     "lies", [[], [ETag(('"a"',))], [ETag(('W/"a"',))], [Headers({"Last-Modified": "x"})]]
 )
 def test_a_body_that_was_cut_off_goes_on(
-    server: LyingServer, fetch: Fetch, archive: Held, recording: Artifact, lies: Sequence[Lie]
+    server: LyingServer,
+    fetch: Fetch,
+    archive: ArchiveFolder,
+    recording: Artifact,
+    lies: Sequence[Lie],
 ) -> None:
     server.lie(recording, Cut(CUT))
     for lie in lies:
@@ -81,7 +85,7 @@ def test_a_body_that_was_cut_off_goes_on(
 def test_a_body_that_cannot_go_on_begins_again(
     server: LyingServer,
     fetch: Fetch,
-    archive: Held,
+    archive: ArchiveFolder,
     recording: Artifact,
     lie: Lie,
     etag: str | None,
@@ -96,7 +100,7 @@ def test_a_body_that_cannot_go_on_begins_again(
 
 
 def test_a_later_session_goes_on_where_one_gave_up(
-    server: LyingServer, fetch: Fetch, archive: Held, recording: Artifact
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, recording: Artifact
 ) -> None:
     server.lie(recording, Cut(CUT))
     fetch("tsk_1", code=3)
@@ -113,7 +117,7 @@ def test_a_later_session_goes_on_where_one_gave_up(
 
 @pytest.mark.parametrize("harm", ["bytes", "note", "cut", "other"])
 def test_what_an_earlier_session_left_is_checked_before_it_is_used(
-    server: LyingServer, fetch: Fetch, archive: Held, recording: Artifact, harm: str
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, recording: Artifact, harm: str
 ) -> None:
     server.lie(recording, Cut(CUT))
     fetch("tsk_1", code=3)
@@ -136,7 +140,11 @@ def test_what_an_earlier_session_left_is_checked_before_it_is_used(
 
 
 def test_a_session_that_was_killed_is_gone_on_with(
-    server: LyingServer, archiver: Command, fetch: Fetch, archive: Held, recording: Artifact
+    server: LyingServer,
+    archiver: Command,
+    fetch: Fetch,
+    archive: ArchiveFolder,
+    recording: Artifact,
 ) -> None:
     server.lie(recording, Stall(CUT))
     with subprocess.Popen(
@@ -155,7 +163,7 @@ def test_a_session_that_was_killed_is_gone_on_with(
 
 
 def test_what_no_session_went_on_with_is_swept_after_a_week(
-    server: LyingServer, fetch: Fetch, archive: Held, recording: Artifact
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, recording: Artifact
 ) -> None:
     server.lie(recording, Cut(CUT))
     fetch("tsk_1", code=3)
@@ -170,7 +178,7 @@ def test_what_no_session_went_on_with_is_swept_after_a_week(
 
 @pytest.mark.parametrize("etag", [None, '"a"', 'W/"a"'])
 def test_two_files_of_the_same_size_are_never_joined(
-    server: LyingServer, fetch: Fetch, archive: Held, recording: Artifact, etag: str | None
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, recording: Artifact, etag: str | None
 ) -> None:
     server.lie(recording, Cut(CUT), Headers({"ETag": etag}))
     fetch("tsk_1", code=3)
@@ -183,7 +191,7 @@ def test_two_files_of_the_same_size_are_never_joined(
 
 @pytest.mark.parametrize("etag", [None, '"a"'])
 def test_a_strong_validator_needs_no_second_look(
-    server: LyingServer, fetch: Fetch, archive: Held, recording: Artifact, etag: str | None
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, recording: Artifact, etag: str | None
 ) -> None:
     server.lie(recording, Headers({"ETag": etag}), times=FOREVER)
     server.lie(recording, Cut(CUT))

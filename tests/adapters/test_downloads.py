@@ -33,7 +33,7 @@ from tests.lying_server import (
     read,
     task_run,
 )
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 DATA = b"%PDF-1.7 " + b"the same again and again, " * 400
 RANDOM = read(Blob(60_000, seed=5))
@@ -62,7 +62,12 @@ def add(server: LyingServer, file: Artifact, **changes: Any) -> str:
 @pytest.mark.parametrize("data", [DATA, RANDOM], ids=["text", "noise"])
 @pytest.mark.parametrize("proof", ["checksum", "none"])
 def test_however_a_body_is_sent_its_bytes_are_those_of_the_file(
-    server: LyingServer, fetch: Fetch, archive: Held, lies: Sequence[Lie], data: bytes, proof: str
+    server: LyingServer,
+    fetch: Fetch,
+    archive: ArchiveFolder,
+    lies: Sequence[Lie],
+    data: bytes,
+    proof: str,
 ) -> None:
     file = server.artifact(data, "download")
     server.lie(file, *lies, times=FOREVER)
@@ -76,7 +81,7 @@ def test_however_a_body_is_sent_its_bytes_are_those_of_the_file(
 
 
 def test_a_file_that_is_gzip_itself_stays_as_it_is(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     packed = gzip.compress(DATA, mtime=0)
     file = server.artifact(packed, "download", "log.gz")
@@ -103,7 +108,7 @@ def test_a_file_that_is_gzip_itself_stays_as_it_is(
     ids=str,
 )
 def test_a_recording_that_does_not_come_whole_is_not_kept(
-    server: LyingServer, fetch: Fetch, archive: Held, lie: Lie
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, lie: Lie
 ) -> None:
     recording = server.artifact(DATA)
     server.lie(recording, lie, times=FOREVER)
@@ -123,7 +128,7 @@ def test_a_recording_that_does_not_come_whole_is_not_kept(
 )
 @pytest.mark.parametrize("proof", ["checksum", "size"])
 def test_a_file_of_another_size_or_digest_is_not_kept(
-    server: LyingServer, fetch: Fetch, archive: Held, lie: Lie, proof: str
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, lie: Lie, proof: str
 ) -> None:
     file = server.artifact(DATA, "download")
     server.lie(file, lie, times=FOREVER)
@@ -148,7 +153,7 @@ def test_a_whole_body_that_is_another_file_is_a_mismatch_after_two_looks(
 @pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("lie", [Cut(1000), HangUp(), Cut(5, "chunked"), EXPIRED])
 def test_what_passes_is_tried_again(
-    server: LyingServer, fetch: Fetch, archive: Held, lie: Lie
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, lie: Lie
 ) -> None:
     file = server.artifact(DATA, "download")
     server.lie(file, lie)
@@ -162,7 +167,7 @@ def test_what_passes_is_tried_again(
 
 @pytest.mark.usefixtures("at_once")
 def test_a_body_that_goes_on_is_not_taken_for_another_file(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     recording = server.artifact(RANDOM)
     server.lie(recording, Cut(20_000))
@@ -178,7 +183,7 @@ def test_a_body_that_goes_on_is_not_taken_for_another_file(
 
 @pytest.mark.parametrize("kind", ["recording", "screenshot", "download"])
 def test_an_empty_artifact_is_kept(
-    server: LyingServer, fetch: Fetch, archive: Held, kind: Any
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, kind: Any
 ) -> None:
     empty = server.artifact(Plain(b""), kind)
     server.add_run(
@@ -195,7 +200,9 @@ def test_an_empty_artifact_is_kept(
     assert entry["sha256"] == hashlib.sha256(b"").hexdigest()
 
 
-def test_relative_links_lead_to_the_api(server: LyingServer, fetch: Fetch, archive: Held) -> None:
+def test_relative_links_lead_to_the_api(
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
+) -> None:
     shot, file = server.artifact(png(), "screenshot"), server.artifact(DATA, "download")
 
     def relative(artifact: Artifact) -> str:
@@ -213,7 +220,9 @@ def test_relative_links_lead_to_the_api(server: LyingServer, fetch: Fetch, archi
     assert archive.read("tsk_1", "screenshot 1") == read(png())
 
 
-def test_a_link_that_ended_is_renewed(server: LyingServer, fetch: Fetch, archive: Held) -> None:
+def test_a_link_that_ended_is_renewed(
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
+) -> None:
     file = server.artifact(DATA, "download", in_storage=True)
     run_id = add(server, file)
     server.lie(file, EXPIRED)

@@ -28,7 +28,7 @@ from tests.lying_server import (
     task_run,
     webm,
 )
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 KEY = "key-of-the-lying-server"
 
@@ -92,7 +92,7 @@ def test_a_connection_that_was_reset_while_idle_is_replaced_at_once(
     "garbage", [b"HELLO x-api-key: {key}\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\n"]
 )
 def test_what_is_not_http_has_failed_and_the_key_is_not_quoted(
-    archiver: Command, archive: Held, monkeypatch: pytest.MonkeyPatch, garbage: bytes
+    archiver: Command, archive: ArchiveFolder, monkeypatch: pytest.MonkeyPatch, garbage: bytes
 ) -> None:
     data = garbage.replace(b"{key}", KEY.encode()).replace(b"%s", b"9" * 5000)
     with raw_server(lambda connection, number: connection.sendall(data)) as origin:
@@ -101,7 +101,9 @@ def test_what_is_not_http_has_failed_and_the_key_is_not_quoted(
     assert KEY not in ran.err + ran.out + archive.everything()
 
 
-def test_a_key_in_a_redirect_is_not_shown(server: LyingServer, fetch: Fetch, archive: Held) -> None:
+def test_a_key_in_a_redirect_is_not_shown(
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
+) -> None:
     server.lie("tsk_1", Redirect(f"http://127.0.0.1:1/{server.key}/x"))
     ran = fetch("tsk_1", code=3)
     assert "redirects" in ran.reasons[0]
@@ -109,7 +111,7 @@ def test_a_key_in_a_redirect_is_not_shown(server: LyingServer, fetch: Fetch, arc
 
 
 def test_a_media_type_that_is_none_is_not_recorded(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     recording = server.artifact(webm(), "recording")
     server.add_run(task_run("tsk_1", recording=recording))
@@ -129,7 +131,7 @@ def bomb(layers: int) -> bytes:
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("status", [200, 500])
 def test_a_bomb_does_not_explode_at_the_api(
-    server: LyingServer, archive: Held, archiver: Command, layers: int, status: int
+    server: LyingServer, archive: ArchiveFolder, archiver: Command, layers: int, status: int
 ) -> None:
     encoding = ", ".join(["gzip"] * layers)
     server.lie("tsk_1", Status(status, bomb(layers), headers={"Content-Encoding": encoding}))
@@ -139,7 +141,7 @@ def test_a_bomb_does_not_explode_at_the_api(
 
 
 def test_a_bomb_does_not_explode_on_the_disk(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     recording = server.artifact(webm(), "recording")
     file = server.artifact(b"x" * 500, "download")
@@ -202,7 +204,7 @@ def test_a_recording_larger_than_the_disk_costs_only_itself(
     "url", ["http://a..b/x", f"http://{'a' * 64}.example/", "file:///" + "%C3%BC" * 200, "", "?x"]
 )
 def test_an_address_that_leads_nowhere_costs_only_its_artifact(
-    server: LyingServer, fetch: Fetch, archive: Held, url: str, tmp_path: Path
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, url: str, tmp_path: Path
 ) -> None:
     shot = server.artifact(webm(), "screenshot")
     redirected = server.artifact(webm(), "screenshot")

@@ -12,7 +12,7 @@ from tests.lying_server import (
     LyingServer,
     task_run,
 )
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 DATA = b"%PDF-1.7 " + b"the same again and again, " * 400
 
@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 )
 @pytest.mark.parametrize("spelled", ["raw", "escaped", "localhost"])
 def test_local_files_are_read_below_the_folder_named(
-    server: LyingServer, fetch: Fetch, archive: Held, folder: Path, name: str, spelled: str
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, folder: Path, name: str, spelled: str
 ) -> None:
     path = folder / "o_1" / name
     path.write_bytes(DATA)
@@ -86,7 +86,7 @@ def test_without_a_folder_local_files_have_failed_with_a_hint(
     ],
 )
 def test_local_files_outside_the_folder_are_not_read(
-    server: LyingServer, fetch: Fetch, archive: Held, folder: Path, where: str
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, folder: Path, where: str
 ) -> None:
     (folder / "link.txt").symlink_to(folder.parent / "secret.txt")
     (folder / "linked").symlink_to(folder.parent)
@@ -101,7 +101,7 @@ def test_local_files_outside_the_folder_are_not_read(
 
 
 def test_a_local_file_that_is_not_there_is_gone(
-    server: LyingServer, fetch: Fetch, archive: Held, folder: Path
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, folder: Path
 ) -> None:
     entry = {"url": f"file://{folder}/missing.txt", "filename": "missing.txt"}
     server.add_run(task_run("tsk_1", downloads=[entry]))

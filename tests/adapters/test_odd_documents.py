@@ -6,11 +6,11 @@ import pytest
 
 from tests.cli.running import Fetch
 from tests.lying_server import LyingServer, task_run
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 
 def test_a_value_of_a_wrong_type_costs_that_value_alone(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     server.add_run(
         task_run(
@@ -58,7 +58,7 @@ def test_a_value_of_a_wrong_type_costs_that_value_alone(
 )
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00", "9999-12-31T23:59:59.999999Z"])
 def test_times_at_the_ends_of_the_calendar_are_kept(
-    server: LyingServer, fetch: Fetch, archive: Held, field: str, moment: str
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, field: str, moment: str
 ) -> None:
     server.add_run(task_run("tsk_1") | {field: moment})
     fetch("tsk_1")
@@ -67,7 +67,7 @@ def test_times_at_the_ends_of_the_calendar_are_kept(
 
 
 def test_a_run_of_which_only_id_and_status_are_told_is_kept(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     server.add_run({"run_id": "tsk_1", "status": "completed"})
     assert fetch("tsk_1").runs == {"asked": 1, "fetched": 1}

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from archiver.store.storage import LocalStorage
-from archiver.system.folders import PinnedFolder, is_pinned
+from archiver.system.folders import FolderSnapshot, is_in_use
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere readers begin again")
 
@@ -23,29 +23,29 @@ def storage(tmp_path: Path) -> LocalStorage:
 
 @linux
 def test_a_folder_that_is_read_stays_until_it_is_released(storage: LocalStorage) -> None:
-    pinned = PinnedFolder(storage.locate("tables"))
-    assert not is_pinned(storage.locate("tmp"))
+    pinned = FolderSnapshot(storage.locate("tables"))
+    assert not is_in_use(storage.locate("tmp"))
     storage.replace_folder("tmp/new", "tables")
 
     assert storage.names("tables/runs") == ["b"]
     assert pinned.names("runs") == ["a"]
     assert Path(pinned.path, "runs/a").read_bytes() == b"old"
-    assert is_pinned(storage.locate("tmp/new"))
-    storage.remove_unless_pinned("tmp/new")
+    assert is_in_use(storage.locate("tmp/new"))
+    storage.remove_unless_in_use("tmp/new")
     pinned.release()
-    assert not is_pinned(storage.locate("tmp/new"))
-    storage.remove_unless_pinned("tmp/new")
+    assert not is_in_use(storage.locate("tmp/new"))
+    storage.remove_unless_in_use("tmp/new")
     assert storage.names("tmp") == []
 
 
 @linux
 def test_what_nobody_reads_is_removed_at_once(storage: LocalStorage) -> None:
-    PinnedFolder(storage.locate("tables")).release()
+    FolderSnapshot(storage.locate("tables")).release()
     storage.replace_folder("tmp/new", "tables")
     assert storage.names("tmp") == []
 
 
 def test_a_folder_that_is_not_there_has_nothing_in_it(storage: LocalStorage) -> None:
-    pinned = PinnedFolder(storage.locate("nowhere"))
+    pinned = FolderSnapshot(storage.locate("nowhere"))
     assert pinned.names("runs") == []
     pinned.release()

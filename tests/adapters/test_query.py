@@ -9,7 +9,7 @@ from archiver.model.schema import VIEWS
 from tests.adapters.asking import rows
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, task_run
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 KEY = "run_id revision"
 RUNS = f"""{KEY} run_type status is_final is_settled is_complete title failure_reason error_codes
@@ -46,7 +46,7 @@ DUCKDB = (
 )
 
 
-def test_views_have_the_columns_that_were_promised(asked: Held) -> None:
+def test_views_have_the_columns_that_were_promised(asked: ArchiveFolder) -> None:
     sql = (
         "SELECT table_name AS view, list(column_name || ' ' || data_type ORDER BY column_index) "
         "AS columns FROM duckdb_columns() WHERE schema_name = 'main' GROUP BY ALL ORDER BY view"
@@ -61,7 +61,7 @@ def test_views_have_the_columns_that_were_promised(asked: Held) -> None:
         assert set(columns.split()) <= found[view], view
 
 
-def test_views_have_the_columns_and_types_that_are_described(asked: Held) -> None:
+def test_views_have_the_columns_and_types_that_are_described(asked: ArchiveFolder) -> None:
     of_any_view = dict(zip(ARROW, DUCKDB, strict=True))
     for view in VIEWS:
         described = [(column.name, of_any_view[column.type.value]) for column in view.columns]
@@ -81,7 +81,7 @@ def test_views_have_the_columns_and_types_that_are_described(asked: Held) -> Non
         "VALUES (4)",
     ],
 )
-def test_queries_of_every_shape_are_taken(asked: Held, sql: str) -> None:
+def test_queries_of_every_shape_are_taken(asked: ArchiveFolder, sql: str) -> None:
     (row,) = rows(asked, "\n" + sql)
     assert list(row.values()) == [4]
 
@@ -101,14 +101,14 @@ def test_queries_of_every_shape_are_taken(asked: Held, sql: str) -> None:
         "FROM duckdb_settings() LIMIT 1",
     ],
 )
-def test_what_only_looks_is_taken(asked: Held, sql: str) -> None:
+def test_what_only_looks_is_taken(asked: ArchiveFolder, sql: str) -> None:
     before = asked.files()
     assert rows(asked, sql)
     assert asked.files() == before
 
 
 def test_the_latest_revision_is_shown_and_all_are_there(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     file = server.artifact(b"x", "download")
     created = "2026-01-01T00:00:00"
@@ -135,13 +135,13 @@ def test_the_latest_revision_is_shown_and_all_are_there(
     ]
 
 
-def test_failures_have_a_reason_that_groups(asked: Held) -> None:
+def test_failures_have_a_reason_that_groups(asked: ArchiveFolder) -> None:
     found = rows(asked, "SELECT reason, count(*) AS n FROM failures GROUP BY ALL")
     assert [row["n"] for row in found] == [2]
     assert "did not load" in found[0]["reason"]
 
 
-def test_durations_are_those_of_final_runs(asked: Held) -> None:
+def test_durations_are_those_of_final_runs(asked: ArchiveFolder) -> None:
     found = rows(asked, "FROM durations ORDER BY run_id")
     assert [row["run_id"] for row in found] == ["tsk_1", "wr_1", "wr_2"]
     assert {(r["queue_seconds"], r["run_seconds"], r["total_seconds"]) for r in found} == {
@@ -149,7 +149,7 @@ def test_durations_are_those_of_final_runs(asked: Held) -> None:
     }
 
 
-def test_days_are_counted_by_status(asked: Held) -> None:
+def test_days_are_counted_by_status(asked: ArchiveFolder) -> None:
     sql = (
         "SELECT run_type, sum(runs) AS runs, sum(completed) AS completed, sum(failed) AS failed, "
         "sum(timed_out) AS timed_out, max(failure_rate) AS rate, max(p95_run_seconds) AS p95 "
@@ -178,7 +178,7 @@ def test_days_are_counted_by_status(asked: Held) -> None:
 
 
 def test_times_are_utc_whatever_the_machine_says(
-    server: LyingServer, fetch: Fetch, archive: Held, monkeypatch: pytest.MonkeyPatch
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TZ", "America/New_York")
     server.add_run(task_run("tsk_1", created_at="2026-03-01T23:30:00"))
@@ -200,7 +200,7 @@ def test_times_are_utc_whatever_the_machine_says(
 def test_an_archive_may_have_any_name(
     server: LyingServer, fetch: Fetch, tmp_path: Path, name: str
 ) -> None:
-    archive = Held(tmp_path / name)
+    archive = ArchiveFolder(tmp_path / name)
     file = server.artifact(b"x", "download")
     server.add_run(task_run("tsk_1", downloads=[file]))
     fetch("tsk_1", "--archive", archive.root)
@@ -217,7 +217,7 @@ def test_an_archive_may_have_any_name(
 
 @pytest.mark.parametrize("tables", ["none", "empty", "fetches only"])
 def test_every_view_is_there_on_an_archive_without_runs(
-    fetch: Fetch, archive: Held, tables: str
+    fetch: Fetch, archive: ArchiveFolder, tables: str
 ) -> None:
     fetch("tsk_unknown", code=3)
     if tables != "fetches only":

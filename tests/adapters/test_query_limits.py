@@ -3,7 +3,7 @@
 import pytest
 
 from tests.adapters.asking import query, rows
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 WRITING = [
     "COPY runs TO '{archive}/tables/evil.parquet'",
@@ -57,7 +57,7 @@ WRITING = [
 
 
 @pytest.mark.parametrize("sql", WRITING)
-def test_whatever_is_no_single_query_is_refused(asked: Held, sql: str) -> None:
+def test_whatever_is_no_single_query_is_refused(asked: ArchiveFolder, sql: str) -> None:
     before = asked.files()
     ran = query(asked, "\n" + sql.format(archive=asked.root), code=None)
 
@@ -69,7 +69,7 @@ def test_whatever_is_no_single_query_is_refused(asked: Held, sql: str) -> None:
 @pytest.mark.parametrize(
     "sql", [sql for sql in WRITING if sql.startswith(("COPY", "ATTACH", "EXPORT", "FROM"))]
 )
-def test_leave_to_read_files_is_no_leave_to_write_them(asked: Held, sql: str) -> None:
+def test_leave_to_read_files_is_no_leave_to_write_them(asked: ArchiveFolder, sql: str) -> None:
     before = asked.files()
     text = sql.format(archive=asked.root).replace("/tables/evil", "/evil")
     ran = query(asked, "\n" + text, "--allow-files", code=None)
@@ -98,14 +98,16 @@ READING = [
 
 
 @pytest.mark.parametrize("sql", READING)
-def test_files_outside_the_tables_are_out_of_reach(asked: Held, sql: str) -> None:
+def test_files_outside_the_tables_are_out_of_reach(asked: ArchiveFolder, sql: str) -> None:
     text = sql.format(archive=asked.root, beside=asked.root.parent)
     ran = query(asked, text, code=2)
     assert "root:" not in ran.err
     assert "4711" not in ran.err
 
 
-def test_the_environment_is_out_of_reach(asked: Held, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_is_out_of_reach(
+    asked: ArchiveFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SKYVERN_API_KEY", "key-4711")
     assert "key-4711" not in query(asked, "SELECT getenv('SKYVERN_API_KEY')", code=2).err
     # Nor what this program has in its variables.
@@ -113,7 +115,7 @@ def test_the_environment_is_out_of_reach(asked: Held, monkeypatch: pytest.Monkey
     query(asked, "FROM relation", code=2)
 
 
-def test_files_are_read_where_that_is_asked_for(asked: Held) -> None:
+def test_files_are_read_where_that_is_asked_for(asked: ArchiveFolder) -> None:
     sql = f"SELECT secret FROM read_csv('{asked.root.parent}/secret.csv')"
     assert rows(asked, sql, "--allow-files") == [{"secret": 4711}]
     joined = f"SELECT run_id, secret FROM runs, '{asked.root.parent}/secret.csv' ORDER BY 1 LIMIT 1"

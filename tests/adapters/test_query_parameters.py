@@ -3,7 +3,7 @@
 import pytest
 
 from tests.adapters.asking import query, rows
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 
 @pytest.mark.parametrize(
@@ -28,20 +28,20 @@ from tests.workflows.held import Held
     ],
 )
 def test_a_value_is_taken_for_what_it_is_compared_with(
-    asked: Held, condition: str, parameter: str
+    asked: ArchiveFolder, condition: str, parameter: str
 ) -> None:
     more = ["--param", "m=2"] if "$m" in condition else []
     sql = f"SELECT count(*) AS n FROM runs WHERE run_id = 'tsk_1' AND {condition}"
     assert rows(asked, sql, "--param", parameter, *more) == [{"n": 1}]
 
 
-def test_a_value_is_no_sql(asked: Held) -> None:
+def test_a_value_is_no_sql(asked: ArchiveFolder) -> None:
     text = "x' OR '1' = '1"
     sql = "SELECT $x AS x, count(*) AS n FROM runs WHERE status = $x"
     assert rows(asked, sql, "--param", f"x={text}") == [{"x": text, "n": 0}]
 
 
-def test_limits_and_plans_take_parameters(asked: Held) -> None:
+def test_limits_and_plans_take_parameters(asked: ArchiveFolder) -> None:
     assert len(rows(asked, "FROM runs LIMIT $n", "--param", "n=2")) == 2
     plan = query(asked, "EXPLAIN ANALYZE FROM runs WHERE status = $s", "--param", "s=failed").out
     assert "failed" in plan
@@ -63,7 +63,7 @@ def test_limits_and_plans_take_parameters(asked: Held) -> None:
     ],
 )
 def test_parameters_that_do_not_fit_are_wrong_usage(
-    asked: Held, sql: str, parameters: list[str], said: str
+    asked: ArchiveFolder, sql: str, parameters: list[str], said: str
 ) -> None:
     options = [part for text in parameters for part in ("--param", text)]
     ran = query(asked, sql, *options, code=2)

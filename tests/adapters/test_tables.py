@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.running import Fetch, Ran
 from tests.lying_server import Artifact, LyingServer, png, task_run, webm, workflow_run
-from tests.workflows.held import TABLES, Held
+from tests.workflows.held import TABLES, ArchiveFolder
 
 BIG = 2**63 + 1
 ERRORS = [
@@ -81,7 +81,9 @@ def fetched(server: LyingServer, fetch: Fetch, file: Artifact) -> Ran:
     return fetch("tsk_1", "wr_1", "tsk_2", "tsk_9", code=3)
 
 
-def test_plain_arrow_pandas_and_duckdb_read_the_tables(archive: Held, fetched: Ran) -> None:
+def test_plain_arrow_pandas_and_duckdb_read_the_tables(
+    archive: ArchiveFolder, fetched: Ran
+) -> None:
     counts = {"runs": 3, "documents": 3, "artifacts": 4, "errors": 5, "fetches": 4}
     for table, count in counts.items():
         folder = archive.root / "tables" / table
@@ -94,7 +96,7 @@ def test_plain_arrow_pandas_and_duckdb_read_the_tables(archive: Held, fetched: R
 
 
 def test_there_is_one_file_per_table_and_flush(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     ids = [server.add_run(task_run(f"tsk_{n}")) for n in range(30)]
     session = fetch(*reversed(ids)).json["session"]
@@ -114,7 +116,7 @@ def test_there_is_one_file_per_table_and_flush(
 
 
 def test_every_file_of_a_table_has_the_same_types(
-    server: LyingServer, fetch: Fetch, archive: Held, fetched: Ran
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, fetched: Ran
 ) -> None:
     # A run of which nearly everything is null must not change a column's type.
     body = {"run_id": "tsk_3", "status": "completed", "downloaded_files": [{}], "errors": [{}]}
@@ -132,7 +134,7 @@ def test_every_file_of_a_table_has_the_same_types(
             )
 
 
-def test_runs_say_what_the_answer_said(archive: Held, fetched: Ran) -> None:
+def test_runs_say_what_the_answer_said(archive: ArchiveFolder, fetched: Ran) -> None:
     row = archive.row("runs", run_id="tsk_1")
     expected: dict[str, Any] = {
         "revision": 1,
@@ -176,7 +178,7 @@ def test_runs_say_what_the_answer_said(archive: Held, fetched: Ran) -> None:
     assert len(row["document_sha256"]) == 64
 
 
-def test_workflow_runs_say_what_only_they_have(archive: Held, fetched: Ran) -> None:
+def test_workflow_runs_say_what_only_they_have(archive: ArchiveFolder, fetched: Ran) -> None:
     row = archive.row("runs", run_id="wr_1")
     expected = {
         "run_type": "workflow_run",
@@ -197,7 +199,7 @@ def test_workflow_runs_say_what_only_they_have(archive: Held, fetched: Ran) -> N
     assert json.loads(row["attempts"])[0]["attempt_number"] == 1
 
 
-def test_documents_hold_the_whole_answer(archive: Held, fetched: Ran) -> None:
+def test_documents_hold_the_whole_answer(archive: ArchiveFolder, fetched: Ran) -> None:
     row = archive.row("documents", run_id="tsk_1")
     document = json.loads(row["document"])
     assert document == archive.document("tsk_1")
@@ -208,7 +210,9 @@ def test_documents_hold_the_whole_answer(archive: Held, fetched: Ran) -> None:
     assert archive.row("documents", run_id="tsk_2")["output"] is None
 
 
-def test_artifacts_say_what_became_of_each(archive: Held, file: Artifact, fetched: Ran) -> None:
+def test_artifacts_say_what_became_of_each(
+    archive: ArchiveFolder, file: Artifact, fetched: Ran
+) -> None:
     rows = archive.rows("artifacts")
     assert [(row["kind"], row["ordinal"]) for row in rows] == [
         *(("download", 1), ("recording", 1), ("screenshot", 1), ("screenshot", 2))
@@ -238,7 +242,7 @@ def test_artifacts_say_what_became_of_each(archive: Held, file: Artifact, fetche
     assert {row["media_type"] for row in rows[1:]} == {"video/webm", "image/png"}
 
 
-def test_errors_are_one_row_each(archive: Held, fetched: Ran) -> None:
+def test_errors_are_one_row_each(archive: ArchiveFolder, fetched: Ran) -> None:
     rows = archive.rows("errors")
     assert [(r["ordinal"], r["error_code"], r["reasoning"], r["confidence"]) for r in rows] == [
         (1, "LOGIN_FAILED", "No password field", 0.75),
@@ -250,7 +254,7 @@ def test_errors_are_one_row_each(archive: Held, fetched: Ran) -> None:
     assert [json.loads(row["error"]) for row in rows] == ERRORS
 
 
-def test_fetches_say_what_came_of_each_id(archive: Held, fetched: Ran) -> None:
+def test_fetches_say_what_came_of_each_id(archive: ArchiveFolder, fetched: Ran) -> None:
     rows = {row["asked_id"]: row for row in archive.rows("fetches")}
     assert {name: (row["run_id"], row["outcome"]) for name, row in rows.items()} == {
         "tsk_1": ("tsk_1", "fetched"),

@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from archiver.model.schema import ALL_REVISIONS, DOCUMENTS, TABLES
-from archiver.query.reports.options import REPORTS, SESSIONS, AskedReport, Report
+from archiver.query.reports.options import REPORTS, SESSIONS, AskedReport, ReportKind
 from archiver.query.reports.run import report_tables
 from archiver.store.storage import LocalStorage
 from archiver.tables.views import ask, view_queries
@@ -53,7 +53,7 @@ def _load(native: duckdb.DuckDBPyConnection, archive: Path) -> None:
             native.execute(f"CREATE VIEW {name} AS {view.query}")
 
 
-def _seconds(connection: duckdb.DuckDBPyConnection, report: Report) -> float:
+def _seconds(connection: duckdb.DuckDBPyConnection, report: ReportKind) -> float:
     started = time.perf_counter()
     report_tables(connection, AskedReport(report))
     return time.perf_counter() - started

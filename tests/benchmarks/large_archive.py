@@ -13,7 +13,7 @@ from archiver.model.ids import RunId, digest_of_lines
 from archiver.model.ledger import LedgerRecord
 from archiver.model.rows import Fetched, Outcome, Row, fetch_row
 from archiver.model.schema import FETCHES, RUNS
-from archiver.session import hold_archive
+from archiver.session import open_for_writing
 from archiver.store.lock import TOOL, Writer
 from archiver.tables.rebuild import FLUSH_BYTES
 from archiver.tables.write import RowBuffer, flush_name
@@ -25,7 +25,7 @@ _BASE_URL = "http://127.0.0.1:8000"
 
 def main() -> None:
     root, ids, count = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-    with hold_archive(root, AT, b"\x00\x11\xaa\xbb") as writer:
+    with open_for_writing(root, AT, b"\x00\x11\xaa\xbb") as writer:
         _write_tables(writer, count)
         run_ids = [run_id(number) for number in range(count)]
         record = LedgerRecord(
@@ -38,7 +38,7 @@ def main() -> None:
             runs={"asked": count, "fetched": count},
         )
         append_record(writer.storage, record)
-        writer.forget_own()
+        writer.clear_journals()
     ids.write_text("".join(f"{asked}\n" for asked in run_ids))
 
 

@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from archiver.fetch.answer import read_answer
-from archiver.fetch.revision import Entered, Settlement, entry_for, next_revision
+from archiver.fetch.revision import ArtifactOutcome, Recorded, entry_for, next_revision
 from archiver.model.artifact import ArtifactState
 from archiver.model.ids import RunId, SessionId, sha256_of
 from archiver.model.manifest import Manifest
 from archiver.model.paths import run_folder
 from archiver.model.rows import Fetched, Outcome, RevisionRows, fetch_row, revision_rows
 from archiver.model.schema import FETCHES
-from archiver.session import hold_archive
+from archiver.session import open_for_writing
 from archiver.store.lock import Writer
 from archiver.store.staging import StagedFile
 from archiver.tables.rebuild import FLUSH_BYTES, add_rows
@@ -36,7 +36,7 @@ def main() -> None:
     folder, count = Path(sys.argv[1]), int(sys.argv[2])
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])
-    with hold_archive(folder, AT, b"\x00\x11\xaa\xbb") as writer:
+    with open_for_writing(folder, AT, b"\x00\x11\xaa\xbb") as writer:
         seconds = _write_tables(writer, count)
     sys.stdout.write(f"{seconds}\n")
 
@@ -61,8 +61,8 @@ def _write_tables(writer: Writer, count: int) -> float:
 def project(buffer: RowBuffer, asked: RunId, body: bytes) -> tuple[Manifest, RevisionRows]:
     """From the answer's bytes to its rows: those of a run whose artifacts are left out."""
     answer = read_answer(body, sha256_of(body), asked, AT, ("benchmark-key-0123456789",))
-    settlements: list[Settlement[StagedFile]] = [
-        Entered(entry_for(source, ArtifactState.EXCLUDED, SESSION, reason="left out"))
+    settlements: list[ArtifactOutcome[StagedFile]] = [
+        Recorded(entry_for(source, ArtifactState.EXCLUDED, SESSION, reason="left out"))
         for source in answer.sources
     ]
     new = next_revision(

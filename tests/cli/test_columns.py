@@ -11,12 +11,12 @@ ROWS = [["task_v1", "queue", "9,013", "1,234.5"], ["workflow_run", "run", "7", "
 
 
 def places(columns: list[tuple[str, bool]], rows: list[list[str]], width: int) -> list[list[int]]:
-    return [[column.place for column in part] for part in parts(columns, rows, width)]
+    return [[column.index for column in part] for part in parts(columns, rows, width)]
 
 
 def test_what_fits_is_one_part_with_headings_between_words() -> None:
     (part,) = parts(COLUMNS, ROWS, 42)
-    assert [column.place for column in part] == [0, 1, 2, 3]
+    assert [column.index for column in part] == [0, 1, 2, 3]
     assert [column.heading for column in part] == ["run type", "span", "runs", "mean\nseconds"]
     assert [column.width for column in part] == [12, 5, 5, 7]
 
@@ -62,13 +62,13 @@ def test_every_column_is_there_and_no_number_is_folded(data: st.DataObject, widt
     row = st.tuples(*(digits if is_number else CELLS for _, is_number in columns)).map(list)
     rows = data.draw(st.lists(row, max_size=4))
     found = parts([(name[:20], is_number) for name, is_number in columns], rows, width)
-    shared = {column.place for column in found[0]}.intersection(
-        *({column.place for column in part} for part in found)
+    shared = {column.index for column in found[0]}.intersection(
+        *({column.index for column in part} for part in found)
     )
-    places = [column.place for part in found for column in part if column.place not in shared]
+    places = [column.index for part in found for column in part if column.index not in shared]
     assert sorted([*places, *shared]) == list(range(len(columns)))
     for part in found:
         assert sum(column.width + 3 for column in part) + 1 <= width
         for column in part:
-            if columns[column.place][1]:
-                assert all(cell_len(row[column.place]) <= column.width for row in rows)
+            if columns[column.index][1]:
+                assert all(cell_len(row[column.index]) <= column.width for row in rows)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.cli.running import Command
 from tests.lying_server import LyingServer
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 
 @pytest.fixture
@@ -18,9 +18,9 @@ def told(archiver: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_demo_archives_verifies_and_asks(
-    told: str, archiver: Command, tmp_path: Path, server: LyingServer, archive: Held
+    told: str, archiver: Command, tmp_path: Path, server: LyingServer, archive: ArchiveFolder
 ) -> None:
-    demo = Held(tmp_path / "demo")
+    demo = ArchiveFolder(tmp_path / "demo")
     assert "all intact" in told
     assert str(demo.root) in told
     assert told.count('archiver query "') >= 2
@@ -36,7 +36,7 @@ def test_the_demo_archives_verifies_and_asks(
 
 
 def test_the_demo_leaves_the_configured_archive_alone(
-    archiver: Command, archive: Held, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    archiver: Command, archive: ArchiveFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     (tmp_path / "temporary").mkdir()

@@ -25,7 +25,7 @@ from tests.cli.running import (
     point_to,
 )
 from tests.lying_server import LyingServer, task_run
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 FOLDER_VIEWS = {
     *("runs", "documents", "artifacts", "errors"),
@@ -56,9 +56,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def unchanged(made: Path, archiver: Command, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("ARCHIVER_ARCHIVE", str(made))
-    before = Held(made).files()
+    before = ArchiveFolder(made).files()
     yield
-    assert Held(made).files() == before
+    assert ArchiveFolder(made).files() == before
     assert sorted(path.name for path in (made / "tmp").iterdir()) == ["lock"]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.cli.running import Command, Fetch
 from tests.domain.strategies import JSON
 from tests.lying_server import LyingServer, task_run
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 BYTES = st.binary(max_size=200)
@@ -78,7 +78,7 @@ def test_whatever_is_in_a_file_of_the_archive(
     server: LyingServer,
     archiver: Command,
     fetch: Fetch,
-    archive: Held,
+    archive: ArchiveFolder,
     name: str,
     data: bytes,
     command: tuple[str, ...],

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.running import Fetch
 from tests.lying_server import LyingServer, task_run
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 THREE = {"asked": 3, "fetched": 3}
 
@@ -91,7 +91,9 @@ def test_standard_input_named_twice_is_no_crash(fetch: Fetch) -> None:
     assert fetch("-", "--ids", "-", stdin="tsk_1\n", code=None).code in (0, 2)
 
 
-def test_an_archive_of_its_own_tables_can_be_asked_again(fetch: Fetch, archive: Held) -> None:
+def test_an_archive_of_its_own_tables_can_be_asked_again(
+    fetch: Fetch, archive: ArchiveFolder
+) -> None:
     fetch("tsk_1", "wr_3")
     (table,) = archive.table_files("fetches")
     ran = fetch("--ids", table, "--column", "asked_id")
@@ -106,7 +108,7 @@ def test_an_archive_of_its_own_tables_can_be_asked_again(fetch: Fetch, archive: 
     ],
 )
 def test_what_is_no_id_is_refused_with_its_place(
-    server: LyingServer, fetch: Fetch, archive: Held, tmp_path: Path, bad: str
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, tmp_path: Path, bad: str
 ) -> None:
     text = write(tmp_path, "list.txt", f"# ids\ntsk_1\n{bad}\n")
     table = write(tmp_path, "list.csv", f"run_id\ntsk_1\n{bad}\n")
@@ -153,7 +155,7 @@ def test_many_bad_ids_are_told_at_once_but_not_all(fetch: Fetch) -> None:
 def test_a_file_that_cannot_be_taken_is_named(
     server: LyingServer,
     fetch: Fetch,
-    archive: Held,
+    archive: ArchiveFolder,
     tmp_path: Path,
     name: str,
     content: str | bytes,
@@ -178,7 +180,7 @@ def test_a_file_that_is_not_there_is_named(fetch: Fetch, tmp_path: Path, name: s
     assert name in fetch("--ids", tmp_path / name, code=2).err
 
 
-def test_no_ids_at_all_is_wrong_usage(fetch: Fetch, archive: Held) -> None:
+def test_no_ids_at_all_is_wrong_usage(fetch: Fetch, archive: ArchiveFolder) -> None:
     assert "--ids" in fetch(code=2).err
     assert "no run ids" in fetch("-", stdin="", code=2).err
     assert not archive.root.exists()

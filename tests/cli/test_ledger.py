@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, task_run
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 
 @pytest.fixture
@@ -17,7 +17,11 @@ def run_id(server: LyingServer) -> str:
 
 
 def test_who_did_it_and_how_but_no_secret(
-    archiver: Command, fetch: Fetch, run_id: str, archive: Held, monkeypatch: pytest.MonkeyPatch
+    archiver: Command,
+    fetch: Fetch,
+    run_id: str,
+    archive: ArchiveFolder,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("ARCHIVER_FETCH_WORKERS", "1")
     fetch(run_id, "--settle", "1h", "--without", "recording", "--without", "download", "--quiet")
@@ -39,7 +43,7 @@ def test_who_did_it_and_how_but_no_secret(
 
 
 def test_records_are_shown_with_their_digests(
-    archiver: Command, fetch: Fetch, run_id: str, archive: Held
+    archiver: Command, fetch: Fetch, run_id: str, archive: ArchiveFolder
 ) -> None:
     sessions = [fetch(run_id).json["session"] for _ in range(3)]
     shown = archiver("ledger", "--json").json
@@ -55,7 +59,7 @@ def test_records_are_shown_with_their_digests(
 
 
 def test_a_record_that_cannot_be_read_is_named(
-    archiver: Command, fetch: Fetch, run_id: str, archive: Held
+    archiver: Command, fetch: Fetch, run_id: str, archive: ArchiveFolder
 ) -> None:
     sessions = [fetch(run_id).json["session"] for _ in range(2)]
     path = archive.root / "ledger" / f"{sessions[0]}.json"
@@ -65,7 +69,9 @@ def test_a_record_that_cannot_be_read_is_named(
     assert sessions[1] in ran.out
 
 
-def test_an_empty_ledger(archiver: Command, fetch: Fetch, run_id: str, archive: Held) -> None:
+def test_an_empty_ledger(
+    archiver: Command, fetch: Fetch, run_id: str, archive: ArchiveFolder
+) -> None:
     path = archive.root / "ledger" / f"{fetch(run_id).json['session']}.json"
     path.unlink()
     assert "empty" in archiver("ledger").out

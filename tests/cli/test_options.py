@@ -10,7 +10,7 @@ import pytest
 from archiver.cli.main import cli
 from tests.cli.running import Command, Fetch, Ran, child_environment, run_child
 from tests.lying_server import FOREVER, LyingServer, Status, png, task_run, webm
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 
 @pytest.fixture(autouse=True)
@@ -21,12 +21,12 @@ def known(server: LyingServer) -> None:
     )
 
 
-def excluded(archive: Held) -> set[str]:
+def excluded(archive: ArchiveFolder) -> set[str]:
     return {name for name, state in archive.states("tsk_1").items() if state == "excluded"}
 
 
 def test_a_file_sets_options_for_each_command(
-    archiver: Command, archive: Held, monkeypatch: pytest.MonkeyPatch
+    archiver: Command, archive: ArchiveFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ARCHIVER_ARCHIVE")
     Path("archiver.toml").write_text(
@@ -51,7 +51,7 @@ def test_a_file_sets_options_for_each_command(
     assert archiver("query", "SELECT 1 AS n", "--format", "csv").out == "n\n1\n"
 
 
-def test_a_file_may_have_any_name(fetch: Fetch, archiver: Command, archive: Held) -> None:
+def test_a_file_may_have_any_name(fetch: Fetch, archiver: Command, archive: ArchiveFolder) -> None:
     Path("night.toml").write_text('[fetch]\nonly = "screenshot"\nquiet = true\n')
     ran = archiver("--config", "night.toml", "fetch", "tsk_1")
     assert (ran.out, ran.err) == ("", "")
@@ -85,7 +85,7 @@ def test_a_file_may_have_any_name(fetch: Fetch, archiver: Command, archive: Held
 def test_a_file_that_is_wrong_is_refused_with_what_is_wrong(
     server: LyingServer,
     fetch: Fetch,
-    archive: Held,
+    archive: ArchiveFolder,
     monkeypatch: pytest.MonkeyPatch,
     text: str,
     told: str,
@@ -125,7 +125,7 @@ def test_every_option_can_stand_in_the_file(archiver: Command) -> None:
     ],
 )
 def test_the_environment_sets_options(
-    fetch: Fetch, archive: Held, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    fetch: Fetch, archive: ArchiveFolder, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
     fetch("tsk_1")
@@ -142,13 +142,13 @@ def test_the_environment_sets_flags_and_formats(
 
 
 def test_the_command_line_wins_over_the_environment_and_that_over_the_file(
-    fetch: Fetch, archive: Held, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fetch: Fetch, archive: ArchiveFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Path("archiver.toml").write_text('archive = "from-the-file"\n[fetch]\nonly = ["none"]\n')
     monkeypatch.setenv("ARCHIVER_FETCH_ONLY", "recording")
     fetch("tsk_1")
     assert excluded(archive) == {"screenshot 1"}
-    other = Held(tmp_path / "other")
+    other = ArchiveFolder(tmp_path / "other")
     fetch("tsk_1", "--archive", other.root, "--only", "screenshot")
     assert excluded(other) == {"recording 1"}
     assert not Path("from-the-file").exists()
@@ -180,14 +180,14 @@ def test_the_archive_is_a_folder_here_by_default(
     ],
 )
 def test_wrong_options_are_wrong_usage(
-    server: LyingServer, fetch: Fetch, archive: Held, options: list[str]
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, options: list[str]
 ) -> None:
     fetch("tsk_1", *options, code=2)
     assert (server.requests, archive.root.exists()) == ([], False)
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(
-    server: LyingServer, archiver: Command, archive: Held
+    server: LyingServer, archiver: Command, archive: ArchiveFolder
 ) -> None:
     text = archiver("fetch", "tsk_1", "--dry-run", "--without", "screenshot").out
     assert "tsk_1: fetch recording 1; excluded screenshot 1" in text
@@ -205,7 +205,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
 
 
 def test_a_dry_run_over_an_archive_leaves_it_alone(
-    server: LyingServer, fetch: Fetch, archiver: Command, archive: Held
+    server: LyingServer, fetch: Fetch, archiver: Command, archive: ArchiveFolder
 ) -> None:
     fetch("tsk_1")
     server.clear_requests()
@@ -233,7 +233,7 @@ COMMANDS = ["", *sorted(cli.commands)]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help(archiver: Command, archive: Held, command: str) -> None:
+def test_every_command_has_help(archiver: Command, archive: ArchiveFolder, command: str) -> None:
     for option in ("--help", "-h"):
         out = archiver(*command.split(), option).out
         assert out.startswith("Usage: archiver")
@@ -275,7 +275,7 @@ def test_help_imports_nothing_heavy(archiver: Command) -> None:
 
 
 def test_processes_end_with_the_codes_that_were_promised(
-    server: LyingServer, archiver: Command, archive: Held
+    server: LyingServer, archiver: Command, archive: ArchiveFolder
 ) -> None:
     assert child("fetch", "tsk_1", "--json").json["runs"]["fetched"] == 1
     assert child("fetch", "tsk_1", SKYVERN_API_KEY="").code == 2

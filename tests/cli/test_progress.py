@@ -24,7 +24,7 @@ from tests.lying_server import (
     task_run,
     webm,
 )
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def test_quiet_json_lines_are_what_could_not_be_had(archiver: Command, ids: list
 
 
 def test_what_ends_a_session_is_a_json_line_too(
-    server: LyingServer, archiver: Command, archive: Held, ids: list[str]
+    server: LyingServer, archiver: Command, archive: ArchiveFolder, ids: list[str]
 ) -> None:
     server.lie("tsk_0", FORBIDDEN, times=FOREVER)
     *_, last = archiver("fetch", "tsk_0", "--log-format", "json", code=12).err.splitlines()

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, png, task_run
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def head(fetch: Fetch, runs: list[str]) -> str:
 
 
 def test_a_proof_is_checked_without_the_archive(
-    archiver: Command, archive: Held, runs: list[str], head: str, tmp_path: Path
+    archiver: Command, archive: ArchiveFolder, runs: list[str], head: str, tmp_path: Path
 ) -> None:
     proof = tmp_path / "proof.json"
     for run in runs:
@@ -143,7 +143,7 @@ def test_what_is_no_proof(archiver: Command, tmp_path: Path, data: bytes) -> Non
 
 
 def test_what_is_not_so_is_not_proven(
-    archiver: Command, archive: Held, runs: list[str], head: str
+    archiver: Command, archive: ArchiveFolder, runs: list[str], head: str
 ) -> None:
     assert head
     assert "no list" in archiver("prove", "tsk_99", code=2).err
@@ -156,7 +156,7 @@ def test_what_is_not_so_is_not_proven(
 
 
 def test_a_proof_is_not_written_into_the_archive(
-    archiver: Command, archive: Held, runs: list[str], head: str
+    archiver: Command, archive: ArchiveFolder, runs: list[str], head: str
 ) -> None:
     assert head
     archiver("prove", runs[0], "--output", archive.root / "proof.json", code=2)

@@ -19,7 +19,7 @@ from tests.cli.running import (
     run_child,
 )
 from tests.lying_server import LyingServer, task_run
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 SQL = """
 SELECT 9007199254740993::BIGINT AS big, 'für, "№1"\n|two| 🧾' AS text, NULL AS nothing,
@@ -225,9 +225,9 @@ def test_what_parquet_has_no_type_for_is_wrong_usage(archiver: Command, tmp_path
 
 
 def test_a_result_never_replaces_a_file_of_the_archive(archiver: Command, two_runs: Path) -> None:
-    before = Held(two_runs).files()
+    before = ArchiveFolder(two_runs).files()
     archiver("query", "FROM runs", "--output", two_runs / "archive.json", code=2)
-    assert Held(two_runs).files() == before
+    assert ArchiveFolder(two_runs).files() == before
 
 
 def test_a_terminal_without_utf_8_is_told_what_it_can_show(archiver: Command) -> None:

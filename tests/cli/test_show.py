@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.running import Command, Fetch
 from tests.lying_server import GONE, LyingServer, Status, png, task_run, webm
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def run_id(server: LyingServer, fetch: Fetch) -> str:
     return run_id
 
 
-def test_show_tells_people(archiver: Command, archive: Held, run_id: str) -> None:
+def test_show_tells_people(archiver: Command, archive: ArchiveFolder, run_id: str) -> None:
     out = archiver("show", run_id).out
     for text in ("tsk_1", "failed", "revision 1", "LOGIN", "410", "verified", "unverified", "gone"):
         assert text in out
@@ -43,7 +43,7 @@ def test_show_tells_people(archiver: Command, archive: Held, run_id: str) -> Non
     assert "\x1b" not in out
 
 
-def test_show_tells_machines(archiver: Command, archive: Held, run_id: str) -> None:
+def test_show_tells_machines(archiver: Command, archive: ArchiveFolder, run_id: str) -> None:
     shown = archiver("show", run_id, "--json").json
     assert shown["run"]["status"] == "failed"
     assert shown["run"]["failure_reason"] == "No\x1b[31m login\nform"

@@ -12,7 +12,7 @@ import pytest
 
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, task_run
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def openssl(*arguments: str | Path, cwd: Path | None = None) -> subprocess.Compl
 
 
 def test_openssl_checks_the_signature(
-    archiver: Command, fetch: Fetch, archive: Held, run_id: str, key: Path
+    archiver: Command, fetch: Fetch, archive: ArchiveFolder, run_id: str, key: Path
 ) -> None:
     session = fetch(run_id, "--sign-key", key).json["session"]
     record = archive.root / "ledger" / f"{session}.json"
@@ -114,7 +114,7 @@ def test_an_encrypted_key(
     ],
 )
 def test_what_is_no_key_is_told_before_anything_is_fetched(
-    fetch: Fetch, archive: Held, run_id: str, tmp_path: Path, make: object
+    fetch: Fetch, archive: ArchiveFolder, run_id: str, tmp_path: Path, make: object
 ) -> None:
     assert callable(make)
     make(tmp_path / "key")
@@ -193,7 +193,12 @@ def url(authority: Authority) -> Iterator[str]:
 
 
 def test_openssl_checks_the_time_stamp(
-    archiver: Command, fetch: Fetch, archive: Held, run_id: str, authority: Authority, url: str
+    archiver: Command,
+    fetch: Fetch,
+    archive: ArchiveFolder,
+    run_id: str,
+    authority: Authority,
+    url: str,
 ) -> None:
     session = fetch(run_id, "--tsa-url", url).json["session"]
     record = archive.root / "ledger" / f"{session}.json"
@@ -206,7 +211,12 @@ def test_openssl_checks_the_time_stamp(
 
 
 def test_without_a_time_stamp_the_session_counts_all_the_same(
-    archiver: Command, fetch: Fetch, archive: Held, run_id: str, authority: Authority, url: str
+    archiver: Command,
+    fetch: Fetch,
+    archive: ArchiveFolder,
+    run_id: str,
+    authority: Authority,
+    url: str,
 ) -> None:
     for status, answer in ((200, b"no stamp"), (500, b""), (200, b""), (302, b"")):
         authority.status, authority.answer = status, answer
@@ -232,7 +242,7 @@ def _request(folder: Path, data: bytes) -> bytes:
 
 
 def test_workers_have_no_part_in_the_signature(
-    fetch: Fetch, archive: Held, server: LyingServer, key: Path
+    fetch: Fetch, archive: ArchiveFolder, server: LyingServer, key: Path
 ) -> None:
     ids = [server.add_run(task_run(f"tsk_{number}")) for number in range(1, 511)]
     summary = fetch(*ids, "--workers", "2", "--sign-key", key).json
@@ -245,7 +255,7 @@ def test_workers_have_no_part_in_the_signature(
 def test_verify_demands_signatures_and_stamps(
     archiver: Command,
     fetch: Fetch,
-    archive: Held,
+    archive: ArchiveFolder,
     run_id: str,
     key: Path,
     authority: Authority,
@@ -286,7 +296,7 @@ def test_verify_demands_signatures_and_stamps(
 def test_harm_to_what_lies_beside_a_record_is_found_without_any_key(
     archiver: Command,
     fetch: Fetch,
-    archive: Held,
+    archive: ArchiveFolder,
     run_id: str,
     key: Path,
     url: str,
@@ -319,7 +329,7 @@ def found(archiver: Command) -> list[str]:
 
 
 def test_sha256sum_checks_a_record_and_what_lies_beside_it(
-    fetch: Fetch, archive: Held, run_id: str, key: Path, url: str
+    fetch: Fetch, archive: ArchiveFolder, run_id: str, key: Path, url: str
 ) -> None:
     session = fetch(run_id, "--sign-key", key, "--tsa-url", url).json["session"]
     check = ("sha256sum", "--check", "--strict", f"ledger/{session}.head")

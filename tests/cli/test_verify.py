@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.running import Command, Fetch
 from tests.lying_server import FOREVER, SERVER_ERROR, LyingServer, png, task_run
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas/verify-report.schema.json").read_text())
 RUNS = tuple(f"tsk_{number}" for number in range(1, 9))
@@ -24,17 +24,17 @@ def fetched(server: LyingServer, fetch: Fetch) -> None:
     fetch(*RUNS)
 
 
-def checked(archive: Held) -> list[str]:
+def checked(archive: ArchiveFolder) -> list[str]:
     return [row["run_id"] for row in archive.rows("checks")]
 
 
-def harm(archive: Held, run_id: str) -> Path:
+def harm(archive: ArchiveFolder, run_id: str) -> Path:
     path = archive.run(run_id) / "r1/screenshots/01.png"
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     return path
 
 
-def test_the_report_is_as_its_schema_says(archiver: Command, archive: Held) -> None:
+def test_the_report_is_as_its_schema_says(archiver: Command, archive: ArchiveFolder) -> None:
     jsonschema.validate(archiver("verify", "--json").json, SCHEMA)
     path = harm(archive, "tsk_3")
     ran = archiver("verify", "--json", code=4)
@@ -45,7 +45,7 @@ def test_the_report_is_as_its_schema_says(archiver: Command, archive: Held) -> N
     assert "run tsk_3:" in ran.err
 
 
-def test_what_was_checked_is_remembered(archiver: Command, archive: Held) -> None:
+def test_what_was_checked_is_remembered(archiver: Command, archive: ArchiveFolder) -> None:
     harm(archive, "tsk_3")
     ran = archiver("verify", "--json", code=4)
     rows = {row["run_id"]: row for row in archive.rows("checks")}
@@ -67,14 +67,14 @@ def test_what_was_checked_is_remembered(archiver: Command, archive: Held) -> Non
     assert len(archive.rows("checks")) == 8
 
 
-def test_quick_reads_nothing_and_compares_sizes(archiver: Command, archive: Held) -> None:
+def test_quick_reads_nothing_and_compares_sizes(archiver: Command, archive: ArchiveFolder) -> None:
     path = harm(archive, "tsk_3")
     assert archiver("verify", "--quick", "--json").json["bytes"] == 0
     path.write_bytes(b"short")
     assert "instead of" in archiver("verify", "--quick", code=4).err
 
 
-def test_only_some_runs(archiver: Command, archive: Held) -> None:
+def test_only_some_runs(archiver: Command, archive: ArchiveFolder) -> None:
     harm(archive, "tsk_3")
     ran = archiver("verify", "--run", "tsk_1", "--run", "tsk_2", "--json")
     assert ran.json["revisions"] == 2
@@ -83,7 +83,7 @@ def test_only_some_runs(archiver: Command, archive: Held) -> None:
 
 
 def test_only_what_was_fetched_since(
-    archiver: Command, server: LyingServer, fetch: Fetch, archive: Held
+    archiver: Command, server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     ran = archiver("verify", "--since", "1h", "--json")
     assert (ran.json["revisions"], ran.json["skipped"]) == (8, 0)
@@ -91,7 +91,7 @@ def test_only_what_was_fetched_since(
     assert (ran.json["revisions"], ran.json["skipped"]) == (0, 8)
 
 
-def test_a_sample_can_be_taken_again(archiver: Command, archive: Held) -> None:
+def test_a_sample_can_be_taken_again(archiver: Command, archive: ArchiveFolder) -> None:
     ran = archiver("verify", "--sample", "50%", "--seed", "7", "--json")
     first = sorted(checked(archive))
     assert 0 < len(first) < 8
@@ -101,7 +101,9 @@ def test_a_sample_can_be_taken_again(archiver: Command, archive: Held) -> None:
     assert sorted(checked(archive)) == sorted(first * 2)
 
 
-def test_rotating_reads_all_before_anything_again(archiver: Command, archive: Held) -> None:
+def test_rotating_reads_all_before_anything_again(
+    archiver: Command, archive: ArchiveFolder
+) -> None:
     for _ in range(8):
         archiver("verify", "--rotate", "30d")
     assert sorted(checked(archive)) == sorted(RUNS)
@@ -128,7 +130,7 @@ def test_completeness_is_a_verdict_of_its_own(
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_an_archive_that_cannot_be_written_gets_its_verdict(
-    archiver: Command, archive: Held
+    archiver: Command, archive: ArchiveFolder
 ) -> None:
     for folder in ("tmp", "ledger", "tables"):
         (archive.root / folder).chmod(0o500)
@@ -136,7 +138,7 @@ def test_an_archive_that_cannot_be_written_gets_its_verdict(
 
 
 def test_a_writer_that_holds_the_archive_is_no_hindrance(
-    archiver: Command, archive: Held, monkeypatch: pytest.MonkeyPatch
+    archiver: Command, archive: ArchiveFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from filelock import FileLock
 
@@ -160,7 +162,7 @@ def test_what_makes_no_sense_is_said(archiver: Command, options: list[str]) -> N
 
 
 def test_a_check_that_was_interrupted_goes_on(
-    archiver: Command, archive: Held, monkeypatch: pytest.MonkeyPatch
+    archiver: Command, archive: ArchiveFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was read is not read again; what is harmed meanwhile and was not read is found."""
     from archiver.verify import walk as verify_walk

@@ -5,7 +5,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from archiver.fetch.plan import Decision, Fetch, Keep, Selection, plan, renumbered
+from archiver.fetch.plan import Decision, Fetch, Keep, Selection, plan, with_source
 from archiver.model.artifact import ArtifactKind, ArtifactSource
 from archiver.model.manifest import ArtifactEntry, Manifest
 from tests.domain.builders import (
@@ -40,7 +40,7 @@ def held_of(sources: Sequence[ArtifactSource], **fields: Any) -> Manifest:
 
 def held_entry(of: ArtifactSource) -> ArtifactEntry:
     plain = entry(of.kind, of.ordinal, sha256=of.expected_sha256 or DIGEST)
-    return renumbered(plain, of)
+    return with_source(plain, of)
 
 
 def place(decision: Decision) -> tuple[ArtifactKind, int]:

@@ -81,6 +81,6 @@ def test_paths_of_all_leaves_at_once_are_the_same(leaves: list[bytes]) -> None:
     paths = InclusionPaths(leaves)
     every = range(len(leaves))
     assert [paths.of(n) for n in every] == [inclusion_path(leaves, n) for n in every]
-    for outside in (-1, len(leaves)):
+    for require_outside in (-1, len(leaves)):
         with pytest.raises(IndexError):
-            paths.of(outside)
+            paths.of(require_outside)

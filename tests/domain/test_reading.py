@@ -5,21 +5,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.model.document import Reader
+from archiver.model.document import FieldReader
 from tests.domain.strategies import JSON
 
-METHODS: dict[str, Callable[[Reader, str], Any]] = {
-    "text": Reader.text,
-    "boolean": Reader.boolean,
-    "integer": Reader.integer,
-    "size": Reader.size,
-    "number": Reader.number,
-    "timestamp": Reader.timestamp,
-    "checksum": Reader.checksum,
-    "json": Reader.json,
-    "text_or_json": Reader.text_or_json,
-    "object": Reader.object,
-    "entries": Reader.entries,
+METHODS: dict[str, Callable[[FieldReader, str], Any]] = {
+    "text": FieldReader.text,
+    "boolean": FieldReader.boolean,
+    "integer": FieldReader.integer,
+    "size": FieldReader.size,
+    "number": FieldReader.number,
+    "timestamp": FieldReader.timestamp,
+    "checksum": FieldReader.checksum,
+    "json": FieldReader.json,
+    "text_or_json": FieldReader.text_or_json,
+    "object": FieldReader.object,
+    "entries": FieldReader.entries,
 }
 
 
@@ -27,7 +27,7 @@ METHODS: dict[str, Callable[[Reader, str], Any]] = {
 @given(value=JSON)
 def test_any_value_costs_at_most_itself(method: str, value: Any) -> None:
     problems: list[str] = []
-    read = Reader({"field": value, "other": "intact"}, problems, "at[0]")
+    read = FieldReader({"field": value, "other": "intact"}, problems, "at[0]")
     result = METHODS[method](read, "field")
     assert len(problems) <= 1
     assert all(line.startswith("at[0].field: ") for line in problems)
@@ -42,7 +42,7 @@ def test_any_value_costs_at_most_itself(method: str, value: Any) -> None:
 @pytest.mark.parametrize("fields", [{}, {"field": None}])
 def test_a_missing_or_null_field_is_no_problem(method: str, fields: dict[str, Any]) -> None:
     problems: list[str] = []
-    result = METHODS[method](Reader(fields, problems), "field")
+    result = METHODS[method](FieldReader(fields, problems), "field")
     assert not problems
     if method == "entries":
         assert result == []
@@ -74,7 +74,7 @@ def test_a_missing_or_null_field_is_no_problem(method: str, fields: dict[str, An
 )
 def test_values_that_fit_are_read(method: str, value: Any, expected: Any) -> None:
     problems: list[str] = []
-    result = METHODS[method](Reader({"field": value}, problems), "field")
+    result = METHODS[method](FieldReader({"field": value}, problems), "field")
     assert result == expected
     assert type(result) is type(expected) or isinstance(result, str)
     assert not problems
@@ -107,25 +107,25 @@ def test_values_that_fit_are_read(method: str, value: Any, expected: Any) -> Non
 )
 def test_values_that_do_not_fit_are_noted(method: str, value: Any, problem: str) -> None:
     problems: list[str] = []
-    result = METHODS[method](Reader({"field": value}, problems), "field")
+    result = METHODS[method](FieldReader({"field": value}, problems), "field")
     assert problems == [f"field: {problem}"]
-    assert result in (None, []) or isinstance(result, Reader)
+    assert result in (None, []) or isinstance(result, FieldReader)
 
 
 def test_half_a_surrogate_pair_in_a_text_is_replaced_and_noted() -> None:
     problems: list[str] = []
-    assert Reader({"title": "a\ud800é"}, problems).text("title") == "a\ufffdé"
+    assert FieldReader({"title": "a\ud800é"}, problems).text("title") == "a\ufffdé"
     assert problems == ["title: half a surrogate pair, replaced"]
 
 
 @given(st.text(st.characters()))
 def test_a_text_can_always_be_written(value: str) -> None:
-    read = Reader({"field": value}, []).text("field")
+    read = FieldReader({"field": value}, []).text("field")
     assert read is not None
     read.encode()
 
 
 def test_places_inside_of_objects_are_named() -> None:
     problems: list[str] = []
-    Reader({"a": {"b": {"c": 1}}}, problems).object("a").object("b").text("c")
+    FieldReader({"a": {"b": {"c": 1}}}, problems).object("a").object("b").text("c")
     assert problems == ["a.b.c: expected a string, found an integer"]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from archiver.fetch.answer import read_answer
 from archiver.masking.fields import ANSWER, Shape
-from archiver.masking.redaction import Redaction, RedactionRules, plainer
+from archiver.masking.redaction import Redaction, RedactionRules, unescape_once
 from archiver.model.document import JsonValue, decode_json, encode_json
 from tests.domain.builders import AT, DIGEST, RUN_ID, document, to_bytes
 from tests.domain.strategies import ANY_TEXT, JSON
@@ -74,7 +74,7 @@ def free_texts(value: JsonValue, shape: Shape) -> Iterator[str]:
     """Every name and value that is nobody's structure, written as it is in the document."""
     if isinstance(value, dict):
         for name, entry in value.items():
-            if not shape.lives_by(name, entry):
+            if not shape.requires(name, entry):
                 if name not in shape.names:
                     yield name
                 yield from free_texts(entry, shape.of(name))
@@ -244,7 +244,7 @@ def test_fields_are_those_of_the_schema() -> None:
     check = schema["$defs"]["credential_check"]["properties"].keys()
     assert ANSWER.of("errors").of("credential_check").names == check
     for shape in (ANSWER, *map(ANSWER.of, shapes)):
-        assert shape.lived_by.keys() <= shape.names
+        assert shape.required.keys() <= shape.names
 
 
 @pytest.mark.parametrize(
@@ -290,8 +290,8 @@ def test_neither_expressions_nor_paths_can_be_kept_busy() -> None:
 @given(ANY_TEXT)
 def test_plain_texts_have_no_other_spelling(text: str) -> None:
     if text.isascii() and not set(text) & set("%\\&+"):
-        assert plainer(text) is text
-    assert normalize("NFC", plainer(text)) == plainer(text)
+        assert unescape_once(text) is text
+    assert normalize("NFC", unescape_once(text)) == unescape_once(text)
 
 
 def test_rules_go_to_other_processes_as_they_are() -> None:

@@ -15,7 +15,7 @@ from archiver.query.reports.options import (
     AskedReport,
     By,
     Filters,
-    Report,
+    ReportKind,
 )
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -39,7 +39,7 @@ def test_any_other_choice_of_runs_is_taken() -> None:
 
 
 @pytest.mark.parametrize("report", REPORTS.values(), ids=lambda report: report.name)
-def test_a_report_groups_by_what_it_says_and_by_nothing_else(report: Report) -> None:
+def test_a_report_groups_by_what_it_says_and_by_nothing_else(report: ReportKind) -> None:
     for by in By:
         if by in report.groups:
             assert AskedReport(report, by=by).grouped_by is by

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from archiver.fetch.answer import Answer
 from archiver.fetch.plan import Keep, Selection, plan
 from archiver.fetch.revision import (
-    Arrival,
-    Entered,
+    ArtifactOutcome,
     NextRevision,
-    Settlement,
+    Received,
+    Recorded,
     entry_for,
     next_revision,
 )
@@ -53,13 +53,13 @@ class File:
     media_type: MediaType = PDF
 
 
-def arrival(of: ArtifactSource, file: File | None = None) -> Arrival[File]:
-    return Arrival(of, file or File(sha256=of.expected_sha256 or DIGEST), 1, "text/html", AT)
+def arrival(of: ArtifactSource, file: File | None = None) -> Received[File]:
+    return Received(of, file or File(sha256=of.expected_sha256 or DIGEST), 1, "text/html", AT)
 
 
 def commit(
     answer: Answer,
-    *settlements: Settlement[File],
+    *settlements: ArtifactOutcome[File],
     held: Manifest | None = None,
     settled: bool = True,
     at: datetime = AT,
@@ -77,7 +77,9 @@ def commit(
     )
 
 
-def committed(answer: Answer, *settlements: Settlement[File], **more: Any) -> NextRevision[File]:
+def committed(
+    answer: Answer, *settlements: ArtifactOutcome[File], **more: Any
+) -> NextRevision[File]:
     new = commit(answer, *settlements, **more)
     assert new is not None
     return new
@@ -89,10 +91,10 @@ def minted_anew(name: str) -> Answer:
     return read(json.loads(text))
 
 
-def kept(answer: Answer, held: Manifest) -> list[Entered]:
+def kept(answer: Answer, held: Manifest) -> list[Recorded]:
     decisions = plan(answer.sources, held, Selection(), settled=True, take_unsettled=False)
     assert all(isinstance(decision, Keep) for decision in decisions)
-    return [Entered(d.entry) for d in decisions if isinstance(d, Keep)]
+    return [Recorded(d.entry) for d in decisions if isinstance(d, Keep)]
 
 
 @pytest.mark.parametrize("name", SAMPLE_NAMES)
@@ -164,8 +166,8 @@ def test_a_changed_answer_gets_a_revision_with_its_own_document() -> None:
 def test_what_was_kept_is_listed_where_it_lies() -> None:
     answer = read(document())
     old = entry(RECORDING, path="r1/recording.webm")
-    held = committed(answer, Entered(old)).manifest
-    new = committed(answer, Entered(old), arrival(source(DOWNLOAD, filename="a.pdf")), held=held)
+    held = committed(answer, Recorded(old)).manifest
+    new = committed(answer, Recorded(old), arrival(source(DOWNLOAD, filename="a.pdf")), held=held)
     assert [a.path for a in new.manifest.artifacts] == ["r1/recording.webm", "r2/downloads/a.pdf"]
     assert [path for _, path in new.files] == ["r2/downloads/a.pdf"]
 
@@ -183,8 +185,8 @@ def test_what_was_kept_is_listed_where_it_lies() -> None:
 def test_how_and_when_it_was_tried_makes_no_revision(quirk: dict[str, Any]) -> None:
     answer = read(document())
     gap = entry_for(source(), ArtifactState.FAILED, SESSION, reason="HTTP 500", attempts=3)
-    held = committed(answer, Entered(gap)).manifest
-    assert commit(answer, Entered(changed_entry(gap, **quirk)), held=held) is None
+    held = committed(answer, Recorded(gap)).manifest
+    assert commit(answer, Recorded(changed_entry(gap, **quirk)), held=held) is None
 
 
 def changed_entry(of: Any, **fields: Any) -> Any:
@@ -195,7 +197,7 @@ def changed_entry(of: Any, **fields: Any) -> Any:
 def test_only_gaps_make_a_settled_run_incomplete(state: ArtifactState) -> None:
     held = {"path": "r1/a/b", "size": 5, "sha256": DIGEST} if state.has_bytes else {}
     of = source(expected_sha256=DIGEST)
-    new = committed(read(document()), Entered(entry_for(of, state, SESSION, **held)))  # type: ignore[arg-type]
+    new = committed(read(document()), Recorded(entry_for(of, state, SESSION, **held)))  # type: ignore[arg-type]
     assert new.manifest.is_settled
     assert new.manifest.is_complete is (state not in (ArtifactState.FAILED, ArtifactState.MISMATCH))
 
@@ -203,8 +205,8 @@ def test_only_gaps_make_a_settled_run_incomplete(state: ArtifactState) -> None:
 def test_while_an_older_copy_stands_in_the_run_is_tried_again_next_time() -> None:
     answer = read(document())
     old = entry(RECORDING, path="r1/recording.webm")
-    held = committed(answer, Entered(old), settled=False).manifest
-    assert commit(answer, Entered(old, failure="HTTP 500"), held=held) is None
+    held = committed(answer, Recorded(old), settled=False).manifest
+    assert commit(answer, Recorded(old, failure="HTTP 500"), held=held) is None
     assert not held.is_complete
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from archiver.model.artifact import ArtifactKind, ArtifactSource, artifact_id_of, read_sources
-from archiver.model.document import Reader
+from archiver.model.document import FieldReader
 from tests.domain.builders import DOWNLOAD, RECORDING, SCREENSHOT, read_sample, utc
 from tests.domain.strategies import JSON
 
@@ -13,7 +13,7 @@ URL = "http://127.0.0.1:8000/v1/artifacts/a_1/content?expiry=1&kid=k1&sig=s"
 
 def offered(**fields: Any) -> tuple[tuple[ArtifactSource, ...], list[str]]:
     problems: list[str] = []
-    return read_sources(Reader(fields, problems)), problems
+    return read_sources(FieldReader(fields, problems)), problems
 
 
 @pytest.mark.parametrize(

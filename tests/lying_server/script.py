@@ -41,7 +41,7 @@ class Script:
         with self._lock:
             self._scenes.append(_Scene(target, lies, times, after))
 
-    def forget(self, target: str | None) -> None:
+    def dispose(self, target: str | None) -> None:
         """Drop the lies about a target, or all."""
         with self._lock:
             self._scenes = [

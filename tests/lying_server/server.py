@@ -177,7 +177,7 @@ class LyingServer:
 
     def stop_lying(self, about: str | Artifact | None = None) -> None:
         """Tell the truth again, about one thing or about everything."""
-        self._script.forget(None if about is None else _target(about))
+        self._script.dispose(None if about is None else _target(about))
 
     # How a request is answered
 

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.running import Command, Fetch, point_to
 from tests.cli.test_sign_off import Authority, openssl
 from tests.lying_server import LyingServer, png, task_run, webm
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 NAMES = [
     *("invoice.pdf", "Invoice.pdf", "100%.pdf", "a%0Ab%25.txt", "new\nline.txt", "CON", "nul.txt"),
@@ -29,7 +29,7 @@ class Known:
     ``public_key`` and ``root`` are what the second's signature and time stamp are checked with.
     """
 
-    held: Held
+    held: ArchiveFolder
     sessions: tuple[str, str]
     heads: tuple[str, str]
     public_key: Path
@@ -40,7 +40,7 @@ class Known:
 def known(tmp_path_factory: pytest.TempPathFactory) -> Known:
     """tsk_1 has odd names, tsk_2 failed, tsk_3 two revisions, tsk_v2_4 was asked for as wr_4."""
     folder = tmp_path_factory.mktemp("packed")
-    held = Held(folder / "archive")
+    held = ArchiveFolder(folder / "archive")
     with LyingServer() as server, pytest.MonkeyPatch.context() as patch:
         point_to(server, patch)
         _tell(server)

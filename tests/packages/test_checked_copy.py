@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from archiver.errors import ArchiveDamaged
-from archiver.export.targets import Way, hand_on
+from archiver.export.targets import CopyMethod, copy_checked
 from archiver.model.ids import sha256_of
 from tests.cli.running import Command
 from tests.packages.conftest import Known
@@ -42,14 +42,14 @@ def cloning(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", folder], check=True)
 
 
-def handed_on(source: Path, target: Path, *, link: bool = False) -> Way:
-    return hand_on(source, target, "name", len(BYTES), sha256_of(BYTES), link=link)
+def handed_on(source: Path, target: Path, *, link: bool = False) -> CopyMethod:
+    return copy_checked(source, target, "name", len(BYTES), sha256_of(BYTES), link=link)
 
 
 def test_a_clone_is_a_file_of_its_own(cloning: Path) -> None:
     source, target = cloning / "a", cloning / "b"
     source.write_bytes(BYTES)
-    assert handed_on(source, target) is Way.CLONED
+    assert handed_on(source, target) is CopyMethod.CLONED
     assert target.read_bytes() == BYTES
     assert target.stat().st_ino != source.stat().st_ino
     target.write_bytes(b"changed")
@@ -62,10 +62,10 @@ def test_a_clone_is_a_file_of_its_own(cloning: Path) -> None:
 def test_where_nothing_can_be_cloned_files_are_copied(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(BYTES)
     way = handed_on(tmp_path / "a", tmp_path / "b")
-    assert way in (Way.COPIED, Way.CLONED)
+    assert way in (CopyMethod.COPIED, CopyMethod.CLONED)
     assert (tmp_path / "b").read_bytes() == BYTES
     assert (tmp_path / "b").stat().st_nlink == 1
-    assert handed_on(tmp_path / "a", tmp_path / "c", link=True) is Way.LINKED
+    assert handed_on(tmp_path / "a", tmp_path / "c", link=True) is CopyMethod.LINKED
     assert (tmp_path / "c").samefile(tmp_path / "a")
 
 
@@ -75,7 +75,7 @@ def test_a_link_to_another_file_system_is_a_copy(tmp_path: Path) -> None:
         pytest.skip("there is no other file system here")
     (tmp_path / "a").write_bytes(BYTES)
     try:
-        assert handed_on(tmp_path / "a", elsewhere, link=True) is Way.COPIED
+        assert handed_on(tmp_path / "a", elsewhere, link=True) is CopyMethod.COPIED
         assert elsewhere.read_bytes() == BYTES
     finally:
         elsewhere.unlink()

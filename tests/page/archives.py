@@ -10,7 +10,7 @@ from typing import Any
 
 from archiver.model.schema import ARTIFACTS, RUNS, Table
 from archiver.tables.write import to_parquet
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FINAL = ("completed", "failed", "terminated", "canceled", "timed_out")
@@ -99,7 +99,7 @@ class Run:
         }
 
 
-def write_archive(root: Path, runs: Sequence[Run]) -> Held:
+def write_archive(root: Path, runs: Sequence[Run]) -> ArchiveFolder:
     """An archive of these runs."""
     root.mkdir(parents=True)
     version = {"format": 1, "tool": "test", "created_at": NOON.isoformat()}
@@ -112,7 +112,7 @@ def write_archive(root: Path, runs: Sequence[Run]) -> Held:
             place = root / run.folder / "screenshots" / "01.png"
             place.parent.mkdir(parents=True)
             place.write_bytes(run.shot)
-    return Held(root)
+    return ArchiveFolder(root)
 
 
 def _write(root: Path, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -8,11 +8,11 @@ import pytest
 
 from tests.cli.running import Command, child_environment
 from tests.page.archives import Run, write_archive
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 
 @pytest.fixture
-def held(tmp_path: Path) -> Held:
+def held(tmp_path: Path) -> ArchiveFolder:
     return write_archive(tmp_path / "archive", [Run("tsk_1")])
 
 
@@ -26,7 +26,7 @@ def held(tmp_path: Path) -> Held:
     ],
 )
 def test_what_the_page_does_not_have_is_refused(
-    held: Held, tmp_path: Path, arguments: list[str], named: str
+    held: ArchiveFolder, tmp_path: Path, arguments: list[str], named: str
 ) -> None:
     file = tmp_path / "page.html"
     ran = Command()("report", *arguments, "--archive", held.root, "--html", file, code=2)
@@ -34,14 +34,14 @@ def test_what_the_page_does_not_have_is_refused(
     assert not file.exists()
 
 
-def test_the_archive_is_no_place_for_the_page(held: Held) -> None:
+def test_the_archive_is_no_place_for_the_page(held: ArchiveFolder) -> None:
     before = held.files()
     ran = Command()("report", "--archive", held.root, "--html", held.root / "page.html", code=2)
     assert "inside the archive" in ran.err
     assert held.files() == before
 
 
-def test_a_page_that_cannot_be_written_leaves_nothing(held: Held, tmp_path: Path) -> None:
+def test_a_page_that_cannot_be_written_leaves_nothing(held: ArchiveFolder, tmp_path: Path) -> None:
     folder = tmp_path / "there"
     (folder / "page.html").mkdir(parents=True)
     ran = Command()("report", "--archive", held.root, "--html", folder / "page.html", code=2)
@@ -53,7 +53,7 @@ def test_a_page_that_cannot_be_written_leaves_nothing(held: Held, tmp_path: Path
     assert [path.name for path in folder.iterdir()] == ["page.html"]
 
 
-def test_damaged_tables_are_told_of(held: Held, tmp_path: Path) -> None:
+def test_damaged_tables_are_told_of(held: ArchiveFolder, tmp_path: Path) -> None:
     (table,) = held.table_files("runs")
     table.write_bytes(b"PAR1 no more")
     file = tmp_path / "page.html"
@@ -62,7 +62,7 @@ def test_damaged_tables_are_told_of(held: Held, tmp_path: Path) -> None:
     assert not file.exists()
 
 
-def test_without_the_extra_it_is_said_how_to_get_it(held: Held, tmp_path: Path) -> None:
+def test_without_the_extra_it_is_said_how_to_get_it(held: ArchiveFolder, tmp_path: Path) -> None:
     script = (
         "import sys; sys.modules['altair'] = None\n"
         "from archiver.cli.main import run; sys.exit(run(sys.argv[1:]))"
@@ -80,7 +80,7 @@ def test_without_the_extra_it_is_said_how_to_get_it(held: Held, tmp_path: Path) 
     assert "Traceback" not in ended.stderr
 
 
-def test_the_result_says_where_the_page_is(held: Held, tmp_path: Path) -> None:
+def test_the_result_says_where_the_page_is(held: ArchiveFolder, tmp_path: Path) -> None:
     file = tmp_path / "page.html"
     ran = Command()("report", "--archive", held.root, "--html", file)
     assert str(file) in ran.out

@@ -13,7 +13,7 @@ from tests.adapters.asking import rows
 from tests.cli.running import Command
 from tests.page.archives import NOON, Run, write_archive
 from tests.page.browser import Opened, opened
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 STATUSES = ("completed", "completed", "failed", "terminated", "timed_out", "canceled", "completed")
 CHARTS = ("runs-over-time", "failure-rate", "reasons", "run-time", "distribution", "flaky")
@@ -50,12 +50,12 @@ def some_runs() -> list[Run]:
 
 
 @pytest.fixture(scope="module")
-def held(tmp_path_factory: pytest.TempPathFactory) -> Held:
+def held(tmp_path_factory: pytest.TempPathFactory) -> ArchiveFolder:
     return write_archive(tmp_path_factory.mktemp("numbers") / "archive", some_runs())
 
 
 @pytest.fixture(scope="module")
-def page(held: Held, browser: Browser) -> Iterator[Opened]:
+def page(held: ArchiveFolder, browser: Browser) -> Iterator[Opened]:
     file = held.root.parent / "page.html"
     Command()("report", "--archive", held.root, "--html", file)
     with opened(browser, file) as page:
@@ -76,7 +76,7 @@ def test_every_chart_has_marks(page: Opened) -> None:
     assert {name: page.marks(name) > 3 for name in CHARTS} == dict.fromkeys(CHARTS, True)
 
 
-def test_figures_are_the_sql_s(page: Opened, held: Held) -> None:
+def test_figures_are_the_sql_s(page: Opened, held: ArchiveFolder) -> None:
     (total,) = rows(
         held,
         "SELECT count(*) AS runs, count(*) FILTER (is_final AND status <> 'completed') AS failures,"
@@ -93,7 +93,7 @@ def test_figures_are_the_sql_s(page: Opened, held: Held) -> None:
     } == pytest.approx(total)
 
 
-def test_days_are_the_sql_s(page: Opened, held: Held) -> None:
+def test_days_are_the_sql_s(page: Opened, held: ArchiveFolder) -> None:
     names = ("runs", "completed", "failed", "terminated", "timed_out", "canceled", "unfinished")
     sums = ", ".join(f"sum({name}) AS {name}" for name in names)
     days = rows(held, f"SELECT day, {sums} FROM daily GROUP BY day ORDER BY day DESC NULLS LAST")
@@ -117,7 +117,7 @@ def test_days_are_the_sql_s(page: Opened, held: Held) -> None:
     ]
 
 
-def test_run_times_are_the_sql_s(page: Opened, held: Held) -> None:
+def test_run_times_are_the_sql_s(page: Opened, held: ArchiveFolder) -> None:
     days = rows(
         held,
         "SELECT created_at::DATE AS day, count(*) AS runs, count(run_seconds) AS known, "
@@ -144,7 +144,9 @@ def test_run_times_are_the_sql_s(page: Opened, held: Held) -> None:
     ]
 
 
-def test_the_distribution_counts_every_known_run_time_once(page: Opened, held: Held) -> None:
+def test_the_distribution_counts_every_known_run_time_once(
+    page: Opened, held: ArchiveFolder
+) -> None:
     shown = {
         row["group"]: (number(row["runs"]), number(row["completed"]), number(row["not_completed"]))
         for row in page.table("distribution")
@@ -162,7 +164,7 @@ def test_the_distribution_counts_every_known_run_time_once(page: Opened, held: H
     assert "1 finished run ends before the start" in text
 
 
-def test_reasons_are_the_sql_s(page: Opened, held: Held) -> None:
+def test_reasons_are_the_sql_s(page: Opened, held: ArchiveFolder) -> None:
     reasons = rows(
         held,
         "SELECT reason, count(*) AS failures, "
@@ -174,7 +176,7 @@ def test_reasons_are_the_sql_s(page: Opened, held: Held) -> None:
     ]
 
 
-def test_flaky_work_is_that_of_the_runs(page: Opened, held: Held) -> None:
+def test_flaky_work_is_that_of_the_runs(page: Opened, held: ArchiveFolder) -> None:
     ended = rows(
         held,
         "SELECT workflow_id, request_prompt, status <> 'completed' AS is_failure FROM runs "
@@ -194,7 +196,7 @@ def test_flaky_work_is_that_of_the_runs(page: Opened, held: Held) -> None:
     assert [row[4] for row in shown] == pytest.approx([row[3] / (row[1] - 1) for row in shown])
 
 
-def test_every_status_is_counted_also_unknown_ones(page: Opened, held: Held) -> None:
+def test_every_status_is_counted_also_unknown_ones(page: Opened, held: ArchiveFolder) -> None:
     statuses = rows(held, "SELECT status, count(*) AS runs FROM runs GROUP BY ALL")
     shown = counts(page.table("by-status"), "status", "runs")
     assert dict(shown) == {row["status"]: row["runs"] for row in statuses}
@@ -207,7 +209,7 @@ def test_what_cannot_be_drawn_is_said(page: Opened) -> None:
 
 
 def test_the_time_chosen_is_compared_with_the_time_before(
-    held: Held, browser: Browser, tmp_path: Path
+    held: ArchiveFolder, browser: Browser, tmp_path: Path
 ) -> None:
     file = tmp_path / "page.html"
     since, until = NOON.date() - timedelta(days=9), NOON.date() - timedelta(days=5)

@@ -20,7 +20,7 @@ from archiver.cli.main import run
 from archiver.demo.runs import demo_runs
 from archiver.demo.server import DemoServer
 from archiver.fetch.answer import RunOptions
-from archiver.fetch.options import FetchOptions, Surroundings
+from archiver.fetch.options import Context, FetchOptions
 from archiver.fetch.plan import Selection
 from archiver.fetch.session import fetch
 from archiver.model.ids import RunId
@@ -73,8 +73,8 @@ def example_archive() -> Iterator[Path]:
                 key="key",
                 run=RunOptions(Selection(), timedelta(minutes=10), ("key",)),
             )
-            world = Surroundings(lambda: NOW, Random(1), lambda event: None, StopSwitch())
-            fetch([RunId(text) for text in server.run_ids], options, world)
+            context = Context(lambda: NOW, Random(1), lambda event: None, StopSwitch())
+            fetch([RunId(text) for text in server.run_ids], options, context)
         yield archive
 
 

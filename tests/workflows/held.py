@@ -13,7 +13,7 @@ _SORT = ("run_id", "revision", "kind", "ordinal", "session", "asked_id")
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ArchiveFolder:
     """An archive's folder."""
 
     root: Path

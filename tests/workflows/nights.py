@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from archiver.model.schema import ARTIFACTS, DOCUMENTS, FETCHES, RUNS
-from archiver.session import hold_archive
+from archiver.session import open_for_writing
 from archiver.store.lock import Writer
 from archiver.tables.write import RowBuffer, flush_name
 from tests.adapters.test_parquet import row
@@ -23,7 +23,7 @@ def spend_nights(archive: Path, nights: int, at: datetime, *, first: int = 0) ->
     """Write the tables of so many sessions, all at one time; the ``first`` nights are over."""
     ids = list(run_ids(first + nights))
     for night in range(first, first + nights):
-        with hold_archive(archive, at, night.to_bytes(4)) as writer:
+        with open_for_writing(archive, at, night.to_bytes(4)) as writer:
             spend_night(writer, ids[night * RUNS_A_NIGHT : (night + 1) * RUNS_A_NIGHT], at)
 
 

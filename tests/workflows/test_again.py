@@ -21,7 +21,7 @@ from tests.lying_server import (
     webm,
     workflow_run,
 )
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 FILE = b"%PDF-1.7 first"
 
@@ -32,7 +32,7 @@ def file(server: LyingServer) -> Artifact:
 
 
 def test_the_second_fetch_asks_nothing_and_says_so(
-    server: LyingServer, archiver: Command, archive: Held, file: Artifact
+    server: LyingServer, archiver: Command, archive: ArchiveFolder, file: Artifact
 ) -> None:
     ids = [server.add_run(task_run(f"tsk_{n}", downloads=[file])) for n in range(5)]
     archiver("fetch", *ids)
@@ -52,7 +52,7 @@ def test_the_second_fetch_asks_nothing_and_says_so(
 
 
 def test_refresh_asks_but_commits_nothing_that_is_not_new(
-    server: LyingServer, fetch: Fetch, archive: Held, file: Artifact
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, file: Artifact
 ) -> None:
     run_id = server.add_run(
         task_run("tsk_1", recording=server.artifact(webm(), in_storage=True), downloads=[file])
@@ -67,7 +67,7 @@ def test_refresh_asks_but_commits_nothing_that_is_not_new(
 
 
 def test_refresh_keeps_what_changed_as_a_new_revision(
-    server: LyingServer, fetch: Fetch, archive: Held, file: Artifact
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, file: Artifact
 ) -> None:
     kept = server.artifact(webm())
     then = datetime.now(UTC)
@@ -88,7 +88,7 @@ def test_refresh_keeps_what_changed_as_a_new_revision(
 
 
 def test_a_run_that_became_final_gets_revision_2(
-    server: LyingServer, fetch: Fetch, archive: Held, file: Artifact
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, file: Artifact
 ) -> None:
     late = server.artifact(b"late", "download", "late.txt")
     server.add_run(
@@ -120,7 +120,7 @@ def test_a_run_that_became_final_gets_revision_2(
 
 
 def test_a_recording_taken_early_is_fetched_again_once_when_the_run_settles(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     early, late = server.artifact(webm(seed=1)), webm(5000, seed=2)
     server.add_run(
@@ -137,7 +137,7 @@ def test_a_recording_taken_early_is_fetched_again_once_when_the_run_settles(
 
 
 def test_an_early_copy_stays_when_it_cannot_be_had_again(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     early = server.artifact(webm(seed=1))
     server.add_run(
@@ -156,7 +156,7 @@ def test_an_early_copy_stays_when_it_cannot_be_had_again(
 
 
 def test_a_run_is_fetched_when_it_has_settled(
-    server: LyingServer, fetch: Fetch, archive: Held, file: Artifact
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, file: Artifact
 ) -> None:
     now = datetime.now(UTC)
     created = (now - timedelta(hours=2)).isoformat()
@@ -170,7 +170,7 @@ def test_a_run_is_fetched_when_it_has_settled(
 
 
 def test_an_unfinished_run_that_did_not_change_gets_no_revision(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     server.add_run(task_run("tsk_1", "running"))
     for _ in range(3):
@@ -181,7 +181,7 @@ def test_an_unfinished_run_that_did_not_change_gets_no_revision(
 
 
 def test_what_the_service_lists_no_more_stays(
-    server: LyingServer, fetch: Fetch, archive: Held, file: Artifact
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, file: Artifact
 ) -> None:
     shot = server.artifact(png(), "screenshot")
     server.add_run(
@@ -197,7 +197,7 @@ def test_what_the_service_lists_no_more_stays(
 
 
 def test_a_gap_stays_a_gap_without_a_new_revision(
-    server: LyingServer, fetch: Fetch, archive: Held, file: Artifact
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, file: Artifact
 ) -> None:
     run_id = server.add_run(task_run("tsk_1", downloads=[file]))
     server.lie(file, SERVER_ERROR, times=FOREVER)
@@ -211,7 +211,7 @@ def test_a_gap_stays_a_gap_without_a_new_revision(
 
 
 def test_a_workflow_runs_id_that_a_task_answers_for(
-    server: LyingServer, fetch: Fetch, archiver: Command, archive: Held, file: Artifact
+    server: LyingServer, fetch: Fetch, archiver: Command, archive: ArchiveFolder, file: Artifact
 ) -> None:
     server.add_run(task_run("tsk_v2_9", run_type="task_v2", downloads=[file]), run_id="wr_7")
     session = fetch("wr_7").json["session"]
@@ -230,7 +230,7 @@ def test_a_workflow_runs_id_that_a_task_answers_for(
 
 
 def test_two_ids_of_one_run_in_one_session_make_one_revision(
-    server: LyingServer, fetch: Fetch, archive: Held, file: Artifact
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, file: Artifact
 ) -> None:
     document = task_run("tsk_v2_9", downloads=[file])
     server.add_run(document, run_id="wr_7")
@@ -243,7 +243,7 @@ def test_two_ids_of_one_run_in_one_session_make_one_revision(
 
 
 def test_a_creation_time_that_becomes_known_makes_no_second_run(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     now = datetime.now(UTC)
     server.add_run(
@@ -256,7 +256,9 @@ def test_a_creation_time_that_becomes_known_makes_no_second_run(
     assert archive.revisions("tsk_1") == ["r1", "r2"]
 
 
-def test_workflow_runs_are_held_too(server: LyingServer, fetch: Fetch, archive: Held) -> None:
+def test_workflow_runs_are_held_too(
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
+) -> None:
     server.add_run(workflow_run("wr_1", recording=server.artifact(Plain(b""))))
     assert fetch("wr_1").states == {"unverified": 1}
     assert archive.read("wr_1", "recording 1") == b""

@@ -18,7 +18,7 @@ from tests.lying_server import (
     task_run,
     throttled,
 )
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 
 @pytest.mark.usefixtures("at_once")
@@ -32,7 +32,7 @@ from tests.workflows.held import Held
     ids=str,
 )
 def test_what_passes_is_asked_again(
-    server: LyingServer, fetch: Fetch, archive: Held, lie: Lie
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, lie: Lie
 ) -> None:
     server.lie(server.add_run(task_run("tsk_1")), lie)
     assert fetch("tsk_1", "--attempts", "2").runs == {"asked": 1, "fetched": 1}
@@ -50,7 +50,7 @@ def test_what_does_not_pass_is_not_asked_again(server: LyingServer, fetch: Fetch
 
 
 def test_an_api_that_is_down_ends_the_batch_with_one_line(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     server.lie("/v1/runs/*", Status(503), times=FOREVER)
     ids = [f"tsk_{number}" for number in range(2_000)]
@@ -64,7 +64,7 @@ def test_an_api_that_is_down_ends_the_batch_with_one_line(
 
 
 def test_runs_that_fail_for_ever_do_not_keep_the_others_from_their_turn(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     bad = [server.add_run(task_run(f"tsk_bad{number}")) for number in range(130)]
     good = [server.add_run(task_run(f"tsk_good{number}")) for number in range(3)]

@@ -13,20 +13,20 @@ import pytest
 from archiver.errors import ExitCode
 from archiver.fetch.answer import RunOptions
 from archiver.fetch.events import CompactionStarted, Event
-from archiver.fetch.options import FetchOptions, Surroundings
+from archiver.fetch.options import Context, FetchOptions
 from archiver.fetch.plan import Selection
 from archiver.fetch.session import fetch as run_fetch
 from archiver.model.artifact import ArtifactKind
 from archiver.model.ids import RunId
 from archiver.query.sql import run_query
-from archiver.session import hold_archive
+from archiver.session import open_for_writing
 from archiver.store.lock import open_archive
 from archiver.system.stop import StopSwitch
 from archiver.tables.rewrite import MANY, compact
 from archiver.tables.write import flush_name
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, task_run
-from tests.workflows.held import TABLES, Held
+from tests.workflows.held import TABLES, ArchiveFolder
 from tests.workflows.nights import RUNS_A_NIGHT, spend_night, spend_nights
 
 NOW = datetime.now(UTC)
@@ -37,17 +37,17 @@ def never() -> None:
     """Nobody asks to stop."""
 
 
-def all_rows(archive: Held) -> dict[str, list[str]]:
+def all_rows(archive: ArchiveFolder) -> dict[str, list[str]]:
     """Every row as text, in an order that says nothing of the files."""
     return {table: sorted(map(repr, archive.rows(table))) for table in TABLES}
 
 
-def files(archive: Held, table: str = "runs") -> dict[str, int]:
+def files(archive: ArchiveFolder, table: str = "runs") -> dict[str, int]:
     """How many files a table has, by month."""
     return dict(Counter(path.parent.name.split("=")[1] for path in archive.table_files(table)))
 
 
-def left_in_tmp(archive: Held) -> list[str]:
+def left_in_tmp(archive: ArchiveFolder) -> list[str]:
     return [path.name for path in (archive.root / "tmp").iterdir() if "lock" not in path.name]
 
 
@@ -57,7 +57,7 @@ def new_run(server: LyingServer) -> str:
 
 
 def test_a_session_merges_the_files_of_the_month_as_soon_as_they_are_many(
-    fetch: Fetch, archive: Held, new_run: str, server: LyingServer
+    fetch: Fetch, archive: ArchiveFolder, new_run: str, server: LyingServer
 ) -> None:
     spend_nights(archive.root, MANY - 2, NOW)
     ran = fetch(new_run, "--log-format", "text")
@@ -82,7 +82,7 @@ def test_a_session_merges_the_files_of_the_month_as_soon_as_they_are_many(
 
 
 def test_months_that_are_over_become_one_file_for_each_table(
-    fetch: Fetch, archive: Held, new_run: str
+    fetch: Fetch, archive: ArchiveFolder, new_run: str
 ) -> None:
     before_that = LAST_MONTH.replace(day=1) - timedelta(days=1)
     spend_nights(archive.root, 2, before_that)
@@ -101,7 +101,7 @@ def test_months_that_are_over_become_one_file_for_each_table(
 
 
 def test_a_session_that_has_nothing_to_write_merges_nothing(
-    fetch: Fetch, archive: Held, new_run: str
+    fetch: Fetch, archive: ArchiveFolder, new_run: str
 ) -> None:
     fetch(new_run)
     spend_nights(archive.root, MANY + 5, NOW)
@@ -115,7 +115,7 @@ def test_a_session_that_has_nothing_to_write_merges_nothing(
 
 
 def test_reindex_can_merge_all_there_is_without_reading_the_manifests(
-    archiver: Command, archive: Held
+    archiver: Command, archive: ArchiveFolder
 ) -> None:
     spend_nights(archive.root, 3, LAST_MONTH)
     spend_nights(archive.root, 2, NOW, first=3)
@@ -130,7 +130,7 @@ def test_reindex_can_merge_all_there_is_without_reading_the_manifests(
     assert left_in_tmp(archive) == []
 
 
-def test_what_else_lies_among_the_tables_stays(archiver: Command, archive: Held) -> None:
+def test_what_else_lies_among_the_tables_stays(archiver: Command, archive: ArchiveFolder) -> None:
     spend_nights(archive.root, 3, NOW)
     month = archive.root / "tables/runs" / f"fetched={NOW:%Y-%m}"
     others = [month / ".DS_Store", archive.root / "tables/mine/notes.txt"]
@@ -143,7 +143,7 @@ def test_what_else_lies_among_the_tables_stays(archiver: Command, archive: Held)
 
 
 def test_a_file_system_without_hard_links_is_all_the_same(
-    archiver: Command, archive: Held, monkeypatch: pytest.MonkeyPatch
+    archiver: Command, archive: ArchiveFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spend_nights(archive.root, 2, LAST_MONTH)
     archiver("reindex", "--compact")
@@ -160,7 +160,7 @@ def test_a_file_system_without_hard_links_is_all_the_same(
 
 
 def test_a_file_that_is_damaged_costs_one_warning_and_no_session(
-    fetch: Fetch, archiver: Command, archive: Held, new_run: str, server: LyingServer
+    fetch: Fetch, archiver: Command, archive: ArchiveFolder, new_run: str, server: LyingServer
 ) -> None:
     spend_nights(archive.root, 2, LAST_MONTH)
     spend_nights(archive.root, MANY, NOW, first=2)
@@ -189,13 +189,13 @@ def test_a_file_that_is_damaged_costs_one_warning_and_no_session(
     assert left_in_tmp(archive) == []
 
 
-def options(server: LyingServer, archive: Held) -> FetchOptions:
+def options(server: LyingServer, archive: ArchiveFolder) -> FetchOptions:
     run = RunOptions(Selection(frozenset(ArtifactKind), None), timedelta(0), (server.key,))
     return FetchOptions(archive.root, server.base_url, server.key, run)
 
 
 def test_who_asks_to_stop_while_files_are_merged_is_heard_and_has_his_session(
-    server: LyingServer, archiver: Command, archive: Held, new_run: str
+    server: LyingServer, archiver: Command, archive: ArchiveFolder, new_run: str
 ) -> None:
     spend_nights(archive.root, MANY, NOW)
     stop = StopSwitch()
@@ -206,8 +206,8 @@ def test_who_asks_to_stop_while_files_are_merged_is_heard_and_has_his_session(
         if isinstance(event, CompactionStarted):
             stop.interrupt()
 
-    world = Surroundings(lambda: datetime.now(UTC), Random(1), report, stop)
-    summary = run_fetch([RunId(new_run)], options(server, archive), world)
+    context = Context(lambda: datetime.now(UTC), Random(1), report, stop)
+    summary = run_fetch([RunId(new_run)], options(server, archive), context)
 
     assert summary.exit_code == ExitCode.OK
     assert told[-1] == CompactionStarted(MANY * 4 + 4)
@@ -218,7 +218,7 @@ def test_who_asks_to_stop_while_files_are_merged_is_heard_and_has_his_session(
 
 
 def test_sessions_that_found_no_run_lose_and_double_nothing(
-    server: LyingServer, fetch: Fetch, archiver: Command, archive: Held, new_run: str
+    server: LyingServer, fetch: Fetch, archiver: Command, archive: ArchiveFolder, new_run: str
 ) -> None:
     session = fetch(new_run).json["session"]
     for number in range(3):
@@ -246,14 +246,16 @@ def test_sessions_that_found_no_run_lose_and_double_nothing(
     assert len(archive.rows("documents")) == 1 + RUNS_A_NIGHT
 
 
-def test_readers_see_all_rows_once_while_files_are_merged_again_and_again(archive: Held) -> None:
+def test_readers_see_all_rows_once_while_files_are_merged_again_and_again(
+    archive: ArchiveFolder,
+) -> None:
     spend_nights(archive.root, 4, NOW)
     storage = open_archive(archive.root)
 
     def merge_many_times() -> int:
         merged = 0
         for night in range(8):
-            with hold_archive(archive.root, NOW, b"%04d" % night) as writer:
+            with open_for_writing(archive.root, NOW, b"%04d" % night) as writer:
                 for number in (1, 2):
                     spend_night(writer, [f"wr_{night}_{number}"], NOW, number)
                 merged += compact(writer, never)[1]
@@ -271,27 +273,29 @@ def test_readers_see_all_rows_once_while_files_are_merged_again_and_again(archiv
         assert merging.result() > 8 * 8
     assert set(seen) == {(12, 12, 12)}
     assert len(archive.rows("runs")) == 12 + 16
-    with hold_archive(archive.root, NOW, b"last"):
+    with open_for_writing(archive.root, NOW, b"last"):
         pass
     assert left_in_tmp(archive) == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it ends with an error")
 @pytest.mark.parametrize("name", ["archive", "link"])
-def test_a_long_result_is_that_of_the_tables_with_which_it_began(archive: Held, name: str) -> None:
+def test_a_long_result_is_that_of_the_tables_with_which_it_began(
+    archive: ArchiveFolder, name: str
+) -> None:
     spend_nights(archive.root, 30, NOW)
     archive.root.with_name("link").symlink_to(archive.root, target_is_directory=True)
     storage = open_archive(archive.root.with_name(name))
     before = archive.rows("documents")
     batches = run_query(storage, "FROM document_revisions").batches
     found = next(batches).to_pylist()
-    with hold_archive(archive.root, NOW, b"1234") as writer:
+    with open_for_writing(archive.root, NOW, b"1234") as writer:
         compact(writer, never)
     assert files(archive) == {f"{NOW:%Y-%m}": 1}
     assert left_in_tmp(archive) == ["tables"]
     for batch in batches:
         found += batch.to_pylist()
     assert sorted(row["run_id"] for row in found) == [row["run_id"] for row in before]
-    with hold_archive(archive.root, NOW, b"5678"):
+    with open_for_writing(archive.root, NOW, b"5678"):
         pass
     assert left_in_tmp(archive) == []

@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.running import Command, Fetch
 from tests.lying_server import FOREVER, LyingServer, Status, png, task_run
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 OLD: dict[str, Any] = {
     "created_at": "2018-01-01T00:00:00",
@@ -26,7 +26,9 @@ def runs(server: LyingServer, fetch: Fetch) -> list[str]:
     return ["tsk_1", "tsk_2"]
 
 
-def test_what_is_on_hold_is_not_removed(archiver: Command, archive: Held, runs: list[str]) -> None:
+def test_what_is_on_hold_is_not_removed(
+    archiver: Command, archive: ArchiveFolder, runs: list[str]
+) -> None:
     ran = archiver("hold", "tsk_1", "--reason", "case 7", "--json").json
     assert ran["runs"] == ["tsk_1"]
     assert archiver("hold", "--list", "--json").json["runs"][0]["reason"] == "case 7"
@@ -71,7 +73,7 @@ def test_runs_on_hold_are_chosen_by_a_condition(archiver: Command, runs: list[st
     ],
 )
 def test_what_is_not_clear_is_not_decided(
-    archiver: Command, archive: Held, runs: list[str], arguments: tuple[str, ...]
+    archiver: Command, archive: ArchiveFolder, runs: list[str], arguments: tuple[str, ...]
 ) -> None:
     before = archive.files()
     assert "Error: " in archiver(*arguments, code=2).err
@@ -79,7 +81,7 @@ def test_what_is_not_clear_is_not_decided(
 
 
 def test_nothing_is_removed_as_long_as_holds_cannot_be_told(
-    archiver: Command, archive: Held, runs: list[str]
+    archiver: Command, archive: ArchiveFolder, runs: list[str]
 ) -> None:
     archiver("hold", "tsk_1", "--reason", "x")
     (ids,) = archive.root.glob("ledger/*.ids")
@@ -91,7 +93,7 @@ def test_nothing_is_removed_as_long_as_holds_cannot_be_told(
 
 
 def test_accepted_gaps_do_not_fail_the_night(
-    archiver: Command, server: LyingServer, fetch: Fetch, archive: Held
+    archiver: Command, server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     broken = server.artifact(png(), "download", "a.png")
     server.lie(broken, Status(500), times=FOREVER)

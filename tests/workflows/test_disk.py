@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from archiver.errors import ArchiveUnwritable
-from archiver.session import hold_archive
+from archiver.session import open_for_writing
 from archiver.store.lock import open_archive
 from tests.cli.running import Command, Fetch, child_command, child_environment
 from tests.lying_server import FOREVER, Blob, LyingServer, Stall, task_run
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 from tests.workflows.nights import spend_night
 
 SMALL = 8 << 20
@@ -73,7 +73,7 @@ def test_a_disk_without_room_to_merge_table_files_is_a_warning_and_no_more(
 ) -> None:
     archive = small_disk / "archive"
     for night in range(16):
-        with hold_archive(archive, datetime.now(UTC), night.to_bytes(4)) as writer:
+        with open_for_writing(archive, datetime.now(UTC), night.to_bytes(4)) as writer:
             texts = [os.urandom(SMALL // 50).hex() for _ in range(2)]
             spend_night(writer, [f"wr_{night}"], datetime.now(UTC), documents=texts)
     before = {path: path.read_bytes() for path in archive.rglob("*.parquet")}
@@ -105,7 +105,7 @@ def test_a_disk_that_is_read_only_is_said_and_can_still_be_read(
     assert len(archiver("query", "FROM runs", "--archive", archive, "--format", "json").json) == 1
 
 
-def test_no_folder_is_made_where_the_archive_was(archive: Held, fetch: Fetch) -> None:
+def test_no_folder_is_made_where_the_archive_was(archive: ArchiveFolder, fetch: Fetch) -> None:
     fetch("tsk_1", code=3)
     storage = open_archive(archive.root)
     storage.accept_root()
@@ -119,7 +119,7 @@ def test_no_folder_is_made_where_the_archive_was(archive: Held, fetch: Fetch) ->
 
 @pytest.mark.parametrize("new", [False, True], ids=["gone", "another"])
 def test_a_folder_that_vanishes_is_never_made_anew(
-    server: LyingServer, archive: Held, fetch: Fetch, new: bool
+    server: LyingServer, archive: ArchiveFolder, fetch: Fetch, new: bool
 ) -> None:
     recording = server.artifact(Blob(100_000, 1), "recording")
     server.lie(recording, Stall(50_000))
@@ -150,7 +150,7 @@ def test_a_folder_that_vanishes_is_never_made_anew(
 
 @pytest.mark.parametrize("limit", [16, 20, 24, 32])
 def test_too_few_open_files_are_said_once(
-    server: LyingServer, archiver: Command, archive: Held, limit: int
+    server: LyingServer, archiver: Command, archive: ArchiveFolder, limit: int
 ) -> None:
     ids = fill(server, 30, 1000)
     ended = subprocess.run(
@@ -171,7 +171,7 @@ def test_too_few_open_files_are_said_once(
 
 
 def test_two_writers_that_start_together_do_not_meet(
-    server: LyingServer, archiver: Command, archive: Held
+    server: LyingServer, archiver: Command, archive: ArchiveFolder
 ) -> None:
     recording = server.artifact(Blob(100_000, 1), "recording")
     server.lie(recording, Stall(50_000), times=FOREVER)
@@ -193,12 +193,12 @@ def test_two_writers_that_start_together_do_not_meet(
 
 
 def test_a_journal_that_does_not_fit_is_an_error(small_disk: Path) -> None:
-    announced = [f"runs/2026/11/23/tsk_{n}/r1" for n in range(500)]
-    with hold_archive(small_disk / "archive", datetime.now(UTC), b"1234") as writer:
-        writer.announce(announced[:1])
+    journaled = [f"runs/2026/11/23/tsk_{n}/r1" for n in range(500)]
+    with open_for_writing(small_disk / "archive", datetime.now(UTC), b"1234") as writer:
+        writer.journal(journaled[:1])
         filler = (small_disk / "filler").open("wb", buffering=0)
         with filler, contextlib.suppress(OSError):
             while filler.write(bytes(4096)):
                 pass
         with pytest.raises(ArchiveUnwritable):
-            writer.announce(announced)
+            writer.journal(journaled)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, png, task_run, webm
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 from tests.workflows.test_redaction import everything
 
 MARK = "Marker4711"
@@ -45,7 +45,7 @@ def runs(server: LyingServer, fetch: Fetch) -> list[str]:
 
 
 def test_nothing_of_an_erased_run_is_left(
-    archiver: Command, fetch: Fetch, archive: Held, runs: list[str]
+    archiver: Command, fetch: Fetch, archive: ArchiveFolder, runs: list[str]
 ) -> None:
     assert MARK in everything(archive.root)
     size = len(list((archive.run("tsk_2") / "r1").rglob("*")))
@@ -66,7 +66,9 @@ def test_nothing_of_an_erased_run_is_left(
     assert erased["by"]["options"]["where"] == "(not kept)"
 
 
-def test_a_tombstone_says_what_there_was(archiver: Command, archive: Held, runs: list[str]) -> None:
+def test_a_tombstone_says_what_there_was(
+    archiver: Command, archive: ArchiveFolder, runs: list[str]
+) -> None:
     folder = archive.run("tsk_1")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     archiver("erase", "tsk_1", "--reason", "asked for", "--yes")
@@ -117,7 +119,7 @@ def test_old_proofs_hold_and_the_tombstone_has_its_own(
 
 
 def test_a_removed_run_is_not_fetched_again(
-    archiver: Command, fetch: Fetch, archive: Held, runs: list[str]
+    archiver: Command, fetch: Fetch, archive: ArchiveFolder, runs: list[str]
 ) -> None:
     archiver("erase", "tsk_1", "--reason", "asked for", "--yes")
     for options in ((), ("--refresh",)):
@@ -129,7 +131,7 @@ def test_a_removed_run_is_not_fetched_again(
 
 
 def test_prune_takes_what_is_old_enough(
-    archiver: Command, server: LyingServer, fetch: Fetch, archive: Held
+    archiver: Command, server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     old = {"created_at": "2018-01-01T00:00:00", "queued_at": None, "started_at": None}
     ended = {"finished_at": "2018-01-01T01:00:00", "modified_at": "2018-01-01T01:00:00"}
@@ -173,7 +175,7 @@ def test_prune_takes_what_is_old_enough(
     ],
 )
 def test_nothing_is_removed_where_it_is_not_clear(
-    archiver: Command, archive: Held, runs: list[str], arguments: tuple[str, ...]
+    archiver: Command, archive: ArchiveFolder, runs: list[str], arguments: tuple[str, ...]
 ) -> None:
     before = archive.files()
     assert "Error: " in archiver(*arguments, code=2).err
@@ -181,7 +183,7 @@ def test_nothing_is_removed_where_it_is_not_clear(
 
 
 def test_sha256sum_says_what_a_list_lacks(
-    archiver: Command, archive: Held, runs: list[str]
+    archiver: Command, archive: ArchiveFolder, runs: list[str]
 ) -> None:
     archiver("erase", "tsk_1", "--reason", "x", "--yes")
     last = max(archive.root.glob("ledger/*.sha256"))

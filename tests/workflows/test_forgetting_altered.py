@@ -10,7 +10,7 @@ from archiver.store.lock import open_archive
 from archiver.verify.verify import find_damage
 from tests.cli.running import Command, Fetch, fetching
 from tests.lying_server import FOREVER, Blob, Cut, LyingServer, Status, png, task_run, webm
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 from tests.workflows.test_deciding import OLD
 from tests.workflows.test_redaction import everything
 
@@ -40,7 +40,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(made: Path, archive: Held) -> Path:
+def folder(made: Path, archive: ArchiveFolder) -> Path:
     """The folder of ``tsk_1``."""
     shutil.copytree(made, archive.root)
     return archive.run("tsk_1")
@@ -58,7 +58,12 @@ def change(path: Path, old: str, new: str) -> None:
     [('"tsk_1"', '"tsk_3"'), ('"revision": 2', '"revision": 7'), ('"completed"', '"canceled"')],
 )
 def test_what_an_altered_manifest_says_counts_for_nothing(
-    archiver: Command, archive: Held, folder: Path, command: tuple[str, ...], old: str, new: str
+    archiver: Command,
+    archive: ArchiveFolder,
+    folder: Path,
+    command: tuple[str, ...],
+    old: str,
+    new: str,
 ) -> None:
     rows = archive.rows("artifacts", run_id="tsk_3")
     change(folder / "r2/manifest.json", old, new)
@@ -71,7 +76,7 @@ def test_what_an_altered_manifest_says_counts_for_nothing(
 
 
 def test_no_file_is_pruned_that_an_altered_manifest_names(
-    archiver: Command, archive: Held, folder: Path
+    archiver: Command, archive: ArchiveFolder, folder: Path
 ) -> None:
     path = archive.artifact("tsk_1", "screenshot 1", 2)["path"]
     change(folder / "r2/manifest.json", path, "r1/run.json")
@@ -81,7 +86,7 @@ def test_no_file_is_pruned_that_an_altered_manifest_names(
 
 
 def test_a_hold_lasts_when_the_run_itself_is_gone(
-    archiver: Command, archive: Held, folder: Path
+    archiver: Command, archive: ArchiveFolder, folder: Path
 ) -> None:
     shutil.rmtree(archive.run("tsk_3"))
     archiver("reindex")
@@ -89,7 +94,7 @@ def test_a_hold_lasts_when_the_run_itself_is_gone(
 
 
 def test_a_run_that_only_the_ledger_knows_gets_its_tombstone(
-    archiver: Command, archive: Held, folder: Path
+    archiver: Command, archive: ArchiveFolder, folder: Path
 ) -> None:
     shutil.rmtree(folder)
     archiver("reindex")
@@ -100,7 +105,7 @@ def test_a_run_that_only_the_ledger_knows_gets_its_tombstone(
 
 
 def test_what_nothing_lists_of_an_erased_run_goes_too(
-    archiver: Command, archive: Held, folder: Path
+    archiver: Command, archive: ArchiveFolder, folder: Path
 ) -> None:
     (folder / "notes.txt").write_text(f"{MARK} tsk_1")
     (folder / "r01").mkdir()
@@ -113,7 +118,7 @@ def test_what_nothing_lists_of_an_erased_run_goes_too(
 
 
 def test_a_download_of_a_run_that_was_never_committed_is_erased(
-    archiver: Command, server: LyingServer, fetch: Fetch, archive: Held
+    archiver: Command, server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     recording = server.artifact(Blob(4 << 20, 1), "recording")
     server.lie(recording, Cut(3 << 20))
@@ -128,7 +133,7 @@ def test_a_download_of_a_run_that_was_never_committed_is_erased(
 
 
 def test_a_rule_under_which_nothing_is_left_to_go_leaves_no_record(
-    archiver: Command, server: LyingServer, fetch: Fetch, archive: Held, folder: Path
+    archiver: Command, server: LyingServer, fetch: Fetch, archive: ArchiveFolder, folder: Path
 ) -> None:
     broken = server.artifact(webm(seed=3))
     server.lie(broken, Status(500), times=FOREVER)
@@ -143,7 +148,7 @@ def test_a_rule_under_which_nothing_is_left_to_go_leaves_no_record(
 
 
 def test_what_is_done_is_told_where_the_tables_cannot_be_written_anew(
-    archiver: Command, archive: Held, folder: Path
+    archiver: Command, archive: ArchiveFolder, folder: Path
 ) -> None:
     documents, *_ = archive.table_files("documents")
     documents.write_bytes(b"PAR1")

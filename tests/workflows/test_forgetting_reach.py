@@ -10,7 +10,7 @@ import archiver as archiver_for_python
 from archiver.model.ledger import ids_path
 from tests.cli.running import Command, Fetch
 from tests.lying_server import FOREVER, LyingServer, Status, png, task_run
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 from tests.workflows.test_deciding import OLD
 from tests.workflows.test_redaction import everything
 
@@ -53,7 +53,7 @@ def test_a_hold_ends_under_the_id_under_which_it_began(archiver: Command, fetch:
 
 @pytest.mark.usefixtures("gap")
 def test_words_of_the_server_go_with_the_run_whatever_it_was_asked_as(
-    archiver: Command, server: LyingServer, fetch: Fetch, archive: Held
+    archiver: Command, server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     fetch(ALIAS, code=3)
     server.lie(f"/v1/runs/{ALIAS}", Status(500), times=1)
@@ -64,7 +64,7 @@ def test_words_of_the_server_go_with_the_run_whatever_it_was_asked_as(
 
 
 def test_who_still_reads_keeps_nothing_of_an_erased_run(
-    archiver: Command, server: LyingServer, fetch: Fetch, archive: Held
+    archiver: Command, server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     server.add_run(task_run("tsk_1", title=MARK))
     server.add_run(task_run("tsk_2"))
@@ -92,7 +92,7 @@ def test_what_would_go_is_counted_without_what_stays(
 
 
 def test_a_list_that_no_record_followed_is_in_nobodys_way(
-    archiver: Command, server: LyingServer, fetch: Fetch, archive: Held
+    archiver: Command, server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     server.add_run(task_run("tsk_1", **OLD))
     fetch("tsk_1")
@@ -103,7 +103,7 @@ def test_a_list_that_no_record_followed_is_in_nobodys_way(
 
 
 def test_one_run_that_cannot_be_read_keeps_no_other_from_being_pruned(
-    archiver: Command, server: LyingServer, fetch: Fetch, archive: Held
+    archiver: Command, server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     for number in (1, 2, 3):
         server.add_run(task_run(f"tsk_{number}", title=MARK, **OLD))
@@ -119,7 +119,7 @@ def test_one_run_that_cannot_be_read_keeps_no_other_from_being_pruned(
 
 
 @pytest.fixture
-def damaged(server: LyingServer, fetch: Fetch, archive: Held) -> Path:
+def damaged(server: LyingServer, fetch: Fetch, archive: ArchiveFolder) -> Path:
     """The folder of a run with two revisions, of which no manifest can be read, and another run."""
     for title in (MARK, f"{MARK} again"):
         shots = [server.artifact(png(), "screenshot", f"{MARK}.png")]
@@ -133,7 +133,7 @@ def damaged(server: LyingServer, fetch: Fetch, archive: Held) -> Path:
 
 @pytest.mark.parametrize("is_indexed", [True, False])
 def test_a_damaged_run_is_erased_all_the_same(
-    archiver: Command, archive: Held, damaged: Path, is_indexed: bool
+    archiver: Command, archive: ArchiveFolder, damaged: Path, is_indexed: bool
 ) -> None:
     before = archive.row("runs", run_id="tsk_1", revision=2)
     if not is_indexed:
@@ -157,7 +157,7 @@ def test_a_damaged_run_is_erased_all_the_same(
 
 
 def test_a_run_whose_folder_is_gone_is_erased_from_the_tables(
-    archiver: Command, archive: Held, damaged: Path
+    archiver: Command, archive: ArchiveFolder, damaged: Path
 ) -> None:
     shutil.rmtree(damaged)
     assert archiver("erase", "tsk_1", *ERASE).json["runs"] == ["tsk_1"]
@@ -166,7 +166,7 @@ def test_a_run_whose_folder_is_gone_is_erased_from_the_tables(
 
 
 def test_a_pruned_run_can_be_erased(
-    archiver: Command, server: LyingServer, fetch: Fetch, archive: Held
+    archiver: Command, server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     server.add_run(task_run("tsk_1", **OLD))
     server.lie("/v1/runs/tsk_1", Status(500), times=1)
@@ -188,7 +188,7 @@ def test_a_pruned_run_can_be_erased(
 
 
 def test_words_about_an_id_that_never_became_a_run_are_erased(
-    archiver: Command, server: LyingServer, fetch: Fetch, archive: Held
+    archiver: Command, server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     server.add_run(task_run("tsk_2"))
     server.lie("/v1/runs/tsk_404", Status(404), times=FOREVER)
@@ -204,7 +204,7 @@ def test_words_about_an_id_that_never_became_a_run_are_erased(
 
 
 def test_nothing_is_erased_where_an_id_is_unknown(
-    archiver: Command, archive: Held, damaged: Path
+    archiver: Command, archive: ArchiveFolder, damaged: Path
 ) -> None:
     before = archive.files()
     assert "tsk_3" in archiver("erase", "tsk_2", "tsk_3", *ERASE, code=2).err

@@ -15,7 +15,7 @@ from archiver.model.document import encode_json
 from tests.cli.running import Command
 from tests.domain.strategies import ANY_TEXT, FILE_NAMES, JSON
 from tests.lying_server import LyingServer, png, task_run, workflow_run
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 # Not shrunk: each example is a whole session.
 FUZZ = settings(
@@ -114,7 +114,7 @@ def test_whatever_the_api_answers_every_run_is_held_or_has_failed_with_a_reason(
     for run_id in run_ids:
         hostile.add_run(data.draw(answers(hostile, run_id)), run_id=run_id)
     with tempfile.TemporaryDirectory() as folder:
-        archive = Held(Path(folder) / "archive")
+        archive = ArchiveFolder(Path(folder) / "archive")
         options = ("--archive", archive.root, "--attempts", "1", "--log-format", "json")
         ran = archiver("fetch", *run_ids, *options, "--json", code=None)
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from archiver.fetch.limits import LARGE, VERY_LARGE, Deferred, Lanes, VeryLarge
+from archiver.fetch.limits import LARGE, VERY_LARGE, DownloadSlots, SlotBusy, TooLargeForWorker
 from tests.cli.running import Fetch
 from tests.lying_server import Blob, LyingServer, Plain, task_run
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 PATIENCE = 5.0
 
@@ -20,12 +20,12 @@ PATIENCE = 5.0
     ("count", "large"), [(1, 1), (2, 1), (3, 2), (4, 3), (8, 6), (16, 12), (256, 192)]
 )
 def test_a_quarter_of_the_places_is_never_taken_by_large_ones(count: int, large: int) -> None:
-    lanes = Lanes(count)
-    taken = [lanes.lane() for _ in range(large)]
-    for lane in taken:
-        lane.admit(LARGE)
-    late = lanes.lane()
-    with pytest.raises(Deferred):
+    slots = DownloadSlots(count)
+    taken = [slots.slot() for _ in range(large)]
+    for slot in taken:
+        slot.admit(LARGE)
+    late = slots.slot()
+    with pytest.raises(SlotBusy):
         late.admit(LARGE)
     late.admit(LARGE - 1)
     taken[0].close()
@@ -33,31 +33,31 @@ def test_a_quarter_of_the_places_is_never_taken_by_large_ones(count: int, large:
 
 
 def test_a_download_takes_one_place_however_often_it_begins() -> None:
-    lanes = Lanes(2)
-    lane = lanes.lane()
+    slots = DownloadSlots(2)
+    slot = slots.slot()
     for _ in range(3):
-        lane.admit(LARGE)
-    lane.close()
-    lane.close()
-    other = lanes.lane()
+        slot.admit(LARGE)
+    slot.close()
+    slot.close()
+    other = slots.slot()
     other.admit(LARGE)
-    with pytest.raises(Deferred):
-        lanes.lane().admit(LARGE)
+    with pytest.raises(SlotBusy):
+        slots.slot().admit(LARGE)
 
 
 def test_a_small_one_that_ends_frees_no_large_place() -> None:
-    lanes = Lanes(2)
-    lanes.lane().admit(LARGE)
-    small = lanes.lane()
+    slots = DownloadSlots(2)
+    slots.slot().admit(LARGE)
+    small = slots.slot()
     small.admit(0)
     small.close()
-    with pytest.raises(Deferred):
-        lanes.lane().admit(LARGE)
+    with pytest.raises(SlotBusy):
+        slots.slot().admit(LARGE)
 
 
 def test_one_that_has_waited_is_admitted() -> None:
-    lanes = Lanes(2)
-    first, second = lanes.lane(), lanes.lane()
+    slots = DownloadSlots(2)
+    first, second = slots.slot(), slots.slot()
     first.admit(LARGE)
     with ThreadPoolExecutor(1) as threads:
         waiting = threads.submit(second.wait)
@@ -70,21 +70,21 @@ def test_one_that_has_waited_is_admitted() -> None:
 
 
 def test_those_that_are_too_large_are_not_taken_at_all() -> None:
-    lanes = Lanes(4, VERY_LARGE)
-    lanes.lane().admit(VERY_LARGE - 1)
-    with pytest.raises(VeryLarge):
-        lanes.lane().admit(VERY_LARGE)
-    Lanes(4).lane().admit(1 << 50)
+    slots = DownloadSlots(4, VERY_LARGE)
+    slots.slot().admit(VERY_LARGE - 1)
+    with pytest.raises(TooLargeForWorker):
+        slots.slot().admit(VERY_LARGE)
+    DownloadSlots(4).slot().admit(1 << 50)
 
 
 def test_no_more_have_a_place_than_there_are() -> None:
-    lanes, lock = Lanes(3), threading.Lock()
+    slots, lock = DownloadSlots(3), threading.Lock()
     together = threading.Barrier(3)
     now = most = 0
 
     def work() -> None:
         nonlocal now, most
-        with lanes.place:
+        with slots.slots:
             with lock:
                 now += 1
                 most = max(most, now)
@@ -99,21 +99,21 @@ def test_no_more_have_a_place_than_there_are() -> None:
 
 
 def test_a_place_is_free_again_after_an_error() -> None:
-    lanes = Lanes(1)
+    slots = DownloadSlots(1)
     for _ in range(3):
-        with pytest.raises(Deferred), lanes.place:
-            raise Deferred
+        with pytest.raises(SlotBusy), slots.slots:
+            raise SlotBusy
 
 
 def test_few_runs_share_the_places_and_many_have_one_each() -> None:
-    lanes = Lanes(8)
+    slots = DownloadSlots(8)
     for _ in range(2):
         with ExitStack() as stack:
-            places = [stack.enter_context(lanes.for_a_run()) for _ in range(10)]
+            places = [stack.enter_context(slots.for_a_run()) for _ in range(10)]
         assert places == [8, 4, 2, 2, 1, 1, 1, 1, 1, 1]
-    with pytest.raises(Deferred), lanes.for_a_run():
-        raise Deferred
-    with lanes.for_a_run() as alone:
+    with pytest.raises(SlotBusy), slots.for_a_run():
+        raise SlotBusy
+    with slots.for_a_run() as alone:
         assert alone == 8
 
 
@@ -163,7 +163,7 @@ class Telling:
 
 @pytest.mark.parametrize("concurrency", [2, 4])
 def test_small_ones_go_on_while_large_ones_take_their_time(
-    server: LyingServer, fetch: Fetch, archive: Held, concurrency: int
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, concurrency: int
 ) -> None:
     """More large ones than places come first; none of them ends before the small ones."""
     count = 6

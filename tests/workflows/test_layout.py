@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, png, read, task_run, webm
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 PDF = b"%PDF-1.7 the invoice"
 CREATED = "2026-03-01T23:59:58.5"
@@ -35,7 +35,7 @@ def run_id(server: LyingServer) -> str:
 
 
 def test_the_archive_holds_what_was_promised_and_nothing_else(
-    fetch: Fetch, archive: Held, run_id: str
+    fetch: Fetch, archive: ArchiveFolder, run_id: str
 ) -> None:
     session = fetch(run_id).json["session"]
 
@@ -64,7 +64,7 @@ def test_the_archive_holds_what_was_promised_and_nothing_else(
     }
 
 
-def test_sha256sum_checks_a_revision(fetch: Fetch, archive: Held, run_id: str) -> None:
+def test_sha256sum_checks_a_revision(fetch: Fetch, archive: ArchiveFolder, run_id: str) -> None:
     fetch(run_id)
     command = ["sha256sum", "--strict", "-c", "r1/SHA256SUMS"]
 
@@ -82,7 +82,9 @@ def test_sha256sum_checks_a_revision(fetch: Fetch, archive: Held, run_id: str) -
     assert subprocess.run(command, cwd=archive.run(run_id), capture_output=True).returncode == 1
 
 
-def test_sha256sum_checks_odd_names(server: LyingServer, fetch: Fetch, archive: Held) -> None:
+def test_sha256sum_checks_odd_names(
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
+) -> None:
     names = ("new\nline", "back\\slash", " leading", "*star", "für №1 🧾.pdf", "tab\there", "-c")
     files = [
         server.artifact(name.encode(), "download", name).entry(filename=name) for name in names
@@ -101,7 +103,7 @@ def test_sha256sum_checks_odd_names(server: LyingServer, fetch: Fetch, archive: 
 
 
 def test_the_manifest_lists_files_with_size_and_digest(
-    server: LyingServer, fetch: Fetch, archive: Held, run_id: str
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, run_id: str
 ) -> None:
     session = fetch(run_id).json["session"]
     manifest = archive.manifest(run_id)
@@ -134,7 +136,9 @@ def test_the_manifest_lists_files_with_size_and_digest(
     assert "?" not in download["url"]
 
 
-def test_the_ending_tells_what_the_bytes_are(fetch: Fetch, archive: Held, run_id: str) -> None:
+def test_the_ending_tells_what_the_bytes_are(
+    fetch: Fetch, archive: ArchiveFolder, run_id: str
+) -> None:
     fetch(run_id)
     recording = archive.artifact(run_id, "recording 1")
 
@@ -143,7 +147,7 @@ def test_the_ending_tells_what_the_bytes_are(fetch: Fetch, archive: Held, run_id
 
 
 def test_the_runs_folder_is_the_utc_day_of_its_creation(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     days = {
         "tsk_a": ("2026-01-01T00:30:00+01:00", "2025/12/31"),
@@ -161,7 +165,7 @@ def test_the_runs_folder_is_the_utc_day_of_its_creation(
 
 
 def test_the_archive_begins_with_its_format_and_explains_itself(
-    fetch: Fetch, archive: Held, run_id: str
+    fetch: Fetch, archive: ArchiveFolder, run_id: str
 ) -> None:
     fetch(run_id)
     begin = json.loads((archive.root / "archive.json").read_text())
@@ -175,7 +179,7 @@ def test_the_archive_begins_with_its_format_and_explains_itself(
 
 
 def test_sha256sum_checks_the_manifests_of_a_session(
-    fetch: Fetch, archive: Held, run_id: str
+    fetch: Fetch, archive: ArchiveFolder, run_id: str
 ) -> None:
     session = fetch(run_id).json["session"]
     listed = f"ledger/{session}.sha256"
@@ -186,7 +190,9 @@ def test_sha256sum_checks_the_manifests_of_a_session(
     assert subprocess.run(["sha256sum", "-c", listed], cwd=archive.root, check=True)
 
 
-def test_the_head_is_printed(fetch: Fetch, archiver: Command, archive: Held, run_id: str) -> None:
+def test_the_head_is_printed(
+    fetch: Fetch, archiver: Command, archive: ArchiveFolder, run_id: str
+) -> None:
     ran = fetch(run_id)
     record = archive.root / "ledger" / f"{ran.json['session']}.json"
     assert ran.json["head"] == hashlib.sha256(record.read_bytes()).hexdigest()
@@ -196,7 +202,7 @@ def test_the_head_is_printed(fetch: Fetch, archiver: Command, archive: Held, run
 
 
 def test_the_ledger_chains_sessions_in_the_order_they_ran(
-    server: LyingServer, fetch: Fetch, archive: Held, run_id: str
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, run_id: str
 ) -> None:
     sessions = [fetch(run_id).json["session"] for _ in range(6)]
     previous, digest = None, None
@@ -219,7 +225,7 @@ def test_the_ledger_chains_sessions_in_the_order_they_ran(
 
 
 def test_the_ledger_does_not_fork_when_the_clock_goes_back(
-    fetch: Fetch, archive: Held, run_id: str
+    fetch: Fetch, archive: ArchiveFolder, run_id: str
 ) -> None:
     first = fetch(run_id).json["session"]
     ahead = f"{datetime.now(UTC) + timedelta(minutes=5):%Y%m%dT%H%M%S}.000Z-ffffffff"
@@ -236,7 +242,7 @@ def test_the_ledger_does_not_fork_when_the_clock_goes_back(
 
 
 def test_an_archive_can_be_moved(
-    server: LyingServer, fetch: Fetch, archiver: Command, archive: Held, run_id: str
+    server: LyingServer, fetch: Fetch, archiver: Command, archive: ArchiveFolder, run_id: str
 ) -> None:
     fetch(run_id)
     moved = archive.root.with_name("moved")

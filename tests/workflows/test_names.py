@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, task_run
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 NAMES = [
     *("../../../../../../tmp/evil", "/etc/evil", "..\\..\\evil.exe", "C:\\evil.exe", "\\\\host\\x"),
@@ -31,7 +31,7 @@ TWINS = [
 
 @pytest.mark.parametrize("names", [NAMES, TWINS], ids=["odd", "twins"])
 def test_all_bytes_are_kept_and_the_true_names_recorded(
-    server: LyingServer, fetch: Fetch, archiver: Command, archive: Held, names: list[str]
+    server: LyingServer, fetch: Fetch, archiver: Command, archive: ArchiveFolder, names: list[str]
 ) -> None:
     files = [
         server.artifact(f"{n}: {name!r}".encode(), "download").entry(filename=name)
@@ -59,7 +59,7 @@ def test_all_bytes_are_kept_and_the_true_names_recorded(
 
 
 def test_names_on_disk_are_fit_for_every_platform(
-    server: LyingServer, fetch: Fetch, archive: Held, tmp_path: Path
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, tmp_path: Path
 ) -> None:
     names = NAMES + TWINS
     files = [server.artifact(b"x", "download").entry(filename=name) for name in names]
@@ -82,7 +82,7 @@ def test_names_on_disk_are_fit_for_every_platform(
 
 @pytest.mark.parametrize("name", [None, 17, ["a.pdf"], {}], ids=str)
 def test_a_file_without_a_name_is_kept(
-    server: LyingServer, fetch: Fetch, archive: Held, name: object
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, name: object
 ) -> None:
     file = server.artifact(b"nameless", "download").entry(filename=name)
     run_id = server.add_run(task_run("tsk_1", downloads=[file]))
@@ -95,7 +95,7 @@ def test_a_file_without_a_name_is_kept(
 
 
 def test_a_name_that_is_no_text_costs_only_the_name(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     file = server.artifact(b"half", "download").entry(filename="half \ud83d emoji.txt")
     server.add_run(json.dumps(task_run("tsk_1", downloads=[file])).encode(), run_id="tsk_1")

@@ -8,14 +8,14 @@ import pytest
 
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, png, task_run, webm
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 from tests.workflows.test_deciding import OLD
 
 PRUNE = ("prune", "--rule", "older-than=1y kind=recording,download")
 
 
 @pytest.fixture
-def old(server: LyingServer, fetch: Fetch, archive: Held) -> Path:
+def old(server: LyingServer, fetch: Fetch, archive: ArchiveFolder) -> Path:
     """The folder of an old run with one artifact of each kind, and two recordings in turn."""
     server.add_run(task_run("tsk_2", recording=server.artifact(webm(9))))
     for number in (1, 2):
@@ -37,7 +37,7 @@ def files(folder: Path) -> set[str]:
 
 
 def test_artifacts_of_a_kind_go_from_all_revisions_and_nothing_else(
-    archiver: Command, archive: Held, old: Path
+    archiver: Command, archive: ArchiveFolder, old: Path
 ) -> None:
     before, other = files(old), files(archive.run("tsk_2"))
     gone = {name for name in before if "/recording" in name or "/downloads/" in name}
@@ -60,7 +60,7 @@ def test_artifacts_of_a_kind_go_from_all_revisions_and_nothing_else(
 
 
 def test_the_archive_stands_by_what_was_pruned(
-    archiver: Command, fetch: Fetch, archive: Held, old: Path, tmp_path: Path
+    archiver: Command, fetch: Fetch, archive: ArchiveFolder, old: Path, tmp_path: Path
 ) -> None:
     head = archiver("ledger", "--json").json["head"]
     archiver("prove", "tsk_1", "--output", tmp_path / "proof")
@@ -81,7 +81,7 @@ def test_the_archive_stands_by_what_was_pruned(
 
 
 def test_what_was_pruned_is_not_fetched_again_unless_it_is_new(
-    archiver: Command, server: LyingServer, fetch: Fetch, archive: Held, old: Path
+    archiver: Command, server: LyingServer, fetch: Fetch, archive: ArchiveFolder, old: Path
 ) -> None:
     archiver(*PRUNE)
     assert fetch("tsk_1", "--refresh").runs == {"asked": 1, "unchanged": 1}
@@ -106,7 +106,7 @@ def test_what_was_pruned_is_not_fetched_again_unless_it_is_new(
     archiver("verify")
 
 
-def test_a_file_that_is_back_is_named(archiver: Command, archive: Held, old: Path) -> None:
+def test_a_file_that_is_back_is_named(archiver: Command, archive: ArchiveFolder, old: Path) -> None:
     (recording,) = old.glob("r1/recording*")
     data = recording.read_bytes()
     archiver(*PRUNE)
@@ -117,7 +117,7 @@ def test_a_file_that_is_back_is_named(archiver: Command, archive: Held, old: Pat
 
 
 def test_a_file_that_is_gone_is_excused_by_nothing_else(
-    archiver: Command, archive: Held, old: Path
+    archiver: Command, archive: ArchiveFolder, old: Path
 ) -> None:
     archiver(*PRUNE)
     (shot,) = old.glob("r2/screenshots/*.png")
@@ -127,7 +127,7 @@ def test_a_file_that_is_gone_is_excused_by_nothing_else(
 
 
 def test_whole_runs_go_before_their_artifacts_and_holds_keep_both(
-    archiver: Command, server: LyingServer, fetch: Fetch, archive: Held, old: Path
+    archiver: Command, server: LyingServer, fetch: Fetch, archive: ArchiveFolder, old: Path
 ) -> None:
     server.add_run(task_run("tsk_3", "failed", recording=server.artifact(webm(3)), **OLD))
     server.add_run(task_run("tsk_4", recording=server.artifact(webm(4)), **OLD))
@@ -144,7 +144,7 @@ def test_whole_runs_go_before_their_artifacts_and_holds_keep_both(
 
 
 def test_a_run_with_a_damaged_manifest_keeps_its_artifacts(
-    archiver: Command, archive: Held, old: Path
+    archiver: Command, archive: ArchiveFolder, old: Path
 ) -> None:
     (old / "r1/manifest.json").write_text("{")
     before = archive.files()
@@ -160,7 +160,7 @@ def test_a_run_with_a_damaged_manifest_keeps_its_artifacts(
 
 @pytest.mark.parametrize("kinds", ["", ",", "video", "recording,", "recordings"])
 def test_kinds_that_are_none_are_refused(
-    archiver: Command, archive: Held, old: Path, kinds: str
+    archiver: Command, archive: ArchiveFolder, old: Path, kinds: str
 ) -> None:
     before = archive.files()
     archiver("prune", "--rule", f"older-than=1y kind={kinds}", code=2)

@@ -17,7 +17,7 @@ from tests.lying_server import (
     task_run,
     webm,
 )
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 SECRET = "Jane-4711-Doe"
 PATTERN = r"Jane-\d+-Doe"
@@ -64,7 +64,7 @@ def everything(root: Path) -> str:
 
 
 def test_what_matches_is_nowhere(
-    fetch: Fetch, archiver: Command, archive: Held, run_id: str
+    fetch: Fetch, archiver: Command, archive: ArchiveFolder, run_id: str
 ) -> None:
     ran = fetch(run_id, "--redact", PATTERN, "--redact", "471108154711")
     assert SECRET not in everything(archive.root)
@@ -85,13 +85,13 @@ def test_what_matches_is_nowhere(
     }
 
 
-def test_the_pattern_is_kept_nowhere(fetch: Fetch, archive: Held, run_id: str) -> None:
+def test_the_pattern_is_kept_nowhere(fetch: Fetch, archive: ArchiveFolder, run_id: str) -> None:
     fetch(run_id, "--redact", SECRET)
     assert SECRET not in everything(archive.root)
 
 
 def test_places_are_masked_whatever_is_there(
-    fetch: Fetch, archiver: Command, archive: Held, run_id: str
+    fetch: Fetch, archiver: Command, archive: ArchiveFolder, run_id: str
 ) -> None:
     paths = ("$.output.account", "$.run_request.prompt", "$.errors[*].reasoning", "$.nothing")
     ran = fetch(run_id, *(word for path in paths for word in ("--redact-path", path)))
@@ -110,7 +110,7 @@ def test_places_are_masked_whatever_is_there(
      "$.recording_url", "$..url", "$..checksum", "$..status"],
 )  # fmt: skip
 def test_the_archive_keeps_what_it_lives_by(
-    fetch: Fetch, archiver: Command, archive: Held, run_id: str, path: str
+    fetch: Fetch, archiver: Command, archive: ArchiveFolder, run_id: str, path: str
 ) -> None:
     fetch(run_id, "--redact-path", path)
     assert len(archive.states(run_id)) == 3
@@ -122,7 +122,9 @@ def test_the_archive_keeps_what_it_lives_by(
     ]
 
 
-def test_new_patterns_make_a_new_revision(fetch: Fetch, archive: Held, run_id: str) -> None:
+def test_new_patterns_make_a_new_revision(
+    fetch: Fetch, archive: ArchiveFolder, run_id: str
+) -> None:
     assert fetch(run_id).json["redacted"] is None
     assert fetch(run_id, "--redact", PATTERN).json["redacted"] == 0
     assert fetch(run_id, "--redact", PATTERN, "--refresh").json["redacted"] > 9
@@ -141,14 +143,18 @@ def test_new_patterns_make_a_new_revision(fetch: Fetch, archive: Held, run_id: s
     ],
 )
 def test_what_is_no_pattern_is_told_before_anything_is_fetched(
-    fetch: Fetch, archive: Held, run_id: str, option: str, value: str, told: str
+    fetch: Fetch, archive: ArchiveFolder, run_id: str, option: str, value: str, told: str
 ) -> None:
     assert told in fetch(run_id, option, value, code=2).err
     assert not archive.root.exists()
 
 
 def test_patterns_stand_in_the_config(
-    archiver: Command, archive: Held, run_id: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    archiver: Command,
+    archive: ArchiveFolder,
+    run_id: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("archiver.toml").write_text(
@@ -159,7 +165,9 @@ def test_patterns_stand_in_the_config(
     assert archive.states(run_id)["recording 1"] == "excluded"
 
 
-def test_several_processes_mask_alike(fetch: Fetch, archive: Held, server: LyingServer) -> None:
+def test_several_processes_mask_alike(
+    fetch: Fetch, archive: ArchiveFolder, server: LyingServer
+) -> None:
     ids = [server.add_run(task_run(f"tsk_{n}", title=SECRET)) for n in range(1, 502)]
     server.lie("tsk_7", Status(418, SECRET.encode()), times=FOREVER)
     options = ("--workers", "2", "--redact", PATTERN, "--redact-path", "$.output.count")
@@ -187,7 +195,7 @@ def test_several_processes_mask_alike(fetch: Fetch, archive: Held, server: Lying
 def test_artifacts_are_left_out_by_name_and_type(
     fetch: Fetch,
     archiver: Command,
-    archive: Held,
+    archive: ArchiveFolder,
     run_id: str,
     pattern: tuple[str, str],
     left_out: set[str],
@@ -207,14 +215,16 @@ def test_artifacts_are_left_out_by_name_and_type(
     assert asked.json == []
 
 
-def test_what_bytes_are_counts_too(server: LyingServer, fetch: Fetch, archive: Held) -> None:
+def test_what_bytes_are_counts_too(
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
+) -> None:
     served = server.artifact(png(), "download", "a.txt", media_type="text/plain")
     fetch(server.add_run(task_run("tsk_1", downloads=[served])), "--without-type", "image/*")
     assert archive.states("tsk_1") == {"download 1": "excluded"}
 
 
 def test_what_is_not_wanted_is_not_downloaded_to_its_end_and_leaves_nothing(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     file = server.artifact(webm(4 << 20), "download", "x.bin", media_type="application/x-data")
     text = server.artifact(Blob(4 << 20), "download", "x.txt", media_type="text/plain")

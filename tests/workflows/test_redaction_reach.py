@@ -24,7 +24,7 @@ from tests.lying_server import (
     webm,
     workflow_run,
 )
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 SECRET = "Zoë-4711 Doe"
 PATTERN = r"Zoë-\d+ Doe"
@@ -74,7 +74,7 @@ def everywhere(server: LyingServer) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def assert_hidden(archive: Held, *runs: Ran) -> None:
+def assert_hidden(archive: ArchiveFolder, *runs: Ran) -> None:
     everything = archive.everything() + "".join(ran.out + ran.err for ran in runs)
     # Bytes of artifacts are not looked into.
     own = [path.read_text() for path in archive.root.rglob("downloads/*")]
@@ -89,7 +89,7 @@ def test_no_form_of_it_is_left(
     server: LyingServer,
     fetch: Fetch,
     archiver: Command,
-    archive: Held,
+    archive: ArchiveFolder,
     make: Callable[..., dict[str, Any]],
 ) -> None:
     run_id = server.add_run({**make("tsk_4711", "failed"), **everywhere(server)})
@@ -128,7 +128,7 @@ LEAKY = json.dumps({"detail": f"no run for {SECRET}"}).encode()
     ids=str,
 )
 def test_what_the_api_says_is_masked_and_run_ids_are_not(
-    server: LyingServer, fetch: Fetch, archive: Held, lie: Any, code: int
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, lie: Any, code: int
 ) -> None:
     server.add_run({**task_run("tsk_4711"), **everywhere(server)})
     server.lie("tsk_4711", lie, times=FOREVER)
@@ -140,7 +140,7 @@ def test_what_the_api_says_is_masked_and_run_ids_are_not(
 
 
 def test_an_api_that_is_down_tells_nothing(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     ids = [server.add_run(task_run(f"tsk_{n}")) for n in range(101)]
     server.lie("/v1/runs/*", Status(503, LEAKY), times=FOREVER)
@@ -149,7 +149,9 @@ def test_an_api_that_is_down_tells_nothing(
     assert_hidden(archive, ran)
 
 
-def test_what_storage_says_is_masked(server: LyingServer, fetch: Fetch, archive: Held) -> None:
+def test_what_storage_says_is_masked(
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
+) -> None:
     kinds = ("application/zoe-4711", "text/plain")
     good, cut, ended = (server.artifact(Blob(2 << 20, n), "download") for n in range(3))
     server.lie(good, Headers({"Content-Type": kinds[0]}))
@@ -164,7 +166,7 @@ def test_what_storage_says_is_masked(server: LyingServer, fetch: Fetch, archive:
 
 
 def test_links_are_renewed_for_each_artifact_also_where_their_urls_look_alike(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     shots = [server.artifact(png(n), "screenshot", in_storage=True) for n in range(3)]
     server.add_run(task_run("tsk_1", screenshots=shots))
@@ -178,7 +180,7 @@ def test_links_are_renewed_for_each_artifact_also_where_their_urls_look_alike(
 
 @pytest.mark.parametrize("options", [("--redact", "setup"), ("--redact-path", "$..filename")])
 def test_what_is_left_out_goes_by_the_true_name(
-    server: LyingServer, fetch: Fetch, archive: Held, options: tuple[str, ...]
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, options: tuple[str, ...]
 ) -> None:
     files = [server.artifact(b"x", "download", name) for name in ("setup.exe", "bill.pdf")]
     server.add_run(task_run("tsk_1", downloads=files))
@@ -188,7 +190,7 @@ def test_what_is_left_out_goes_by_the_true_name(
 
 
 def test_options_that_may_tell_it_are_not_kept(
-    server: LyingServer, fetch: Fetch, archive: Held, monkeypatch: pytest.MonkeyPatch
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.add_run({**task_run("tsk_1"), **everywhere(server)})
     monkeypatch.setenv("ARCHIVER_FETCH_REDACT_PATH", f"$.output[?@.x == '{SECRET}']\n$['{SECRET}']")
@@ -202,7 +204,7 @@ def test_options_that_may_tell_it_are_not_kept(
 
 
 def test_a_variable_holds_a_pattern_a_line(
-    server: LyingServer, fetch: Fetch, archive: Held, monkeypatch: pytest.MonkeyPatch
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.add_run(task_run("tsk_1", title="Jane Doe and Jane Roe, Doe and Roe"))
     monkeypatch.setenv("ARCHIVER_FETCH_REDACT", "Jane Doe\n\nJane R..\n")
@@ -211,7 +213,7 @@ def test_a_variable_holds_a_pattern_a_line(
 
 
 def test_places_are_counted_where_a_run_is_kept_anew(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     server.add_run(task_run("tsk_1", output={"a": "x-1", "x-2": "x-3 x-4", "n": 17}))
     assert fetch("tsk_1").json["redacted"] is None
@@ -252,7 +254,7 @@ def test_a_path_to_what_the_archive_lives_by_is_refused(fetch: Fetch, path: str)
     ],
 )
 def test_settings_that_can_do_nothing_are_refused_by_name(
-    server: LyingServer, fetch: Fetch, archive: Held, option: str, value: str, told: str
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, option: str, value: str, told: str
 ) -> None:
     err = fetch("tsk_1", option, value, code=2).err
     assert told in err
@@ -261,7 +263,7 @@ def test_settings_that_can_do_nothing_are_refused_by_name(
 
 
 def test_what_cannot_be_read_any_more_is_no_problem_of_the_answer(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     run = task_run("tsk_1", step_count=3, errors=[{"confidence_float": 0.5}, {}])
     server.add_run(run)
@@ -273,7 +275,7 @@ def test_what_cannot_be_read_any_more_is_no_problem_of_the_answer(
 
 
 def test_an_earlier_copy_stays_where_the_new_one_is_left_out(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     recording = server.artifact(webm())
     early = task_run("tsk_1", "running", recording=recording)

@@ -11,11 +11,11 @@ from tests.lying_server import (
     Redirect,
     task_run,
 )
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 
 def test_the_api_is_not_followed_elsewhere(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     server.add_run(task_run("tsk_1"))
     for status in (301, 302, 303, 307, 308):
@@ -30,7 +30,7 @@ def test_the_api_is_not_followed_elsewhere(
 
 
 def test_artifacts_are_followed_elsewhere_without_the_key(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     file = server.artifact(b"the file", "download")
     server.lie(file, Redirect(server.link(file, "storage"), 307))
@@ -45,7 +45,7 @@ def test_artifacts_are_followed_elsewhere_without_the_key(
 
 @pytest.mark.parametrize(("hops", "state"), [(1, "verified"), (5, "verified"), (6, "failed")])
 def test_artifacts_are_followed_five_times_at_most(
-    server: LyingServer, fetch: Fetch, archive: Held, hops: int, state: str
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, hops: int, state: str
 ) -> None:
     file = server.artifact(b"the file", "download")
     server.lie(file, Redirect(), times=hops)
@@ -60,7 +60,7 @@ def test_artifacts_are_followed_five_times_at_most(
     "to", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:,x", "http://[::1"]
 )
 def test_artifacts_are_followed_to_http_alone(
-    server: LyingServer, fetch: Fetch, archive: Held, to: str
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, to: str
 ) -> None:
     file = server.artifact(b"the file", "download")
     server.lie(file, Redirect(to), times=FOREVER)

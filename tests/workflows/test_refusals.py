@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from archiver.session import hold_archive
+from archiver.session import open_for_writing
 from tests.cli.running import Command, Fetch
 from tests.lying_server import (
     EMPTY,
@@ -30,7 +30,7 @@ from tests.lying_server import (
     task_run,
     throttled,
 )
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 NOW = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
 NO_RUN = [
@@ -64,7 +64,7 @@ NO_RUN = [
 
 @pytest.mark.parametrize("lie", NO_RUN)
 def test_an_answer_that_is_no_run_has_failed_and_the_rest_goes_on(
-    server: LyingServer, fetch: Fetch, archive: Held, lie: Lie
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, lie: Lie
 ) -> None:
     for run_id in ("tsk_1", "tsk_2", "tsk_3"):
         server.add_run(task_run(run_id))
@@ -99,7 +99,7 @@ def test_a_workflow_run_that_another_workflow_run_answers_for_has_failed(
 
 
 def test_a_run_that_is_not_known_is_not_found(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     server.add_run(task_run("tsk_1"))
     ran = fetch("tsk_1", "tsk_9", "--attempts", "3", code=3)
@@ -114,7 +114,7 @@ def test_a_run_that_is_not_known_is_not_found(
 
 @pytest.mark.parametrize("refusal", [UNAUTHORIZED, FORBIDDEN], ids=["401", "403"])
 def test_a_refused_key_ends_the_batch(
-    server: LyingServer, fetch: Fetch, archive: Held, refusal: Status
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, refusal: Status
 ) -> None:
     ids = [server.add_run(task_run(f"tsk_{n}")) for n in range(200)]
     server.lie("/v1/runs/*", refusal, times=FOREVER)
@@ -130,7 +130,7 @@ def test_a_refused_key_ends_the_batch(
 
 
 def test_what_was_had_before_the_key_was_refused_is_kept(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     ids = [server.add_run(task_run(f"tsk_{n}")) for n in range(30)]
     server.lie("/v1/runs/*", UNAUTHORIZED, times=FOREVER, after=20)
@@ -151,7 +151,7 @@ def test_what_was_had_before_the_key_was_refused_is_kept(
 def test_without_a_key_nothing_begins(
     server: LyingServer,
     fetch: Fetch,
-    archive: Held,
+    archive: ArchiveFolder,
     monkeypatch: pytest.MonkeyPatch,
     key: str | None,
 ) -> None:
@@ -165,7 +165,7 @@ def test_without_a_key_nothing_begins(
     assert (server.requests, archive.root.exists()) == ([], False)
 
 
-def test_the_key_is_no_option(fetch: Fetch, archive: Held) -> None:
+def test_the_key_is_no_option(fetch: Fetch, archive: ArchiveFolder) -> None:
     assert "api-key" in fetch("tsk_1", "--api-key", "secret", code=2).err
     assert not archive.root.exists()
 
@@ -175,7 +175,7 @@ def test_the_key_is_no_option(fetch: Fetch, archive: Held) -> None:
     ["api.skyvern.com", "ftp://host", "https://", "http://user:pass@host", "http://h:99999", "x y"],
 )
 def test_a_base_url_that_is_none_is_refused(
-    fetch: Fetch, archive: Held, monkeypatch: pytest.MonkeyPatch, address: str
+    fetch: Fetch, archive: ArchiveFolder, monkeypatch: pytest.MonkeyPatch, address: str
 ) -> None:
     monkeypatch.setenv("SKYVERN_BASE_URL", address)
     ran = fetch("tsk_1", code=2)
@@ -193,7 +193,7 @@ def test_a_base_url_may_end_as_it_does_in_the_documentation(
 
 
 def test_an_api_that_is_not_there_fails_every_run(
-    fetch: Fetch, archive: Held, monkeypatch: pytest.MonkeyPatch
+    fetch: Fetch, archive: ArchiveFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SKYVERN_BASE_URL", "http://127.0.0.1:1")
     ran = fetch("tsk_1", "tsk_2", code=3)
@@ -214,7 +214,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(
 
 
 def test_an_empty_folder_becomes_an_archive(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     archive.root.mkdir()
     server.add_run(task_run("tsk_1"))
@@ -222,7 +222,9 @@ def test_an_empty_folder_becomes_an_archive(
 
 
 @pytest.mark.parametrize("command", ["query", "show", "verify", "reindex"])
-def test_commands_that_read_make_no_archive(archiver: Command, archive: Held, command: str) -> None:
+def test_commands_that_read_make_no_archive(
+    archiver: Command, archive: ArchiveFolder, command: str
+) -> None:
     argument = {"query": ["SELECT 1"], "show": ["tsk_1"]}.get(command, [])
     assert str(archive.root) in archiver(command, *argument, code=10).err
     assert not archive.root.exists()
@@ -239,7 +241,7 @@ def test_commands_that_read_make_no_archive(archiver: Command, archive: Held, co
     ],
 )
 def test_a_newer_or_broken_format_is_refused(
-    server: LyingServer, archiver: Command, archive: Held, command: str, beginning: object
+    server: LyingServer, archiver: Command, archive: ArchiveFolder, command: str, beginning: object
 ) -> None:
     archive.root.mkdir()
     text = beginning if isinstance(beginning, str) else json.dumps(beginning)
@@ -253,12 +255,12 @@ def test_a_newer_or_broken_format_is_refused(
 
 @pytest.mark.parametrize("command", ["fetch", "reindex"])
 def test_a_second_writer_is_told_who_holds_the_archive(
-    server: LyingServer, archiver: Command, fetch: Fetch, archive: Held, command: str
+    server: LyingServer, archiver: Command, fetch: Fetch, archive: ArchiveFolder, command: str
 ) -> None:
     server.add_run(task_run("tsk_1"))
     fetch("tsk_1")
     server.clear_requests()
-    with hold_archive(archive.root, NOW, b"abcd") as writer:
+    with open_for_writing(archive.root, NOW, b"abcd") as writer:
         ran = archiver(command, *(["tsk_2"] if command == "fetch" else []), code=11)
         assert writer.session in ran.err
         assert str(os.getpid()) in ran.err
@@ -271,7 +273,7 @@ def test_a_second_writer_is_told_who_holds_the_archive(
 
 
 def test_a_disk_that_refuses_ends_the_batch_with_a_reason(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     server.add_run(task_run("tsk_1"))
     fetch("tsk_9", code=3)

@@ -15,12 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from archiver.query.sql import run_query
-from archiver.session import hold_archive
+from archiver.session import open_for_writing
 from archiver.store.lock import open_archive
 from archiver.tables.rebuild import reindex
 from tests.cli.running import Command, Fetch, child_command, child_environment
 from tests.lying_server import FOREVER, Artifact, LyingServer, Stall, png, task_run, webm
-from tests.workflows.held import TABLES, Held
+from tests.workflows.held import TABLES, ArchiveFolder
 
 
 @pytest.fixture
@@ -29,7 +29,9 @@ def file(server: LyingServer) -> Artifact:
 
 
 @pytest.fixture
-def filled(server: LyingServer, fetch: Fetch, archive: Held, file: Artifact) -> Held:
+def filled(
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, file: Artifact
+) -> ArchiveFolder:
     """An archive with runs of one and of two revisions, errors, gaps, and odd values."""
     created = "2026-01-01T00:00:00"
     server.add_run(
@@ -56,13 +58,13 @@ def filled(server: LyingServer, fetch: Fetch, archive: Held, file: Artifact) -> 
     return archive
 
 
-def all_rows(archive: Held) -> dict[str, list[dict[str, Any]]]:
+def all_rows(archive: ArchiveFolder) -> dict[str, list[dict[str, Any]]]:
     return {table: archive.rows(table) for table in TABLES}
 
 
 @pytest.mark.parametrize("lost", [[], ["runs"], ["documents", "artifacts", "errors", "runs"]])
 def test_the_tables_are_rebuilt_from_the_manifests_alone(
-    archiver: Command, filled: Held, lost: list[str]
+    archiver: Command, filled: ArchiveFolder, lost: list[str]
 ) -> None:
     before = all_rows(filled)
     assert [len(before[table]) for table in TABLES] == [5, 5, 3, 3, 6]
@@ -78,7 +80,7 @@ def test_the_tables_are_rebuilt_from_the_manifests_alone(
 
 
 def test_tables_that_are_all_lost_come_back_but_the_log_of_fetches(
-    server: LyingServer, archiver: Command, fetch: Fetch, filled: Held
+    server: LyingServer, archiver: Command, fetch: Fetch, filled: ArchiveFolder
 ) -> None:
     before = all_rows(filled)
     shutil.rmtree(filled.root / "tables")
@@ -91,7 +93,7 @@ def test_tables_that_are_all_lost_come_back_but_the_log_of_fetches(
 
 
 def test_reindex_compacts_and_leaves_all_else_alone(
-    server: LyingServer, archiver: Command, fetch: Fetch, filled: Held
+    server: LyingServer, archiver: Command, fetch: Fetch, filled: ArchiveFolder
 ) -> None:
     for n in range(20, 24):
         fetch(server.add_run(task_run(f"tsk_{n}")))
@@ -108,7 +110,9 @@ def test_reindex_compacts_and_leaves_all_else_alone(
     assert [path.name for path in (filled.root / "tmp").iterdir() if "lock" not in path.name] == []
 
 
-def test_reindex_leaves_out_what_is_damaged_and_says_so(archiver: Command, filled: Held) -> None:
+def test_reindex_leaves_out_what_is_damaged_and_says_so(
+    archiver: Command, filled: ArchiveFolder
+) -> None:
     (filled.run("tsk_2") / "r1/run.json").write_bytes(b"{")
     (filled.run("tsk_3") / "r1/manifest.json").write_bytes(b"{")
     ran = archiver("reindex", "--json", code=4)
@@ -120,7 +124,7 @@ def test_reindex_leaves_out_what_is_damaged_and_says_so(archiver: Command, fille
     assert {row["run_id"] for row in filled.rows("runs")} == {"tsk_1", "tsk_v2_1"}
 
 
-def lose_rows_of(archive: Held, session: str) -> None:
+def lose_rows_of(archive: ArchiveFolder, session: str) -> None:
     """What is left when a session is killed before it wrote the tables."""
     folders = [
         path.parent.relative_to(archive.root)
@@ -140,7 +144,7 @@ def test_what_a_killed_session_committed_is_recovered_without_asking(
     server: LyingServer,
     fetch: Fetch,
     archiver: Command,
-    archive: Held,
+    archive: ArchiveFolder,
     file: Artifact,
     cut_off: str,
 ) -> None:
@@ -168,7 +172,7 @@ def test_what_a_killed_session_committed_is_recovered_without_asking(
 
 
 def test_a_flush_that_was_cut_off_leaves_no_rows_twice(
-    server: LyingServer, fetch: Fetch, archive: Held, file: Artifact
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, file: Artifact
 ) -> None:
     server.add_run(task_run("tsk_1", downloads=[file]))
     session = fetch("tsk_1").json["session"]
@@ -183,7 +187,7 @@ def test_a_flush_that_was_cut_off_leaves_no_rows_twice(
 
 @pytest.fixture
 def stalled(
-    server: LyingServer, fetch: Fetch, archive: Held, file: Artifact
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, file: Artifact
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """A process that has committed a run, and waits for ever for the recording of another."""
     server.add_run(task_run("tsk_1", downloads=[file]))
@@ -216,7 +220,7 @@ def test_an_interrupted_session_keeps_what_it_committed(
     server: LyingServer,
     fetch: Fetch,
     archiver: Command,
-    archive: Held,
+    archive: ArchiveFolder,
     stalled: "subprocess.Popen[bytes]",
 ) -> None:
     os.kill(stalled.pid, signal.SIGINT)
@@ -232,7 +236,9 @@ def test_an_interrupted_session_keeps_what_it_committed(
     check_the_rest_is_fetched(server, fetch, archive)
 
 
-def test_a_second_signal_ends_at_once(archive: Held, stalled: "subprocess.Popen[bytes]") -> None:
+def test_a_second_signal_ends_at_once(
+    archive: ArchiveFolder, stalled: "subprocess.Popen[bytes]"
+) -> None:
     os.kill(stalled.pid, signal.SIGTERM)
     assert stalled.stderr is not None
     while b"stopping" not in stalled.stderr.readline():
@@ -246,7 +252,7 @@ def test_a_killed_session_keeps_what_it_committed(
     server: LyingServer,
     fetch: Fetch,
     archiver: Command,
-    archive: Held,
+    archive: ArchiveFolder,
     stalled: "subprocess.Popen[bytes]",
 ) -> None:
     stalled.kill()
@@ -259,7 +265,7 @@ def test_a_killed_session_keeps_what_it_committed(
     assert [path.name for path in (archive.root / "tmp").iterdir() if "lock" not in path.name] == []
 
 
-def check_the_rest_is_fetched(server: LyingServer, fetch: Fetch, archive: Held) -> None:
+def check_the_rest_is_fetched(server: LyingServer, fetch: Fetch, archive: ArchiveFolder) -> None:
     server.stop_lying()
     server.clear_requests()
     assert fetch("tsk_1", "tsk_2").runs == {"asked": 2, "fetched": 1, "unchanged": 1}
@@ -269,7 +275,7 @@ def check_the_rest_is_fetched(server: LyingServer, fetch: Fetch, archive: Held) 
 
 
 def test_readers_see_whole_tables_while_they_are_rebuilt(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     for number in range(3):
         fetch(server.add_run(task_run(f"tsk_{number}")))
@@ -277,7 +283,7 @@ def test_readers_see_whole_tables_while_they_are_rebuilt(
 
     def rebuild() -> None:
         for _ in range(8):
-            with hold_archive(archive.root, datetime.now(UTC), b"read") as writer:
+            with open_for_writing(archive.root, datetime.now(UTC), b"read") as writer:
                 reindex(writer, [])
 
     counts = []
@@ -292,7 +298,7 @@ def test_readers_see_whole_tables_while_they_are_rebuilt(
 
 @pytest.mark.parametrize("harm", ["cut", "columns", "other"])
 def test_a_log_of_fetches_that_is_damaged_is_left_out_and_said(
-    server: LyingServer, fetch: Fetch, archiver: Command, archive: Held, harm: str
+    server: LyingServer, fetch: Fetch, archiver: Command, archive: ArchiveFolder, harm: str
 ) -> None:
     for number in range(2):
         fetch(server.add_run(task_run(f"tsk_{number}")))
@@ -311,7 +317,7 @@ def test_a_log_of_fetches_that_is_damaged_is_left_out_and_said(
 
 @pytest.mark.parametrize("command", ["reindex", "fetch"])
 def test_what_a_killed_commit_left_is_cleared_away(
-    server: LyingServer, fetch: Fetch, archiver: Command, archive: Held, command: str
+    server: LyingServer, fetch: Fetch, archiver: Command, archive: ArchiveFolder, command: str
 ) -> None:
     session = fetch(server.add_run(task_run("tsk_1"))).json["session"]
     left = archive.run("tsk_1").parent / "tsk_2" / "r1"
@@ -325,7 +331,7 @@ def test_what_a_killed_commit_left_is_cleared_away(
 
 
 def test_tables_that_were_moved_aside_come_back(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     fetch(server.add_run(task_run("tsk_1")))
     before = all_rows(archive)
@@ -342,7 +348,7 @@ def test_folders_that_cannot_be_exchanged_at_once_are_all_the_same(
     server: LyingServer,
     fetch: Fetch,
     archiver: Command,
-    archive: Held,
+    archive: ArchiveFolder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for number in range(3):

@@ -23,7 +23,7 @@ from tests.lying_server import (
     webm,
     workflow_run,
 )
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 HEADER = "Bearer eyJhbGciOi.header-value-4711"
 COOKIE = "session=c00kie-of-the-shop"
@@ -96,14 +96,14 @@ def ids(server: LyingServer, file: Artifact) -> list[str]:
     ]
 
 
-def assert_no_secrets(server: LyingServer, archive: Held, *runs: Ran) -> None:
+def assert_no_secrets(server: LyingServer, archive: ArchiveFolder, *runs: Ran) -> None:
     everything = archive.everything() + "".join(ran.out + ran.err for ran in runs)
     leaked = [secret for secret in (*SECRETS, server.key) if secret in everything]
     assert leaked == []
 
 
 def test_nothing_that_is_written_or_said_holds_a_secret(
-    server: LyingServer, fetch: Fetch, archiver: Command, archive: Held, ids: list[str]
+    server: LyingServer, fetch: Fetch, archiver: Command, archive: ArchiveFolder, ids: list[str]
 ) -> None:
     said = [
         fetch(*ids),
@@ -121,7 +121,7 @@ def test_nothing_that_is_written_or_said_holds_a_secret(
 
 
 def test_names_stay_and_a_mark_shows_that_something_was_there(
-    server: LyingServer, fetch: Fetch, archive: Held, ids: list[str]
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, ids: list[str]
 ) -> None:
     fetch(*ids)
     for run_id in ids:
@@ -147,7 +147,7 @@ def test_names_stay_and_a_mark_shows_that_something_was_there(
 
 
 def test_signed_links_as_names_of_fields_are_cut_too(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     shot = server.artifact(png(), "screenshot", in_storage=True)
     server.add_run(task_run("tsk_1", output={server.link(shot): "checked", "n": 1}))
@@ -172,7 +172,12 @@ def test_signed_links_as_names_of_fields_are_cut_too(
 )
 @pytest.mark.parametrize("log_format", ["text", "json"])
 def test_a_download_that_fails_tells_no_secret(
-    server: LyingServer, fetch: Fetch, archive: Held, ids: list[str], lie: Lie, log_format: str
+    server: LyingServer,
+    fetch: Fetch,
+    archive: ArchiveFolder,
+    ids: list[str],
+    lie: Lie,
+    log_format: str,
 ) -> None:
     server.lie("/skyvern-artifacts/*", lie, times=FOREVER)
     server.lie("/v1/artifacts/*", lie, times=FOREVER)
@@ -201,7 +206,7 @@ def test_a_download_that_fails_tells_no_secret(
     ],
 )
 def test_a_url_that_leads_nowhere_costs_its_artifact_and_is_not_told(
-    server: LyingServer, fetch: Fetch, archive: Held, url: str
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, url: str
 ) -> None:
     good = server.artifact(png(), "screenshot")
     entry = server.artifact(b"x", "download").entry(url=url)
@@ -217,7 +222,7 @@ def test_a_url_that_leads_nowhere_costs_its_artifact_and_is_not_told(
 
 
 def test_the_apis_refusals_tell_no_secret(
-    server: LyingServer, fetch: Fetch, archive: Held, ids: list[str]
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, ids: list[str]
 ) -> None:
     detail = f'{{"detail":"no {server.key} for https://x.example.com/a?sig=4711&expiry=5"}}'
     server.lie("tsk_1", Status(404, detail.encode()))

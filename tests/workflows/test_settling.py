@@ -12,7 +12,7 @@ from tests.lying_server import (
     task_run,
     workflow_run,
 )
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 DATA = b"%PDF-1.7 " + bytes(range(200))
 
@@ -23,7 +23,7 @@ def file(server: LyingServer) -> Artifact:
 
 
 def test_of_a_run_that_is_not_settled_the_metadata_is_kept(
-    server: LyingServer, fetch: Fetch, archive: Held, file: Artifact
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, file: Artifact
 ) -> None:
     now = datetime.now(UTC)
     # Documents are an hour old at `now`: this one finished a minute ago.
@@ -43,7 +43,7 @@ def test_of_a_run_that_is_not_settled_the_metadata_is_kept(
 
 @pytest.mark.parametrize("settle", ["0", "30s"])
 def test_a_shorter_time_to_settle_takes_artifacts_at_once(
-    server: LyingServer, fetch: Fetch, archive: Held, file: Artifact, settle: str
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, file: Artifact, settle: str
 ) -> None:
     now = datetime.now(UTC) + timedelta(minutes=59)
     server.add_run(task_run("tsk_1", now=now, downloads=[file]))
@@ -53,7 +53,7 @@ def test_a_shorter_time_to_settle_takes_artifacts_at_once(
 
 
 def test_settle_zero_takes_what_a_running_run_has(
-    server: LyingServer, fetch: Fetch, archive: Held, file: Artifact
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, file: Artifact
 ) -> None:
     server.add_run(task_run("tsk_1", "running", downloads=[file]))
     ran = fetch("tsk_1", "--settle", "0")
@@ -75,7 +75,7 @@ def test_a_time_to_settle_is_taken_or_refused(
     ["created", "queued", "running", "paused", "retrying", "Completed"],
 )
 def test_runs_that_are_not_final_are_unfinished_whatever_their_status(
-    server: LyingServer, fetch: Fetch, archive: Held, status: str
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, status: str
 ) -> None:
     server.add_run(task_run("tsk_1", status, finished_at=None))
     assert fetch("tsk_1").runs == {"asked": 1, "unfinished": 1}
@@ -85,7 +85,7 @@ def test_runs_that_are_not_final_are_unfinished_whatever_their_status(
 
 @pytest.mark.parametrize("status", ["completed", "failed", "terminated", "canceled", "timed_out"])
 def test_runs_of_final_statuses_are_complete(
-    server: LyingServer, fetch: Fetch, archive: Held, status: str
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, status: str
 ) -> None:
     server.add_run(workflow_run("wr_1", status))
     assert fetch("wr_1").runs == {"asked": 1, "fetched": 1}
@@ -94,7 +94,7 @@ def test_runs_of_final_statuses_are_complete(
 
 
 def test_without_a_finishing_time_the_modification_decides(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     now = datetime.now(UTC).replace(tzinfo=None)
     server.add_run(task_run("tsk_1", finished_at=None, modified_at=now.isoformat()))

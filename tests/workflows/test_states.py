@@ -20,7 +20,7 @@ from tests.lying_server import (
     task_run,
     webm,
 )
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 DATA = b"%PDF-1.7 " + bytes(range(200))
 DIGEST = hashlib.sha256(DATA).hexdigest()
@@ -45,7 +45,7 @@ def run_id(server: LyingServer, file: Artifact) -> str:
 
 
 def test_bytes_with_the_apis_digest_are_verified_others_unverified(
-    fetch: Fetch, archive: Held, run_id: str
+    fetch: Fetch, archive: ArchiveFolder, run_id: str
 ) -> None:
     ran = fetch(run_id)
 
@@ -68,7 +68,7 @@ def test_bytes_with_the_apis_digest_are_verified_others_unverified(
     ids=["upper case", "prefix", "upper case prefix", "dashed prefix"],
 )
 def test_a_digest_counts_in_any_case_and_with_a_prefix(
-    server: LyingServer, fetch: Fetch, archive: Held, file: Artifact, given: str
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, file: Artifact, given: str
 ) -> None:
     run_id = server.add_run(task_run("tsk_1", downloads=[file.entry(checksum=given)]))
     assert fetch(run_id).states == {"verified": 1}
@@ -81,7 +81,7 @@ def test_a_digest_counts_in_any_case_and_with_a_prefix(
     ids=["md5", "garbage", "cut short", "empty", "another name", "a number", "a list"],
 )
 def test_what_is_no_digest_proves_nothing_and_is_noted(
-    server: LyingServer, fetch: Fetch, archive: Held, file: Artifact, given: object
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, file: Artifact, given: object
 ) -> None:
     run_id = server.add_run(task_run("tsk_1", downloads=[file.entry(checksum=given)]))
 
@@ -93,7 +93,7 @@ def test_what_is_no_digest_proves_nothing_and_is_noted(
 
 
 def test_no_digest_is_nothing_to_note(
-    server: LyingServer, fetch: Fetch, archive: Held, file: Artifact
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, file: Artifact
 ) -> None:
     entry = file.entry(checksum=None)
     del entry["file_size"]
@@ -103,7 +103,7 @@ def test_no_digest_is_nothing_to_note(
 
 
 def test_a_mismatch_is_fetched_twice_and_what_was_seen_is_recorded(
-    server: LyingServer, fetch: Fetch, archive: Held, file: Artifact, run_id: str
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, file: Artifact, run_id: str
 ) -> None:
     server.lie(file, Corrupt(3), times=FOREVER)
     ran = fetch(run_id, code=3)
@@ -122,7 +122,7 @@ def test_a_mismatch_is_fetched_twice_and_what_was_seen_is_recorded(
 
 
 def test_a_mismatch_that_passes_is_none(
-    server: LyingServer, fetch: Fetch, archive: Held, file: Artifact, run_id: str
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, file: Artifact, run_id: str
 ) -> None:
     server.lie(file, Corrupt(3))
     assert fetch(run_id).states == {"verified": 1, "unverified": 2}
@@ -133,7 +133,7 @@ def test_a_mismatch_that_passes_is_none(
 def test_what_the_service_does_not_have_any_more_is_gone(
     server: LyingServer,
     fetch: Fetch,
-    archive: Held,
+    archive: ArchiveFolder,
     file: Artifact,
     run_id: str,
     refusal: Status,
@@ -149,7 +149,7 @@ def test_what_the_service_does_not_have_any_more_is_gone(
 
 
 def test_a_recording_in_cold_storage_is_gone(
-    server: LyingServer, fetch: Fetch, archive: Held
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     run_id = server.add_run(task_run("tsk_1", recording_archived=True))
     assert fetch(run_id).states == {"gone": 1}
@@ -165,7 +165,7 @@ def test_a_recording_in_cold_storage_is_gone(
 def test_what_could_not_be_had_has_failed_and_is_tried_again(
     server: LyingServer,
     fetch: Fetch,
-    archive: Held,
+    archive: ArchiveFolder,
     file: Artifact,
     run_id: str,
     refusal: Status,
@@ -190,7 +190,7 @@ def test_what_could_not_be_had_has_failed_and_is_tried_again(
 
 
 def test_a_file_without_a_url_has_failed(
-    server: LyingServer, fetch: Fetch, archive: Held, file: Artifact
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, file: Artifact
 ) -> None:
     run_id = server.add_run(
         task_run("tsk_1", downloads=[file.entry(url=None, filename="a.pdf"), file])
@@ -214,7 +214,7 @@ def test_a_file_without_a_url_has_failed(
 def test_what_was_not_wanted_is_excluded(
     server: LyingServer,
     fetch: Fetch,
-    archive: Held,
+    archive: ArchiveFolder,
     run_id: str,
     options: list[str],
     left_out: set[str],
@@ -235,7 +235,7 @@ def test_what_was_not_wanted_is_excluded(
 
 
 def test_what_was_excluded_is_had_with_refresh(
-    server: LyingServer, fetch: Fetch, archive: Held, run_id: str
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, run_id: str
 ) -> None:
     fetch(run_id, "--only", "none")
     assert fetch(run_id, "--refresh").states == {"verified": 1, "unverified": 2}

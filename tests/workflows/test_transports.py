@@ -22,7 +22,7 @@ from tests.lying_server import (
     task_run,
     webm,
 )
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 SLOWER = "downloads go over httpx's own transport, which is slower"
 
@@ -60,7 +60,10 @@ def without_httptools(request: pytest.FixtureRequest, tmp_path: Path) -> dict[st
 
 
 def test_httpxs_own_transport_takes_over_and_it_is_said(
-    server: LyingServer, archiver: Command, archive: Held, without_httptools: dict[str, str]
+    server: LyingServer,
+    archiver: Command,
+    archive: ArchiveFolder,
+    without_httptools: dict[str, str],
 ) -> None:
     run_id = a_run(server)
     ran = run_child("fetch", run_id, "--json", environment=without_httptools)
@@ -96,7 +99,7 @@ def test_it_is_said_to_whoever_listens(
 def test_what_goes_wrong_is_mended_the_same(
     server: LyingServer,
     archiver: Command,
-    archive: Held,
+    archive: ArchiveFolder,
     transport: str,
     lies: list[Lie],
     requests: int,

@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, png, task_run, webm
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 FILES = [
     *("run.json", "recording.webm", "screenshots/01.png", "downloads/invoice.pdf", "SHA256SUMS"),
@@ -15,7 +15,7 @@ FILES = [
 
 
 @pytest.fixture
-def folder(server: LyingServer, fetch: Fetch, archive: Held) -> Path:
+def folder(server: LyingServer, fetch: Fetch, archive: ArchiveFolder) -> Path:
     """The folder of a revision in an archive that is intact."""
     server.add_run(
         task_run(
@@ -49,7 +49,9 @@ def make_folder(path: Path) -> None:
     path.mkdir()
 
 
-def test_an_intact_archive_is_intact(archiver: Command, archive: Held, folder: Path) -> None:
+def test_an_intact_archive_is_intact(
+    archiver: Command, archive: ArchiveFolder, folder: Path
+) -> None:
     assert "all intact" in archiver("verify").out
     ran = archiver("verify", "--json")
     assert (ran.json["revisions"], ran.json["files"]) == (2, 5)
@@ -61,7 +63,7 @@ def test_an_intact_archive_is_intact(archiver: Command, archive: Held, folder: P
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("harm", [flip, cut, add_to, Path.unlink, make_folder])
 def test_whatever_happened_to_a_file_is_found(
-    archiver: Command, archive: Held, folder: Path, name: str, harm: Callable[[Path], None]
+    archiver: Command, archive: ArchiveFolder, folder: Path, name: str, harm: Callable[[Path], None]
 ) -> None:
     harm(folder / name)
     ran = archiver("verify", "--json", code=4)
@@ -98,7 +100,7 @@ def test_a_run_that_is_gone_as_a_whole_is_found(archiver: Command, folder: Path)
     assert "tsk_1" in archiver("verify", code=4).err
 
 
-def test_verify_changes_nothing(archiver: Command, archive: Held, folder: Path) -> None:
+def test_verify_changes_nothing(archiver: Command, archive: ArchiveFolder, folder: Path) -> None:
     flip(folder / "recording.webm")
     before = archive.files()
     archiver("verify", "--no-record", code=4)

@@ -10,7 +10,7 @@ import pytest
 from archiver.store.storage import LocalStorage
 from archiver.verify.findings import Scope
 from archiver.verify.verify import verify
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 from tests.workflows.test_verify_harms import made, paths, root
 
 __all__ = ["made", "root"]  # fixtures
@@ -19,7 +19,7 @@ __all__ = ["made", "root"]  # fixtures
 def file_of(root: Path, table: str, run_id: str = "tsk_2") -> Path:
     return next(
         path
-        for path in Held(root).table_files(table)
+        for path in ArchiveFolder(root).table_files(table)
         if run_id in pq.read_table(path, partitioning=None)["run_id"].to_pylist()
     )
 
@@ -90,7 +90,7 @@ def test_another_long_text_is_found(root: Path, name: str, text: str) -> None:
 
 @pytest.mark.parametrize("harm", ["changed", "gone", "twice"])
 def test_rows_of_checks_that_somebody_else_wrote_are_found(root: Path, harm: str) -> None:
-    (path,) = Held(root).table_files("checks")
+    (path,) = ArchiveFolder(root).table_files("checks")
     rows = pq.read_table(path, partitioning=None)
     match harm:
         case "changed":

@@ -21,7 +21,7 @@ from archiver.verify.verify import Checking, find_damage, verify
 from tests.cli.running import Command, child_command, child_environment, fetching
 from tests.domain.builders import AT
 from tests.lying_server import png, task_run, webm
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_one_flipped_bit_is_found_in_every_kind_of_file(root: Path) -> None:
 
 def rewritten(root: Path) -> Path:
     """A run's document altered, and manifest and sums made to match."""
-    folder = Held(root).run("tsk_2") / "r1"
+    folder = ArchiveFolder(root).run("tsk_2") / "r1"
     document = (folder / "run.json").read_bytes().replace(b'"failed"', b'"wailed"')
     manifest = json.loads((folder / "manifest.json").read_bytes())
     manifest["status"], manifest["is_final"] = "wailed", False
@@ -160,7 +160,7 @@ def test_a_record_that_was_added_is_found(root: Path) -> None:
 
 def change_row(root: Path, table: str, column: str, value: object) -> Path:
     """Write a table's file of tsk_2 anew, with another value in one column."""
-    for path in Held(root).table_files(table):
+    for path in ArchiveFolder(root).table_files(table):
         rows = pq.read_table(path, partitioning=None)
         if "tsk_2" in rows["run_id"].to_pylist():
             place = rows.schema.get_field_index(column)
@@ -214,7 +214,7 @@ def test_rows_that_are_gone_or_too_many_are_found(root: Path, tmp_path: Path) ->
 def test_a_changed_row_of_the_log_of_questions_is_found(
     root: Path, column: str, value: object
 ) -> None:
-    rows = [row for row in Held(root).rows("fetches") if row["asked_id"] == "tsk_2"]
+    rows = [row for row in ArchiveFolder(root).rows("fetches") if row["asked_id"] == "tsk_2"]
     path = next((root / "tables/fetches").glob(f"*/{rows[0]['session']}-*.parquet"))
     table = pq.read_table(path, partitioning=None)
     place = table.schema.get_field_index(column)
@@ -275,7 +275,7 @@ def test_a_file_that_was_added_is_found(root: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["x", "r1/x", "r1/screenshots/02.png", "r1/more/x", "r7/run.json"])
 def test_a_file_that_was_added_to_a_run_is_found(root: Path, name: str) -> None:
-    folder = Held(root).run("tsk_2")
+    folder = ArchiveFolder(root).run("tsk_2")
     add_file(folder / name)
     (found,) = damage(root)
     stray = str(folder.relative_to(root) / name)
@@ -284,7 +284,7 @@ def test_a_file_that_was_added_to_a_run_is_found(root: Path, name: str) -> None:
 
 
 def test_a_link_in_the_place_of_a_file_is_found(root: Path) -> None:
-    path = Held(root).run("tsk_2") / "r1/recording.webm"
+    path = ArchiveFolder(root).run("tsk_2") / "r1/recording.webm"
     elsewhere = path.rename(root.parent / "elsewhere")
     path.symlink_to(elsewhere)
     (found,) = damage(root)
@@ -293,19 +293,19 @@ def test_a_link_in_the_place_of_a_file_is_found(root: Path) -> None:
 
 
 def test_a_run_that_was_removed_whole_is_found(root: Path) -> None:
-    folder = Held(root).run("tsk_2")
+    folder = ArchiveFolder(root).run("tsk_2")
     shutil.rmtree(folder)
     assert paths(root) == [str(folder.relative_to(root))]
 
 
 def test_a_revision_that_nobody_committed_is_found(root: Path) -> None:
-    folder = Held(root).run("tsk_2")
+    folder = ArchiveFolder(root).run("tsk_2")
     shutil.copytree(folder / "r1", folder / "r2")
     assert paths(root) == [str(folder.relative_to(root) / "r2/manifest.json")]
 
 
 def test_a_manifest_that_is_gone_is_found(root: Path) -> None:
-    path = Held(root).run("tsk_2") / "r1/manifest.json"
+    path = ArchiveFolder(root).run("tsk_2") / "r1/manifest.json"
     path.unlink()
     assert paths(root) == [str(path.relative_to(root))]
 
@@ -362,7 +362,7 @@ def journal(root: Path, text: str) -> None:
 
 
 def test_what_a_killed_session_left_is_no_finding_but_a_note(root: Path) -> None:
-    folder = Held(root).run("tsk_2").relative_to(root)
+    folder = ArchiveFolder(root).run("tsk_2").relative_to(root)
     shutil.copytree(root / folder / "r1", root / folder / "r2")
     text = (root / folder / "r2/manifest.json").read_text().replace("r1/", "r2/")
     (root / folder / "r2/manifest.json").write_text(text.replace('"revision": 1', '"revision": 2'))
@@ -388,8 +388,8 @@ def socket_file(path: Path) -> None:
 
 def link(path: Path) -> None:
     """To the same bytes elsewhere."""
-    outside = next(parent for parent in path.parents if (parent / "archive").exists())
-    other = path.rename(outside / "elsewhere")
+    require_outside = next(parent for parent in path.parents if (parent / "archive").exists())
+    other = path.rename(require_outside / "elsewhere")
     path.symlink_to(other)
 
 
@@ -460,7 +460,7 @@ FOLDERS = ["runs", "{}", "{}/r1", "{}/r1/screenshots", "tables", "tables/runs", 
 @pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX")
 @pytest.mark.parametrize("name", FOLDERS)
 def test_a_folder_that_cannot_be_read_is_one_finding(root: Path, name: str) -> None:
-    run = Held(root).run("tsk_2").relative_to(root)
+    run = ArchiveFolder(root).run("tsk_2").relative_to(root)
     folder = next(path for path in root.glob(name.format(run)) if path.is_dir())
     folder.chmod(0)
     try:
@@ -477,9 +477,9 @@ def test_a_folder_that_cannot_be_read_is_one_finding(root: Path, name: str) -> N
 def test_several_processes_find_the_same(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("archiver.verify.verify.MANY", 2)
     assert verify(LocalStorage(root), how=Checking(workers=2)).findings == []
-    recording = Held(root).run("tsk_2") / "r1/recording.webm"
+    recording = ArchiveFolder(root).run("tsk_2") / "r1/recording.webm"
     flip(recording, 77)
-    shutil.rmtree(Held(root).run("tsk_1"))
+    shutil.rmtree(ArchiveFolder(root).run("tsk_1"))
     alone, together = (verify(LocalStorage(root), how=Checking(workers=n)) for n in (1, 2))
     assert together.to_json() == alone.to_json()
     assert {one.run_id for one in together.findings} == {"tsk_1", "tsk_2"}

@@ -13,7 +13,7 @@ from archiver.verify.findings import Scope
 from archiver.verify.verify import Checking, find_damage, verify
 from tests.cli.running import Command, fetching
 from tests.lying_server import task_run, webm
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 from tests.workflows.test_deciding import OLD
 from tests.workflows.test_redaction import everything
 
@@ -37,7 +37,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def run(made: Path, archive: Held) -> Path:
+def run(made: Path, archive: ArchiveFolder) -> Path:
     """The folder of the run with two revisions."""
     shutil.copytree(made, archive.root)
     return archive.run("tsk_1")
@@ -67,7 +67,7 @@ def emptied(earlier: Path) -> None:
 @pytest.mark.parametrize("state", [whole, without_manifest, emptied])
 def test_a_revision_that_was_put_back_is_found_and_comes_into_no_table(
     archiver: Command,
-    archive: Held,
+    archive: ArchiveFolder,
     run: Path,
     tmp_path: Path,
     command: tuple[str, ...],
@@ -93,7 +93,7 @@ def test_a_revision_that_was_put_back_is_found_and_comes_into_no_table(
 @pytest.mark.parametrize("command", [ERASE, PRUNE, OF_KIND])
 @pytest.mark.parametrize("is_there", [True, False])
 def test_harm_to_what_says_what_was_removed_is_one_finding(
-    archiver: Command, archive: Held, run: Path, command: tuple[str, ...], is_there: bool
+    archiver: Command, archive: ArchiveFolder, run: Path, command: tuple[str, ...], is_there: bool
 ) -> None:
     archiver(*command)
     manifest = run / "r3/manifest.json"
@@ -130,7 +130,7 @@ def test_a_run_as_it_was_before_it_was_removed_is_no_reason_to_reindex(
 @pytest.mark.parametrize("command", [ERASE, PRUNE])
 @pytest.mark.parametrize("has_files", [True, False])
 def test_what_is_about_to_be_removed_is_no_finding(
-    archiver: Command, archive: Held, run: Path, command: tuple[str, ...], has_files: bool
+    archiver: Command, archive: ArchiveFolder, run: Path, command: tuple[str, ...], has_files: bool
 ) -> None:
     """As it is when the session is at work, or was killed: tombstone and journal are there."""
     before = Path(shutil.copytree(archive.root, archive.root.with_name("before")))
@@ -153,7 +153,7 @@ def test_what_is_about_to_be_removed_is_no_finding(
 
 
 def test_what_is_removed_while_it_is_checked_is_no_finding(
-    archiver: Command, archive: Held, run: Path
+    archiver: Command, archive: ArchiveFolder, run: Path
 ) -> None:
     """The run is erased when its revisions were read, and the tables were not."""
     said: list[str] = []
@@ -167,7 +167,7 @@ def test_what_is_removed_while_it_is_checked_is_no_finding(
     assert report.findings == []
 
 
-def test_a_forged_revision_excuses_no_file_that_is_gone(archive: Held, run: Path) -> None:
+def test_a_forged_revision_excuses_no_file_that_is_gone(archive: ArchiveFolder, run: Path) -> None:
     manifest = archive.manifest("tsk_1", 2)
     (entry,) = manifest["artifacts"]
     lost = {name: entry[name] for name in ("path", "kind", "size", "sha256")}
@@ -182,7 +182,7 @@ def test_a_forged_revision_excuses_no_file_that_is_gone(archive: Held, run: Path
     assert {"r3/manifest.json", lost["path"]} <= set(paths(run))
 
 
-def test_a_quick_check_sees_that_the_tables_are_gone(archive: Held, run: Path) -> None:
+def test_a_quick_check_sees_that_the_tables_are_gone(archive: ArchiveFolder, run: Path) -> None:
     shutil.rmtree(archive.root / "tables")
     report = verify(LocalStorage(archive.root), Scope(quick=True))
     assert [one.path for one in report.findings] == ["tables/runs"]

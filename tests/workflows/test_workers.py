@@ -27,7 +27,7 @@ from tests.lying_server import (
     task_run,
     workflow_run,
 )
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are forked on Linux")
 
@@ -114,7 +114,7 @@ def until(process: subprocess.Popen[bytes], holds: Callable[[], object]) -> None
         assert process.poll() is None, process.communicate()[1].decode()
 
 
-def committed(archive: Held) -> int:
+def committed(archive: ArchiveFolder) -> int:
     return len(list(archive.root.glob("runs/**/manifest.json")))
 
 
@@ -125,7 +125,7 @@ def stalled(server: LyingServer, ids: Sequence[str]) -> None:
 
 
 def halfway(
-    server: LyingServer, archive: Held, *, group: bool = False
+    server: LyingServer, archive: ArchiveFolder, *, group: bool = False
 ) -> tuple[list[str], subprocess.Popen[bytes]]:
     """A session of 60 runs that has committed some, and waits for others until it is ended."""
     ids = fill(server, 60)
@@ -136,7 +136,7 @@ def halfway(
 
 
 def test_three_processes_come_to_the_same_as_one(
-    server: LyingServer, archiver: Command, archive: Held, tmp_path: Path
+    server: LyingServer, archiver: Command, archive: ArchiveFolder, tmp_path: Path
 ) -> None:
     ids = fill(server, 60)
     ran = finish(start(*ids))
@@ -147,7 +147,7 @@ def test_three_processes_come_to_the_same_as_one(
     (record,) = archive.root.glob("ledger/*.json")
     assert json.loads(record.read_bytes())["manifests"] == 60
 
-    other = Held(tmp_path / "other")
+    other = ArchiveFolder(tmp_path / "other")
     archiver("fetch", *ids, "--archive", other.root, "--workers", "1")
     for path in other.root.glob("runs/**/*"):
         if path.is_file() and path.name != "manifest.json":
@@ -160,7 +160,7 @@ def test_three_processes_come_to_the_same_as_one(
 
 
 def test_runs_that_changed_get_their_next_revision(
-    server: LyingServer, archiver: Command, archive: Held
+    server: LyingServer, archiver: Command, archive: ArchiveFolder
 ) -> None:
     ids = fill(server, 30)
     finish(start(*ids))
@@ -173,7 +173,7 @@ def test_runs_that_changed_get_their_next_revision(
 
 
 def test_a_run_that_is_asked_for_under_two_ids_is_archived_by_one_process(
-    server: LyingServer, archiver: Command, archive: Held
+    server: LyingServer, archiver: Command, archive: ArchiveFolder
 ) -> None:
     ids = fill(server, 30)
     for number in range(8):
@@ -192,7 +192,7 @@ def test_a_run_that_is_asked_for_under_two_ids_is_archived_by_one_process(
 
 
 def test_very_large_artifacts_are_left_to_the_sessions_own_process(
-    server: LyingServer, archiver: Command, archive: Held
+    server: LyingServer, archiver: Command, archive: ArchiveFolder
 ) -> None:
     ids = fill(server, 40)
     recordings = {f"tsk_{900 + n}": Blob(150_000, n) for n in range(3)}
@@ -224,7 +224,7 @@ def test_an_api_that_is_down_ends_all_of_them(server: LyingServer, archiver: Com
 
 
 def test_an_interrupted_session_ends_soon_and_is_gone_on_with(
-    server: LyingServer, archiver: Command, archive: Held
+    server: LyingServer, archiver: Command, archive: ArchiveFolder
 ) -> None:
     ids, process = halfway(server, archive)
     workers = workers_of(process)
@@ -245,7 +245,7 @@ def test_an_interrupted_session_ends_soon_and_is_gone_on_with(
 
 
 def test_killed_the_session_takes_its_workers_along_and_loses_nothing(
-    server: LyingServer, archiver: Command, archive: Held
+    server: LyingServer, archiver: Command, archive: ArchiveFolder
 ) -> None:
     ids, process = halfway(server, archive)
     workers = workers_of(process)
@@ -262,7 +262,7 @@ def test_killed_the_session_takes_its_workers_along_and_loses_nothing(
 
 
 def test_a_worker_that_is_killed_ends_the_session_with_one_line(
-    server: LyingServer, archiver: Command, archive: Held
+    server: LyingServer, archiver: Command, archive: ArchiveFolder
 ) -> None:
     ids, process = halfway(server, archive)
     os.kill(workers_of(process)[0], signal.SIGKILL)
@@ -277,7 +277,7 @@ def test_a_worker_that_is_killed_ends_the_session_with_one_line(
 
 
 def test_a_signal_to_all_of_them_interrupts(
-    server: LyingServer, archiver: Command, archive: Held
+    server: LyingServer, archiver: Command, archive: ArchiveFolder
 ) -> None:
     _, process = halfway(server, archive, group=True)
     os.killpg(process.pid, signal.SIGTERM)
@@ -287,7 +287,7 @@ def test_a_signal_to_all_of_them_interrupts(
 
 
 def test_an_archive_that_vanishes_ends_the_session_with_its_summary(
-    server: LyingServer, archiver: Command, archive: Held
+    server: LyingServer, archiver: Command, archive: ArchiveFolder
 ) -> None:
     ids, process = halfway(server, archive)
     moved = archive.root.rename(archive.root.with_name("moved"))
@@ -305,7 +305,7 @@ def test_an_archive_that_vanishes_ends_the_session_with_its_summary(
 
 @pytest.mark.parametrize("kind", ["threads", "forkserver"])
 def test_any_executor_will_do(
-    server: LyingServer, archiver: Command, archive: Held, kind: str
+    server: LyingServer, archiver: Command, archive: ArchiveFolder, kind: str
 ) -> None:
     ids = fill(server, 60)
     code = FEW.replace("main()\n", EXECUTORS[kind] + "main()\n")

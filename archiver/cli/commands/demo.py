@@ -51,7 +51,7 @@ def demo(archive: Path | None) -> int:
     from archiver.demo.runs import demo_runs
     from archiver.demo.server import DemoServer
     from archiver.fetch.answer import RunOptions
-    from archiver.fetch.options import FetchOptions, Surroundings
+    from archiver.fetch.options import Context, FetchOptions
     from archiver.fetch.plan import Selection
     from archiver.fetch.session import fetch
     from archiver.model.ids import RunId
@@ -79,7 +79,7 @@ def demo(archive: Path | None) -> int:
                 key=_KEY,
                 run=RunOptions(Selection(), timedelta(minutes=10), (_KEY,)),
             ),
-            Surroundings(lambda: datetime.now(UTC), SystemRandom(), report.take, stop),
+            Context(lambda: datetime.now(UTC), SystemRandom(), report.take, stop),
         )
     click.echo(summary_line(summary))
     storage = open_archive(folder)

@@ -13,8 +13,8 @@ from archiver.cli.output.text import printable, readable_bytes
 from archiver.errors import UsageError
 
 if TYPE_CHECKING:
-    from archiver.export.package import Place, WrittenPackage
-    from archiver.export.tables import Written
+    from archiver.export.package import Destination, WrittenPackage
+    from archiver.export.tables import WrittenFile
     from archiver.tables.choose import Choice
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -25,7 +25,7 @@ _MOST_NAMED = 5
 
 def run_options(command: CommandT) -> CommandT:
     """What chooses runs, and the packages that they are written to."""
-    place = click.Path(path_type=Path)
+    destination = click.Path(path_type=Path)
     for decorate in reversed(
         (
             click.argument("run_ids", nargs=-1, metavar="[RUN_ID]..."),
@@ -48,19 +48,19 @@ def run_options(command: CommandT) -> CommandT:
             ),
             click.option(
                 "--bagit",
-                type=place,
+                type=destination,
                 metavar="DIR",
                 help="Write the chosen runs to a new folder, as a BagIt bag.",
             ),
             click.option(
                 "--ro-crate",
-                type=place,
+                type=destination,
                 metavar="DIR",
                 help="Write the chosen runs to a new folder, as a Process Run Crate.",
             ),
             click.option(
                 "--zip",
-                type=place,
+                type=destination,
                 metavar="FILE",
                 help="Write the chosen runs to one ZIP file: a bag, or, with --ro-crate and "
                 "without --bagit, a crate.",
@@ -153,19 +153,19 @@ def _choice(options: dict[str, Any]) -> "Choice":
     return Where(options["where"])
 
 
-def _places(options: dict[str, Any]) -> "Sequence[Place]":
-    from archiver.export.package import Form, Place
+def _places(options: dict[str, Any]) -> "Sequence[Destination]":
+    from archiver.export.package import Destination, Form
 
     places = []
     if options["bagit"] is not None:
-        places.append(Place(Form.BAG, options["bagit"]))
+        places.append(Destination(Form.BAG, options["bagit"]))
     if options["ro_crate"] is not None:
-        places.append(Place(Form.CRATE, options["ro_crate"]))
+        places.append(Destination(Form.CRATE, options["ro_crate"]))
     if options["zip"] is not None:
         is_crate = options["ro_crate"] is not None and options["bagit"] is None
         form = options["zip_holds"] or (Form.CRATE if is_crate else Form.BAG)
-        places.append(Place(Form(form), options["zip"], is_zip=True))
-    if len({place.path.absolute() for place in places}) < len(places):
+        places.append(Destination(Form(form), options["zip"], is_zip=True))
+    if len({destination.path.absolute() for destination in places}) < len(places):
         raise UsageError("two packages cannot be in one place", hint="Name one for each")
     return places
 
@@ -173,24 +173,27 @@ def _places(options: dict[str, Any]) -> "Sequence[Place]":
 def package_json(written: "WrittenPackage") -> dict[str, Any]:
     """A package as the command's JSON has it."""
     return {
-        "format": written.place.form.value,
-        "path": str(written.place.path),
-        "zip": written.place.is_zip,
+        "format": written.destination.form.value,
+        "path": str(written.destination.path),
+        "zip": written.destination.is_zip,
         "runs": written.runs,
         "files": written.files,
         "bytes": written.bytes,
-        "artifacts": {way.value: count for way, count in sorted(written.ways.items())},
+        "artifacts": {method.value: count for method, count in sorted(written.methods.items())},
         "without_proof": list(written.unproven),
     }
 
 
 def print_package(written: "WrittenPackage") -> None:
     """A package, for people."""
-    ways = ", ".join(f"{count} {way.value}" for way, count in sorted(written.ways.items()))
+    methods = ", ".join(
+        f"{count} {method.value}" for method, count in sorted(written.methods.items())
+    )
+    path = written.destination.path
     runs = "1 run" if written.runs == 1 else f"{written.runs} runs"
     click.echo(
-        f"{written.place.path}  {runs}, {written.files} files, {readable_bytes(written.bytes)}"
-        + (f"; of the archive's {ways}" if ways else "")
+        f"{path}  {runs}, {written.files} files, {readable_bytes(written.bytes)}"
+        + (f"; of the archive's {methods}" if methods else "")
     )
 
 
@@ -287,7 +290,7 @@ def _begins(name: str) -> None:
         click.echo(f"writing {name} …", err=True)
 
 
-def _written(archive: Path, options: dict[str, Any]) -> "list[Written]":
+def _written(archive: Path, options: dict[str, Any]) -> "list[WrittenFile]":
     from datetime import UTC, datetime
 
     from archiver.export.tables import ExportOptions, export_database, export_files
@@ -295,7 +298,7 @@ def _written(archive: Path, options: dict[str, Any]) -> "list[Written]":
 
     storage = open_archive(archive)
     chosen = ExportOptions(_begins, options["only"], options["overwrite"], options["memory"])
-    written: list[Written] = []
+    written: list[WrittenFile] = []
     if options["duckdb"] is not None:
         written.append(export_database(storage, options["duckdb"], chosen, datetime.now(UTC)))
     for file_format in ("csv", "parquet"):

@@ -11,11 +11,11 @@ import click
 from click.core import ParameterSource
 
 from archiver.cli.options import Duration, Line, Size, archive_option, json_option
-from archiver.cli.signing import sign_off, sign_off_options
+from archiver.cli.signing import signing, signing_options
 from archiver.errors import ArchiverError, UsageError
 
 if TYPE_CHECKING:
-    from archiver.fetch.options import FetchOptions, Surroundings
+    from archiver.fetch.options import Context, FetchOptions
     from archiver.fetch.plan import Selection
     from archiver.masking.redaction import RedactionRules
 
@@ -202,7 +202,7 @@ _SLOWEST = 0.001
 @click.option(
     "--insecure", is_flag=True, help="Accept any TLS certificate (self-signed servers). Dangerous."
 )
-@sign_off_options
+@signing_options
 @click.option("--quiet", is_flag=True, help="Say nothing but what could not be had.")
 @click.option(
     "--log-format",
@@ -274,7 +274,7 @@ def _fetch_options(options: dict[str, Any]) -> "FetchOptions":
             rules,
         ),
         # A pattern may be what is to be masked.
-        sign_off=sign_off(
+        signing=signing(
             options,
             secret=frozenset({"redact", "redact_path"}),
             mask=redaction.text if redaction else str,
@@ -335,13 +335,13 @@ def _above_zero(size: int | None, name: str) -> int | None:
     return size
 
 
-def _surroundings(report: Any, stop: Any) -> "Surroundings":
+def _surroundings(report: Any, stop: Any) -> "Context":
     from datetime import UTC, datetime
     from random import SystemRandom
 
-    from archiver.fetch.options import Surroundings
+    from archiver.fetch.options import Context
 
-    return Surroundings(lambda: datetime.now(UTC), SystemRandom(), report, stop)
+    return Context(lambda: datetime.now(UTC), SystemRandom(), report, stop)
 
 
 def _ignore(event: object) -> None:

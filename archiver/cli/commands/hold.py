@@ -10,7 +10,7 @@ import click
 
 from archiver.cli.options import archive_option, json_option
 from archiver.cli.output.text import printable
-from archiver.cli.signing import sign_off, sign_off_options
+from archiver.cli.signing import signing, signing_options
 from archiver.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def decision_options(command: CommandT) -> CommandT:
             ),
             click.option("--reason", help="Why; it stays in the ledger for good: name nobody."),
             archive_option,
-            sign_off_options,
+            signing_options,
             json_option,
         )
     ):
@@ -55,10 +55,10 @@ def hold(archive: Path, is_list: bool, **options: Any) -> int:
     """Put runs on hold: they are neither pruned nor erased until they are released."""
     if not is_list:
         return _decide("hold", archive, options)
-    from archiver.ledger.decisions import held_runs
+    from archiver.ledger.decisions import runs_on_hold
     from archiver.store.lock import open_archive
 
-    return _show(held_runs(open_archive(archive)), as_json=options["json"])
+    return _show(runs_on_hold(open_archive(archive)), as_json=options["json"])
 
 
 @click.command()
@@ -79,10 +79,10 @@ def accept(archive: Path, is_list: bool, **options: Any) -> int:
     """
     if not is_list:
         return _decide("accept", archive, options)
-    from archiver.ledger.decisions import accepted_runs
+    from archiver.ledger.decisions import runs_accepted
     from archiver.store.lock import open_archive
 
-    return _show(accepted_runs(open_archive(archive)), as_json=options["json"])
+    return _show(runs_accepted(open_archive(archive)), as_json=options["json"])
 
 
 def choice_of(options: dict[str, Any]) -> "Choice":
@@ -114,9 +114,9 @@ def _decide(kind: str, archive: Path, options: dict[str, Any]) -> int:
 
     choice, reason = choice_of(options), reason_of(options)
     # The condition may say what is to be forgotten some day.
-    signing = sign_off(options, secret=frozenset({"where"}))
+    vouched = signing(options, secret=frozenset({"where"}))
     decided = decide(
-        archive, kind, reason, choice, signing, lambda: datetime.now(UTC), secrets.token_bytes(4)
+        archive, kind, reason, choice, vouched, lambda: datetime.now(UTC), secrets.token_bytes(4)
     )
     closed = decided.closed
     if closed.unstamped is not None:

@@ -126,7 +126,7 @@ def prove(
     from archiver.ledger.proofs import session_of_head
     from archiver.model.proof import encode_proof
     from archiver.store.lock import open_archive
-    from archiver.system.atomic import outside, text_output
+    from archiver.system.atomic import require_outside, text_output
 
     storage = open_archive(archive)
     if session is not None and head is not None:
@@ -137,7 +137,7 @@ def prove(
         raise UsageError(f"{session!r} is no session", hint="See `archiver ledger`") from None
     if head is not None:
         until = session_of_head(storage, _digest(head))
-    outside(output, storage.root)
+    require_outside(output, storage.root)
     data = encode_proof(make(storage, RunId(run_id), revision, until))
     with text_output(output) as out:
         out.write(data.decode())

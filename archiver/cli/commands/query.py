@@ -75,7 +75,7 @@ def query(sql: str | None, **options: Any) -> None:
 
     output = options["output"]
     storage = open_archive(options["archive"])
-    ask = partial(
+    run_query = partial(
         run_query,
         storage,
         parameters=_parameters(options["param"]),
@@ -92,9 +92,9 @@ def query(sql: str | None, **options: Any) -> None:
     if sql is None and sys.stdin.isatty() and sys.stdout.isatty():
         from archiver.cli.prompt.prompt import run_prompt
 
-        run_prompt(partial(ask, spare=True), settings)
+        run_prompt(partial(run_query, spare=True), settings)
     else:
-        answer(_text_of(sql), ask, settings)
+        answer(_text_of(sql), run_query, settings)
 
 
 def _parameters(texts: tuple[str, ...]) -> dict[str, str]:

@@ -27,12 +27,12 @@ def reindex(compact: bool, archive: Path, **options: Any) -> int:
     import secrets
     from datetime import UTC, datetime
 
-    from archiver.session import hold_archive
+    from archiver.session import open_for_writing
     from archiver.store.lock import open_archive
 
     open_archive(archive)
     now = datetime.now(UTC)
-    with hold_archive(archive, now, secrets.token_bytes(4)) as writer:
+    with open_for_writing(archive, now, secrets.token_bytes(4)) as writer:
         return _compact(writer, **options) if compact else _rebuild(writer, **options)
 
 

@@ -11,15 +11,15 @@ import click
 from archiver.cli.commands.hold import choice_of, reason_of
 from archiver.cli.options import Duration, archive_option, json_option
 from archiver.cli.output.text import printable, readable_bytes
-from archiver.cli.signing import sign_off, sign_off_options
+from archiver.cli.signing import signing, signing_options
 from archiver.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from archiver.model.manifest import RemovalKind
-    from archiver.retention.candidates import Doomed, Extent
-    from archiver.retention.disposal import Forgotten
+    from archiver.retention.candidates import DisposalPlan, DisposalSize
+    from archiver.retention.disposal import DisposalResult
     from archiver.store.storage import LocalStorage
 
 _NAMED = 20
@@ -42,7 +42,7 @@ _NAMED = 20
 )
 @click.option("--reason", help="Why, for the ledger [default: the rules].")
 @click.option("--dry-run", is_flag=True, help="Show what would go, remove nothing.")
-@sign_off_options
+@signing_options
 @json_option
 def prune(archive: Path, **options: Any) -> int:
     """Remove the artifacts and documents of old runs, but for those on hold.
@@ -54,7 +54,7 @@ def prune(archive: Path, **options: Any) -> int:
     from functools import partial
 
     from archiver.model.manifest import RemovalKind
-    from archiver.retention.candidates import to_prune
+    from archiver.retention.candidates import plan_prune
     from archiver.retention.rules import disposals
 
     rules = _rules(options)
@@ -62,7 +62,7 @@ def prune(archive: Path, **options: Any) -> int:
     if options["older_than"] is not None:
         words.insert(0, f"older-than={options['older_than'].days}d")
     reason = (options["reason"] or "").strip() or "kept long enough: " + "; ".join(words)
-    choose = partial(to_prune, disposals=disposals(rules, datetime.now(UTC)))
+    choose = partial(plan_prune, disposals=disposals(rules, datetime.now(UTC)))
     return _remove(archive, RemovalKind.PRUNED, reason, choose, options)
 
 
@@ -77,7 +77,7 @@ def prune(archive: Path, **options: Any) -> int:
 @click.option("--reason", help="Why, for the ledger and the tombstones; name nobody in it.")
 @click.option("--dry-run", is_flag=True, help="Show what would go, remove nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@sign_off_options
+@signing_options
 @json_option
 def erase(archive: Path, **options: Any) -> int:
     """Remove all that is known of runs, for good: files, documents, names, rows of the tables.
@@ -90,10 +90,10 @@ def erase(archive: Path, **options: Any) -> int:
     from functools import partial
 
     from archiver.model.manifest import RemovalKind
-    from archiver.retention.candidates import to_erase
+    from archiver.retention.candidates import plan_erase
 
     reason, choice = reason_of(options), choice_of(options)
-    choose = partial(to_erase, choice=choice, now=datetime.now(UTC))
+    choose = partial(plan_erase, choice=choice, now=datetime.now(UTC))
     return _remove(archive, RemovalKind.ERASED, reason, choose, options)
 
 
@@ -125,7 +125,7 @@ def _remove(
     archive: Path,
     kind: "RemovalKind",
     reason: str,
-    choose: "Callable[[LocalStorage], Doomed]",
+    choose: "Callable[[LocalStorage], DisposalPlan]",
     options: dict[str, Any],
 ) -> int:
     import secrets
@@ -133,32 +133,32 @@ def _remove(
 
     from archiver.model.manifest import RemovalKind
     from archiver.retention.candidates import extent
-    from archiver.retention.disposal import forget, order_of
+    from archiver.retention.disposal import dispose, order_of
     from archiver.store.lock import open_archive
 
     # The condition may say what is to be forgotten.
-    signing = sign_off(options, secret=frozenset({"where"}))
+    vouched = signing(options, secret=frozenset({"where"}))
     storage = open_archive(archive)
-    doomed = choose(storage)
-    is_shown = options["dry_run"] or doomed.is_nothing
+    plan = choose(storage)
+    is_shown = options["dry_run"] or plan.is_nothing
     asks = kind is RemovalKind.ERASED and not options["yes"]
     if is_shown or asks:
-        order = order_of(kind, reason, signing, datetime.now(UTC))
-        there = extent(storage, order, doomed)
+        order = order_of(kind, reason, vouched, datetime.now(UTC))
+        there = extent(storage, order, plan)
         if is_shown:
-            return _show(doomed, there, options)
-        _ask(len(doomed.runs) + len(doomed.asked), there.files)
-    forgotten = forget(
-        archive, kind, reason, choose, signing, lambda: datetime.now(UTC), secrets.token_bytes(4)
+            return _show(plan, there, options)
+        _ask(len(plan.runs) + len(plan.asked), there.files)
+    result = dispose(
+        archive, kind, reason, choose, vouched, lambda: datetime.now(UTC), secrets.token_bytes(4)
     )
-    if forgotten.unstamped is not None:
-        click.echo(f"Error: {printable(str(forgotten.unstamped))}", err=True)
-    for problem in forgotten.damaged:
+    if result.unstamped is not None:
+        click.echo(f"Error: {printable(str(result.unstamped))}", err=True)
+    for problem in result.damaged:
         click.echo(f"not {kind.value}: {printable(problem)}", err=True)
-    _report(kind, forgotten, options)
-    if forgotten.damaged:
+    _report(kind, result, options)
+    if result.damaged:
         return ExitCode.DAMAGED
-    return ExitCode.INCOMPLETE if forgotten.unstamped else ExitCode.OK
+    return ExitCode.INCOMPLETE if result.unstamped else ExitCode.OK
 
 
 def _ask(runs: int, files: int) -> None:
@@ -168,34 +168,34 @@ def _ask(runs: int, files: int) -> None:
     click.confirm(f"Erase {what} for good?", abort=True, err=True)
 
 
-def _show(doomed: "Doomed", extent: "Extent", options: dict[str, Any]) -> int:
-    ids = [run.run_id for run in doomed.runs]
+def _show(plan: "DisposalPlan", extent: "DisposalSize", options: dict[str, Any]) -> int:
+    ids = [run.run_id for run in plan.runs]
     if options["json"]:
         document = {
             "runs": ids,
             "pruned_of": sorted(extent.pruned_of),
-            "asked": doomed.asked,
+            "asked": plan.asked,
             "files": extent.files,
             "bytes": extent.bytes,
-            "on_hold": [{"run_id": run, **why.to_json()} for run, why in doomed.on_hold],
+            "on_hold": [{"run_id": run, **why.to_json()} for run, why in plan.on_hold],
             "damaged": extent.damaged,
         }
         click.echo(json.dumps(document, indent=2))
         return ExitCode.OK
-    for run_id, decision in doomed.on_hold:
+    for run_id, decision in plan.on_hold:
         click.echo(f"on hold: {run_id}: {printable(decision.reason)}", err=True)
     for problem in extent.damaged[:_NAMED]:
         click.echo(f"would not be pruned: {printable(problem)}", err=True)
-    if doomed.is_nothing:
-        if doomed.erased:
-            click.echo(f"nothing to do: {len(doomed.erased)} of these runs were erased before")
+    if plan.is_nothing:
+        if plan.erased:
+            click.echo(f"nothing to do: {len(plan.erased)} of these runs were erased before")
         else:
             click.echo("no run is old enough")
         return ExitCode.OK
-    lines = [*ids, *(f"{run_id} (never had)" for run_id in doomed.asked)]
+    lines = [*ids, *(f"{run_id} (never had)" for run_id in plan.asked)]
     lines += (
         f"{run.run_id} ({', '.join(sorted(kinds))})"
-        for run, kinds in doomed.artifacts
+        for run, kinds in plan.artifacts
         if run.run_id in extent.pruned_of
     )
     for line in lines[:_NAMED]:
@@ -203,36 +203,36 @@ def _show(doomed: "Doomed", extent: "Extent", options: dict[str, Any]) -> int:
     if len(lines) > _NAMED:
         click.echo(f"… and {len(lines) - _NAMED} more; --json names all")
     others = len(extent.pruned_of)
-    of_others = f" and artifacts of {others} others" if doomed.artifacts else ""
+    of_others = f" and artifacts of {others} others" if plan.artifacts else ""
     click.echo(
-        f"{len(ids) + len(doomed.asked)} runs{of_others} with {extent.files} files "
-        f"({readable_bytes(extent.bytes)}) would go, {len(doomed.on_hold)} are on hold"
+        f"{len(ids) + len(plan.asked)} runs{of_others} with {extent.files} files "
+        f"({readable_bytes(extent.bytes)}) would go, {len(plan.on_hold)} are on hold"
     )
     return ExitCode.OK
 
 
-def _report(kind: "RemovalKind", forgotten: "Forgotten", options: dict[str, Any]) -> None:
+def _report(kind: "RemovalKind", result: "DisposalResult", options: dict[str, Any]) -> None:
     if options["json"]:
         document = {
-            "session": forgotten.session,
-            "head": forgotten.head,
-            "runs": forgotten.runs,
-            "pruned_of": forgotten.pruned_of,
-            "asked": forgotten.asked,
-            "files": forgotten.files,
-            "bytes": forgotten.bytes,
-            "on_hold": forgotten.on_hold,
-            "damaged": forgotten.damaged,
+            "session": result.session,
+            "head": result.head,
+            "runs": result.runs,
+            "pruned_of": result.pruned_of,
+            "asked": result.asked,
+            "files": result.files,
+            "bytes": result.bytes,
+            "on_hold": result.on_hold,
+            "damaged": result.damaged,
         }
         click.echo(json.dumps(document, indent=2))
         return
-    if forgotten.session is None:
+    if result.session is None:
         click.echo("nothing to do")
         return
-    others = len(forgotten.pruned_of)
+    others = len(result.pruned_of)
     click.echo(
-        f"{len(forgotten.runs) + len(forgotten.asked)} runs {kind.value}"
-        f"{f', and artifacts of {others} others' if others else ''}: {forgotten.files} files, "
-        f"{readable_bytes(forgotten.bytes)}; {len(forgotten.on_hold)} on hold stay. "
-        f"Session {forgotten.session}, ledger head {forgotten.head}"
+        f"{len(result.runs) + len(result.asked)} runs {kind.value}"
+        f"{f', and artifacts of {others} others' if others else ''}: {result.files} files, "
+        f"{readable_bytes(result.bytes)}; {len(result.on_hold)} on hold stay. "
+        f"Session {result.session}, ledger head {result.head}"
     )

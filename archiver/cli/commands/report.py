@@ -83,7 +83,7 @@ def report(name: str | None, archive: Path, html: Path | None, **options: Any) -
     from archiver.cli.output.report import write_report
     from archiver.query.reports.run import run_report
     from archiver.store.lock import open_archive
-    from archiver.system.atomic import outside
+    from archiver.system.atomic import require_outside
 
     output = options["output"]
     chosen = "json" if options["json"] else options["format"] or ending_format(output) or "table"
@@ -96,7 +96,7 @@ def report(name: str | None, archive: Path, html: Path | None, **options: Any) -
     if limit is None:
         limit = _GLANCE if chosen in ("table", "markdown") else 0
     storage = open_archive(archive)
-    outside(output, storage.root)
+    require_outside(output, storage.root)
     damaged: list[str] = []
     tables = run_report(storage, asked, damaged)
     for problem in damaged:
@@ -112,7 +112,7 @@ def _write_page(name: str | None, archive: Path, html: Path, options: Mapping[st
 
     from archiver.query.page.page import draw_page
     from archiver.store.lock import open_archive
-    from archiver.system.atomic import outside, text_output
+    from archiver.system.atomic import require_outside, text_output
 
     others = [
         f"--{option}"
@@ -126,7 +126,7 @@ def _write_page(name: str | None, archive: Path, html: Path, options: Mapping[st
             "--status and --workflow",
         )
     storage = open_archive(archive)
-    outside(html, storage.root)
+    require_outside(html, storage.root)
     with text_output(html) as stream:  # whether it can be written is known before it is drawn
         page = draw_page(storage, _filters(options), datetime.now(UTC))
         stream.write(page)

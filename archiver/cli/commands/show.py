@@ -55,8 +55,8 @@ def _print(shown: dict[str, Any]) -> None:
     for artifact in shown["artifacts"] or ():
         name = f"{artifact['kind']} {artifact['ordinal']}"
         size = readable_bytes(artifact["size"]) if artifact["size"] is not None else ""
-        place = shown["location"][artifact["path"]] if artifact["path"] else artifact["reason"]
-        click.echo(f"  {name:<14} {artifact['state']:<11} {size:>9}  {printable(place)}")
+        location = shown["location"][artifact["path"]] if artifact["path"] else artifact["reason"]
+        click.echo(f"  {name:<14} {artifact['state']:<11} {size:>9}  {printable(location)}")
         if artifact["filename"]:
             click.echo(f"  {'':<14} named {artifact['filename']!r}")
     if not shown["artifacts"]:

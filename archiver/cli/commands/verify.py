@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archiver.cli.options import Duration, Moment, archive_option, json_option
-from archiver.cli.signing import sign_off, sign_off_options
+from archiver.cli.signing import signing, signing_options
 from archiver.errors import ArchiverError, ExitCode, NotAnArchive, UsageError
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Share(click.ParamType[float]):
 )
 @click.option("--workers", type=click.IntRange(1, 64), help="Processes that read [default: cores].")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
-@sign_off_options
+@signing_options
 @archive_option
 @json_option
 def verify(archive: Path, **options: Any) -> int:
@@ -236,7 +236,7 @@ def _log(
             now,
             lambda: datetime.now(UTC),
             random,
-            sign_off(options),
+            signing(options),
             stop,
             details,
         )

@@ -97,8 +97,8 @@ def _print_parts(
 ) -> None:
     for part in parts(columns, rows, table_width(out)):
         print_table(
-            [(column.heading, columns[column.place][1]) for column in part],
-            ([row[column.place] for column in part] for row in rows),
+            [(column.heading, columns[column.index][1]) for column in part],
+            ([row[column.index] for column in part] for row in rows),
             out,
             [column.width for column in part],
         )

@@ -115,9 +115,9 @@ def print_table(
         box=box.ROUNDED if _is_unicode(encoding or getattr(out, "encoding", None)) else box.ASCII2,
         show_header=any(name for name, _ in columns),
     )
-    for place, (name, is_numeric) in enumerate(columns):
+    for index, (name, is_numeric) in enumerate(columns):
         justify: Literal["left", "right"] = "right" if is_numeric else "left"
-        fixed = widths[place] if widths else None
+        fixed = widths[index] if widths else None
         heading = Text(printable(name, keep=_NEWLINE if widths else ""))
         table.add_column(heading, justify=justify, overflow="fold", width=fixed)
     for row in rows:

@@ -23,7 +23,7 @@ _NAMES = 2
 class Placed:
     """A column of a part: its place in the whole table, its heading, and how wide its text is."""
 
-    place: int
+    index: int
     heading: str
     width: int
 
@@ -32,7 +32,7 @@ class Placed:
 class _Sized:
     """A column, how wide it must be, and how wide it is where nothing is folded."""
 
-    place: int
+    index: int
     heading: str
     least: int
     most: int
@@ -49,8 +49,8 @@ def parts(
     """
     cells = list(zip(*rows, strict=True)) or [()] * len(columns)
     sized = [
-        _sized(place, name, is_number, cells[place])
-        for place, (name, is_number) in enumerate(columns)
+        _sized(index, name, is_number, cells[index])
+        for index, (name, is_number) in enumerate(columns)
     ]
     first_number = next((n for n, (_, is_number) in enumerate(columns) if is_number), 0)
     names = sized[: min(first_number, _NAMES)]
@@ -64,7 +64,7 @@ def parts(
     return [_placed(part, width) for part in found]
 
 
-def _sized(place: int, name: str, is_number: bool, cells: Sequence[str]) -> _Sized:
+def _sized(index: int, name: str, is_number: bool, cells: Sequence[str]) -> _Sized:
     shown = list(map(printable, cells))
     longest = max(map(cell_len, shown), default=0)
     needed = longest
@@ -73,7 +73,7 @@ def _sized(place: int, name: str, is_number: bool, cells: Sequence[str]) -> _Siz
         needed = min(longest, max(_FOLDED, min(word, _WORD)))
     lines = textwrap.wrap(name, max(needed, 1), break_long_words=False)
     heading = max(map(len, lines), default=0)
-    return _Sized(place, "\n".join(lines), max(needed, heading), max(longest, heading))
+    return _Sized(index, "\n".join(lines), max(needed, heading), max(longest, heading))
 
 
 def _width(part: Sequence[_Sized]) -> int:
@@ -86,6 +86,6 @@ def _placed(part: Sequence[_Sized], width: int) -> list[Placed]:
     widths = {}
     for number, column in enumerate(sorted(part, key=lambda column: column.most - column.least)):
         more = min(column.most - column.least, left // (len(part) - number))
-        widths[column.place] = column.least + more
+        widths[column.index] = column.least + more
         left -= more
-    return [Placed(column.place, column.heading, widths[column.place]) for column in part]
+    return [Placed(column.index, column.heading, widths[column.index]) for column in part]

@@ -15,7 +15,7 @@ from archiver.cli.output.tables import Screen
 from archiver.errors import UsageError
 from archiver.model.schema import VIEWS, View
 from archiver.query.sql import QueryResult
-from archiver.system.atomic import outside
+from archiver.system.atomic import require_outside
 
 _ATTACHED = """
 SELECT name, kind FROM (
@@ -28,24 +28,24 @@ SELECT name, kind FROM (
 """
 
 
-def describe(name: str | None, ask: Callable[[str], QueryResult]) -> QueryResult:
+def describe(name: str | None, run_query: Callable[[str], QueryResult]) -> QueryResult:
     """The views, with what a row of each is; with ``name``, its columns.
 
     Raises UsageError when there is nothing of this name.
     """
     if name is None:
-        attached = rows_asked(ask, _ATTACHED)
+        attached = rows_asked(run_query, _ATTACHED)
         rows = [(view.name, view.row) for view in VIEWS]
         return _result(("view", "a row is"), [*rows, *((a, f"attached {b}") for a, b in attached)])
     for view in VIEWS:
         if view.name == name.lower():
             return _columns(view)
-    return _of_database(name, ask)
+    return _of_database(name, run_query)
 
 
-def rows_asked(ask: Callable[[str], QueryResult], sql: str) -> list[tuple[str, ...]]:
+def rows_asked(run_query: Callable[[str], QueryResult], sql: str) -> list[tuple[str, ...]]:
     """All rows of a query for texts."""
-    return [tuple(row.values()) for batch in ask(sql).batches for row in batch.to_pylist()]
+    return [tuple(row.values()) for batch in run_query(sql).batches for row in batch.to_pylist()]
 
 
 def _columns(view: View) -> QueryResult:
@@ -53,10 +53,10 @@ def _columns(view: View) -> QueryResult:
     return _result(("column", "type", "unit", "meaning"), rows)
 
 
-def _of_database(name: str, ask: Callable[[str], QueryResult]) -> QueryResult:
+def _of_database(name: str, run_query: Callable[[str], QueryResult]) -> QueryResult:
     quoted = ".".join('"' + part.replace('"', '""') + '"' for part in name.split("."))
     try:
-        found = [row[:2] for row in rows_asked(ask, f"DESCRIBE {quoted}")]
+        found = [row[:2] for row in rows_asked(run_query, f"DESCRIBE {quoted}")]
     except UsageError:
         raise UsageError(
             f"there is no {name}", hint=r"`\d` lists the views, and the tables attached"
@@ -70,7 +70,7 @@ def _result(names: Sequence[str], rows: Iterable[Sequence[str]]) -> QueryResult:
     return QueryResult(schema, iter(table.to_batches()))
 
 
-Ask: TypeAlias = Callable[[str], QueryResult]
+RunQuery: TypeAlias = Callable[[str], QueryResult]
 """Runs one SQL statement."""
 DESCRIBE = "\\d"
 
@@ -88,17 +88,17 @@ class Settings:
     screen: Screen = dataclasses.field(default_factory=Screen)
 
 
-def answer(text: str, ask: Ask, settings: Settings) -> None:
+def answer(text: str, run_query: RunQuery, settings: Settings) -> None:
     r"""Run a statement, or describe what ``\d`` names, and write what comes of it."""
     output = settings.output
-    outside(output, settings.archive)
+    require_outside(output, settings.archive)
     words = text.rstrip(";").split()
     if words[:1] == [DESCRIBE]:
-        result = describe(words[1] if len(words) > 1 else None, ask)
+        result = describe(words[1] if len(words) > 1 else None, run_query)
         write_result(result, settings.format, output, settings.screen)
         return
     clock = _Clock()
-    result = clock.timed(lambda: ask(text))
+    result = clock.timed(lambda: run_query(text))
     batches = clock.iterated(result.batches)
     result = dataclasses.replace(result, batches=batches)
     write_result(result, settings.format, output, settings.screen)

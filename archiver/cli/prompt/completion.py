@@ -41,15 +41,15 @@ class Names:
     functions: tuple[str, ...]
 
 
-def read_names(ask: Callable[[str], QueryResult]) -> Names:
+def read_names(run_query: Callable[[str], QueryResult]) -> Names:
     """What there is to name now, asked of DuckDB."""
     columns: dict[str, list[str]] = {}
-    for table, column in rows_asked(ask, _COLUMNS):
+    for table, column in rows_asked(run_query, _COLUMNS):
         columns.setdefault(table, []).append(column)
     return Names(
         {table: tuple(names) for table, names in columns.items()},
-        tuple(word for (word,) in rows_asked(ask, _WORDS)),
-        tuple(name for (name,) in rows_asked(ask, _FUNCTIONS)),
+        tuple(word for (word,) in rows_asked(run_query, _WORDS)),
+        tuple(name for (name,) in rows_asked(run_query, _FUNCTIONS)),
     )
 
 

@@ -18,7 +18,7 @@ from pygments.lexers.sql import PostgresLexer
 
 from archiver.cli.output.formats import ending_format
 from archiver.cli.output.text import printable
-from archiver.cli.prompt.answer import DESCRIBE, Ask, Settings, answer
+from archiver.cli.prompt.answer import DESCRIBE, RunQuery, Settings, answer
 from archiver.cli.prompt.commands import HELP, QUIT, changed, help_text
 from archiver.cli.prompt.completion import SqlCompleter, read_names
 from archiver.errors import ArchiverError
@@ -28,7 +28,7 @@ _NEWLINE = "\n"
 _LEAVING = {QUIT, "exit", "quit"}
 
 
-def run_prompt(ask: Ask, settings: Settings) -> None:
+def run_prompt(run_query: RunQuery, settings: Settings) -> None:
     """Ask for statements, and answer them, until the user leaves.
 
     Ctrl-C drops what is being typed, or ends the query that runs; Ctrl-D leaves. Each statement
@@ -41,7 +41,7 @@ def run_prompt(ask: Ask, settings: Settings) -> None:
         prompt_continuation="      ...> ",
         multiline=Condition(lambda: not _is_whole(get_app().current_buffer.text)),
         history=_history(os.environ),
-        completer=SqlCompleter(lambda: read_names(ask)),
+        completer=SqlCompleter(lambda: read_names(run_query)),
         complete_while_typing=False,
         lexer=PygmentsLexer(PostgresLexer),
         enable_open_in_editor=True,
@@ -56,7 +56,7 @@ def run_prompt(ask: Ask, settings: Settings) -> None:
                     raise KeyboardInterrupt
                 if text.rstrip(";") in _LEAVING:
                     return
-                settings = _done(text, ask, settings)
+                settings = _done(text, run_query, settings)
             except KeyboardInterrupt:
                 if terminated:
                     raise
@@ -66,7 +66,7 @@ def run_prompt(ask: Ask, settings: Settings) -> None:
                 return
 
 
-def _done(text: str, ask: Ask, settings: Settings) -> Settings:
+def _done(text: str, run_query: RunQuery, settings: Settings) -> Settings:
     """The settings after what was typed was done."""
     is_command = text.startswith("\\")
     name, _, argument = text.rstrip(";").partition(" ") if is_command else ("", "", "")
@@ -79,7 +79,7 @@ def _done(text: str, ask: Ask, settings: Settings) -> Settings:
             for statement in [text] if is_command else split_statements(text):
                 once, settings = settings, dataclasses.replace(settings, output=None)
                 own = ending_format(once.output) or once.format
-                answer(statement, ask, dataclasses.replace(once, format=own))
+                answer(statement, run_query, dataclasses.replace(once, format=own))
     except ArchiverError as error:
         click.echo(f"Error: {printable(str(error), keep=_NEWLINE)}", err=True)
     except OSError as error:

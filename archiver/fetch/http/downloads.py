@@ -279,7 +279,7 @@ class Downloader:
                     raise DownloadFailed(f"more than the {most} bytes that were announced came")
             self._check_head(into, is_all=length in (None, into.size))
         finally:
-            into.settle()  # what comes in next may come into the same buffer
+            into.wait()  # what comes in next may come into the same buffer
         if length is not None and into.size != length:
             raise DownloadFailed(f"{into.size} of {length} bytes came", retry=True)
 

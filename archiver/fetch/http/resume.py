@@ -16,7 +16,7 @@ from archiver.model.paths import TEMPORARY_FOLDER
 from archiver.store.lock import NOTE_ENDING, PART_ENDING
 from archiver.store.staging import StagedFile
 from archiver.store.storage import LocalStorage
-from archiver.system.files import explained
+from archiver.system.files import os_errors
 
 _WORTH = 1 << 20
 """Bytes from which a download is worth to go on with."""
@@ -185,7 +185,7 @@ class Checkpoints:
         note = _Checkpoint(self._address, whole, file.size, file.sha256)
         file.companion = str(self._note)
         aside = self._note.with_suffix(".new")
-        with explained(f"write {self._note}"):
+        with os_errors(f"write {self._note}"):
             aside.write_bytes(msgspec.json.encode(note, enc_hook=str))
             aside.replace(self._note)
         return True

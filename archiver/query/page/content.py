@@ -15,7 +15,7 @@ NOTHING = "–"
 """What stands where there is no value."""
 
 
-class Kind(Enum):
+class ColumnKind(Enum):
     """What a column holds."""
 
     TEXT = "text"
@@ -28,20 +28,20 @@ class Kind(Enum):
     MOMENT = "moment"
 
 
-_TEXTS: dict[Kind, Callable[[Any], str]] = {
-    Kind.TEXT: lambda text: wording.shortened(text, _LONGEST_TEXT),
-    Kind.COUNT: wording.count,
-    Kind.SHARE: wording.percent,
-    Kind.SECONDS: wording.seconds,
-    Kind.BYTES: do_filesizeformat,
-    Kind.DAY: wording.day,
-    Kind.MONTH: wording.month,
-    Kind.MOMENT: wording.moment,
+_TEXTS: dict[ColumnKind, Callable[[Any], str]] = {
+    ColumnKind.TEXT: lambda text: wording.shortened(text, _LONGEST_TEXT),
+    ColumnKind.COUNT: wording.count,
+    ColumnKind.SHARE: wording.percent,
+    ColumnKind.SECONDS: wording.seconds,
+    ColumnKind.BYTES: do_filesizeformat,
+    ColumnKind.DAY: wording.day,
+    ColumnKind.MONTH: wording.month,
+    ColumnKind.MOMENT: wording.moment,
 }
 _LONGEST_TEXT = 500
 _MOST_ROWS = 400
-_NUMBERS = frozenset({Kind.COUNT, Kind.SHARE, Kind.SECONDS, Kind.BYTES})
-_ROUNDED = frozenset({Kind.SHARE, Kind.SECONDS, Kind.BYTES, Kind.MOMENT})
+_NUMBERS = frozenset({ColumnKind.COUNT, ColumnKind.SHARE, ColumnKind.SECONDS, ColumnKind.BYTES})
+_ROUNDED = frozenset({ColumnKind.SHARE, ColumnKind.SECONDS, ColumnKind.BYTES, ColumnKind.MOMENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class PageColumn:
     """A column: the name its values have in a row, its heading, what they are.
 
     ``missing`` is what stands for a value that is not there.
@@ -63,7 +63,7 @@ class Column:
 
     name: str
     heading: str
-    kind: Kind = Kind.TEXT
+    kind: ColumnKind = ColumnKind.TEXT
     missing: str = NOTHING
 
     @property
@@ -72,12 +72,12 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class PageTable:
     """A table of the page. The first cell of each row says what the row is of."""
 
     name: str
     caption: str
-    columns: Sequence[Column]
+    columns: Sequence[PageColumn]
     rows: Sequence[Sequence[Cell]]
     note: str | None = None
 
@@ -85,20 +85,20 @@ class Table:
 def table(
     name: str,
     caption: str,
-    columns: Sequence[Column],
+    columns: Sequence[PageColumn],
     rows: Sequence[Mapping[str, Any]],
     of: int | None = None,
-) -> Table:
+) -> PageTable:
     """A table of those columns of ``rows``, which are the first ``of`` so many; not of too many."""
     shown = rows[:_MOST_ROWS]
     cells = [[cell(column, row[column.name]) for column in columns] for row in shown]
     note, number = None, len(rows) if of is None else of
     if number > len(shown):
         note = f"The first {len(shown)} of {number:,}. “archiver report” in a terminal lists all."
-    return Table(name, caption, columns, cells, note)
+    return PageTable(name, caption, columns, cells, note)
 
 
-def cell(column: Column, value: Any) -> Cell:
+def cell(column: PageColumn, value: Any) -> Cell:
     if value is None or value == "":
         return Cell(column.missing, None, column.is_number, False)
     return Cell(
@@ -139,7 +139,7 @@ class Figure:
     name: str
     title: str
     message: str
-    table: Table | None
+    table: PageTable | None
     chart: Spec | None = None
     description: str = ""
     notes: Sequence[str] = ()

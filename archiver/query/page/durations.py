@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from archiver.query.page import charts, wording
-from archiver.query.page.content import Column, Figure, Kind, Section, table
+from archiver.query.page.content import ColumnKind, Figure, PageColumn, Section, table
 from archiver.query.page.facts import DURATION_BOUNDS, Facts
 from archiver.query.page.outcomes import (
     HEADING,
@@ -39,11 +39,11 @@ def _over_time(facts: Facts, timeline: Sequence[Period]) -> Figure:
     of_runs = [row for row in facts.period_durations.to_pylist() if row["span"] == "run"]
     columns = [
         period_column(facts.by),
-        Column("runs", "Finished runs", Kind.COUNT),
-        Column("known", "Run time known", Kind.COUNT),
-        Column("p50_seconds", "Median (p50)", Kind.SECONDS),
-        Column("p95_seconds", "p95", Kind.SECONDS),
-        Column("max_seconds", "Longest", Kind.SECONDS),
+        PageColumn("runs", "Finished runs", ColumnKind.COUNT),
+        PageColumn("known", "Run time known", ColumnKind.COUNT),
+        PageColumn("p50_seconds", "Median (p50)", ColumnKind.SECONDS),
+        PageColumn("p95_seconds", "p95", ColumnKind.SECONDS),
+        PageColumn("max_seconds", "Longest", ColumnKind.SECONDS),
     ]
     rows = {row[facts.by.value]: row for row in of_runs}
     drawn = [row for p in timeline if (row := rows.get(p.first_day)) and row["known"]]
@@ -115,12 +115,12 @@ def _distribution(facts: Facts) -> Figure:
     counts = {row["place"]: row for row in facts.distribution.to_pylist()}
     places = range(min(counts, default=0), max(counts, default=-1) + 1)
     empty = dict.fromkeys(("runs", *_OUTCOMES), 0)
-    rows = [counts.get(place, empty) | {"group": _group(place)} for place in places]
+    rows = [counts.get(index, empty) | {"group": _group(index)} for index in places]
     columns = [
-        Column("group", "Run time"),
-        Column("runs", "Runs", Kind.COUNT),
-        Column("completed", "Completed", Kind.COUNT),
-        Column("not_completed", "Did not complete", Kind.COUNT),
+        PageColumn("group", "Run time"),
+        PageColumn("runs", "Runs", ColumnKind.COUNT),
+        PageColumn("completed", "Completed", ColumnKind.COUNT),
+        PageColumn("not_completed", "Did not complete", ColumnKind.COUNT),
     ]
     message = "No run time is known."
     chart = None
@@ -133,12 +133,12 @@ def _distribution(facts: Facts) -> Figure:
             {
                 "group": row["group"],
                 "name": label,
-                "place": place,
+                "place": index,
                 "runs": row[name],
                 "all": row["runs"],
             }
             for row in rows
-            for place, (name, label) in enumerate(_OUTCOMES.items())
+            for index, (name, label) in enumerate(_OUTCOMES.items())
             if row[name]
         ]
         groups = [row["group"] for row in rows]
@@ -156,12 +156,12 @@ def _distribution(facts: Facts) -> Figure:
     )
 
 
-def _group(place: int) -> str:
-    if place == 0:
+def _group(index: int) -> str:
+    if index == 0:
         return f"<{_bound(DURATION_BOUNDS[0])}"
-    if place == len(DURATION_BOUNDS):
+    if index == len(DURATION_BOUNDS):
         return f"≥{_bound(DURATION_BOUNDS[-1])}"
-    return f"{_bound(DURATION_BOUNDS[place - 1])}–{_bound(DURATION_BOUNDS[place])}"
+    return f"{_bound(DURATION_BOUNDS[index - 1])}–{_bound(DURATION_BOUNDS[index])}"
 
 
 def _bound(seconds: int) -> str:
@@ -195,13 +195,13 @@ def _by_type(facts: Facts) -> Figure:
         of_type["runs"] = row["runs"]
         of_type |= {f"{row['span']}_{name}": row[name] for name in ("p50_seconds", "p95_seconds")}
     columns = [
-        Column("run_type", "Type", missing="no type"),
-        Column("runs", "Finished runs", Kind.COUNT),
-        Column("queue_p50_seconds", "Waiting: median", Kind.SECONDS),
-        Column("queue_p95_seconds", "Waiting: p95", Kind.SECONDS),
-        Column("run_p50_seconds", "Running: median", Kind.SECONDS),
-        Column("run_p95_seconds", "Running: p95", Kind.SECONDS),
-        Column("total_p95_seconds", "Both: p95", Kind.SECONDS),
+        PageColumn("run_type", "Type", missing="no type"),
+        PageColumn("runs", "Finished runs", ColumnKind.COUNT),
+        PageColumn("queue_p50_seconds", "Waiting: median", ColumnKind.SECONDS),
+        PageColumn("queue_p95_seconds", "Waiting: p95", ColumnKind.SECONDS),
+        PageColumn("run_p50_seconds", "Running: median", ColumnKind.SECONDS),
+        PageColumn("run_p95_seconds", "Running: p95", ColumnKind.SECONDS),
+        PageColumn("total_p95_seconds", "Both: p95", ColumnKind.SECONDS),
     ]
     return Figure(
         "by-type",

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from archiver.query.page.timeline import before, period_length, utc_day
 from archiver.query.reports import options as reports
-from archiver.query.reports.options import AskedReport, By, Filters, Report
+from archiver.query.reports.options import AskedReport, By, Filters, ReportKind
 from archiver.query.reports.parts import Asking, chosen
 from archiver.query.reports.run import report_tables
 from archiver.query.reports.trends import compared_until
@@ -108,24 +108,24 @@ class Facts:
     total: Total
     before: Total | None
     by: By
-    periods: pa.Table
-    statuses: pa.Table
-    period_durations: pa.Table
-    type_durations: pa.Table
-    distribution: pa.Table
-    reasons: pa.Table
+    periods: pa.PageTable
+    statuses: pa.PageTable
+    period_durations: pa.PageTable
+    type_durations: pa.PageTable
+    distribution: pa.PageTable
+    reasons: pa.PageTable
     compared_until: datetime
-    failing: pa.Table
-    slower: pa.Table
-    flaky: pa.Table
-    artifacts: pa.Table
+    failing: pa.PageTable
+    slower: pa.PageTable
+    flaky: pa.PageTable
+    artifacts: pa.PageTable
     examples: tuple[Example, ...]
 
 
-def gather(connection: duckdb.DuckDBPyConnection, filters: Filters, now: datetime) -> Facts:
+def collect_facts(connection: duckdb.DuckDBPyConnection, filters: Filters, now: datetime) -> Facts:
     """All facts of the runs that ``filters`` mean. Raises duckdb.Error."""
 
-    def tables(report: Report, of: Filters, by: By | None = None) -> dict[str, pa.Table]:
+    def tables(report: ReportKind, of: Filters, by: By | None = None) -> dict[str, pa.PageTable]:
         asked = AskedReport(report, of, by)
         return {table.name: table.rows for table in report_tables(connection, asked)}
 
@@ -162,7 +162,7 @@ def gather(connection: duckdb.DuckDBPyConnection, filters: Filters, now: datetim
     )
 
 
-def _total(counts: pa.Table, lengths: pa.Table) -> Total:
+def _total(counts: pa.PageTable, lengths: pa.PageTable) -> Total:
     (known,) = counts.to_pylist()
     for row in lengths.to_pylist():
         if row["span"] == "run":
@@ -176,12 +176,12 @@ def _period_length(total: Total) -> By:
     return period_length(utc_day(total.first_created_at), utc_day(total.last_created_at))
 
 
-def _distribution(connection: duckdb.DuckDBPyConnection, filters: Filters) -> pa.Table:
+def _distribution(connection: duckdb.DuckDBPyConnection, filters: Filters) -> pa.PageTable:
     place = " + ".join(f"(run_seconds >= {bound})::INTEGER" for bound in DURATION_BOUNDS)
     return Asking(connection, filters).rows(_DISTRIBUTION.format(place=place, runs=chosen(filters)))
 
 
-def _examples(connection: duckdb.DuckDBPyConnection, reasons: pa.Table) -> tuple[Example, ...]:
+def _examples(connection: duckdb.DuckDBPyConnection, reasons: pa.PageTable) -> tuple[Example, ...]:
     """The latest of each reason's examples, first those whose last screenshot is held."""
     lists = reasons["example_run_ids"].slice(0, REASONS_WITH_EXAMPLES).to_pylist()
     asked = [(number, run_id) for number, ids in enumerate(lists) for run_id in ids]
@@ -204,7 +204,7 @@ def _example(row: dict[str, Any]) -> Example:
     return Example(**of_run, screenshot=shot)
 
 
-def by_first_day(rows: pa.Table, by: By, columns: Sequence[str]) -> dict[date, dict[str, Any]]:
+def by_first_day(rows: pa.PageTable, by: By, columns: Sequence[str]) -> dict[date, dict[str, Any]]:
     """Rows of a table that has a row for each period, by the period's first day."""
     return {
         row[by.value]: row

@@ -10,10 +10,10 @@ from archiver.model.artifact import media_type_of
 from archiver.model.paths import is_revision_path, is_run_folder
 from archiver.query.page import charts, wording
 from archiver.query.page.content import (
-    Column,
+    ColumnKind,
     FailedRun,
     Figure,
-    Kind,
+    PageColumn,
     Picture,
     Reason,
     Section,
@@ -44,12 +44,12 @@ def _reasons(facts: Facts) -> Figure:
     title = "Most frequent reasons"
     rows = facts.reasons.slice(0, _LISTED).to_pylist()
     columns = [
-        Column("reason", "Reason", missing=NO_REASON),
-        Column("failures", "Runs", Kind.COUNT),
-        Column("share_of_failures", "Of all failures", Kind.SHARE),
-        Column("failure_rate", "Of finished runs", Kind.SHARE),
-        Column("first_seen", "First seen", Kind.MOMENT),
-        Column("last_seen", "Last seen", Kind.MOMENT),
+        PageColumn("reason", "Reason", missing=NO_REASON),
+        PageColumn("failures", "Runs", ColumnKind.COUNT),
+        PageColumn("share_of_failures", "Of all failures", ColumnKind.SHARE),
+        PageColumn("failure_rate", "Of finished runs", ColumnKind.SHARE),
+        PageColumn("first_seen", "First seen", ColumnKind.MOMENT),
+        PageColumn("last_seen", "Last seen", ColumnKind.MOMENT),
     ]
     if not rows:
         return Figure("reasons", title, "Nothing failed.", None)
@@ -129,13 +129,13 @@ def flaky(facts: Facts) -> Section:
     title = "Work that ends now well, now badly"
     rows = [row | {"work": _work(row)} for row in facts.flaky.slice(0, _LISTED).to_pylist()]
     columns = [
-        Column("work", "Workflow, or prompt and URL"),
-        Column("runs", "Runs", Kind.COUNT),
-        Column("completed", "Completed", Kind.COUNT),
-        Column("failures", "Not completed", Kind.COUNT),
-        Column("flips", "Changes", Kind.COUNT),
-        Column("flip_rate", "Change rate", Kind.SHARE),
-        Column("last_seen", "Last seen", Kind.MOMENT),
+        PageColumn("work", "Workflow, or prompt and URL"),
+        PageColumn("runs", "Runs", ColumnKind.COUNT),
+        PageColumn("completed", "Completed", ColumnKind.COUNT),
+        PageColumn("failures", "Not completed", ColumnKind.COUNT),
+        PageColumn("flips", "Changes", ColumnKind.COUNT),
+        PageColumn("flip_rate", "Change rate", ColumnKind.SHARE),
+        PageColumn("last_seen", "Last seen", ColumnKind.MOMENT),
     ]
     if not rows:
         message = "Nothing that ran more than once ended both ways."

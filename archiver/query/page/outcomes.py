@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 from archiver.query.page import charts, wording
-from archiver.query.page.content import Column, Figure, Kind, Section, table
+from archiver.query.page.content import ColumnKind, Figure, PageColumn, Section, table
 from archiver.query.page.facts import Facts, by_first_day
 from archiver.query.page.timeline import Period
 from archiver.query.reports.options import By
@@ -38,9 +38,9 @@ def outcomes(facts: Facts, timeline: Sequence[Period]) -> Section:
     )
 
 
-def period_column(by: By) -> Column:
-    kind = Kind.MONTH if by is By.MONTH else Kind.DAY
-    return Column(by.value, HEADING[by], kind, missing="no date")
+def period_column(by: By) -> PageColumn:
+    kind = ColumnKind.MONTH if by is By.MONTH else ColumnKind.DAY
+    return PageColumn(by.value, HEADING[by], kind, missing="no date")
 
 
 def period_text(by: By, first_day: date) -> str:
@@ -86,8 +86,11 @@ def _runs_over_time(
     shown = [name for name in _STATUSES if getattr(facts.total, name)]
     columns = [
         period_column(facts.by),
-        Column("runs", "Runs", Kind.COUNT),
-        *(Column(name, label.capitalize(), Kind.COUNT) for name, label in _STATUSES.items()),
+        PageColumn("runs", "Runs", ColumnKind.COUNT),
+        *(
+            PageColumn(name, label.capitalize(), ColumnKind.COUNT)
+            for name, label in _STATUSES.items()
+        ),
     ]
     message = _busiest(facts, timeline, rows)
     chart = None
@@ -165,9 +168,9 @@ def _failure_rate(
     ]
     columns = [
         period_column(facts.by),
-        Column("final", "Finished runs", Kind.COUNT),
-        Column("failures", "Not completed", Kind.COUNT),
-        Column("rate", "Failure rate", Kind.SHARE),
+        PageColumn("final", "Finished runs", ColumnKind.COUNT),
+        PageColumn("failures", "Not completed", ColumnKind.COUNT),
+        PageColumn("rate", "Failure rate", ColumnKind.SHARE),
     ]
     name = f"failure rate per {per}"
     values = []
@@ -223,12 +226,12 @@ def _by_status(facts: Facts) -> Figure:
     runs = facts.total.runs
     rows = [row | {"share": row["runs"] / runs} for row in facts.statuses.to_pylist()]
     columns = [
-        Column("status", "Status"),
-        Column("runs", "Runs", Kind.COUNT),
-        Column("share", "Share", Kind.SHARE),
-        Column("complete", "Wholly archived", Kind.COUNT),
-        Column("incomplete", "With gaps", Kind.COUNT),
-        Column("unsettled", "Still changing", Kind.COUNT),
+        PageColumn("status", "Status"),
+        PageColumn("runs", "Runs", ColumnKind.COUNT),
+        PageColumn("share", "Share", ColumnKind.SHARE),
+        PageColumn("complete", "Wholly archived", ColumnKind.COUNT),
+        PageColumn("incomplete", "With gaps", ColumnKind.COUNT),
+        PageColumn("unsettled", "Still changing", ColumnKind.COUNT),
     ]
     return Figure(
         "by-status",

@@ -9,7 +9,15 @@ from jinja2.filters import do_filesizeformat
 from archiver.model.artifact import ArtifactState
 from archiver.query.page import wording
 from archiver.query.page.charts import label
-from archiver.query.page.content import NOTHING, Column, Figure, Headline, Kind, Section, table
+from archiver.query.page.content import (
+    NOTHING,
+    ColumnKind,
+    Figure,
+    Headline,
+    PageColumn,
+    Section,
+    table,
+)
 from archiver.query.page.facts import Facts, Total
 
 _MEANINGS = {
@@ -25,7 +33,7 @@ _MEANINGS = {
 _HELD = frozenset(state for state in ArtifactState if state.has_bytes)
 
 
-def held(facts: Facts) -> Section:
+def archived(facts: Facts) -> Section:
     rows = [
         row
         | {"meaning": _MEANINGS.get(row["state"])}
@@ -33,11 +41,11 @@ def held(facts: Facts) -> Section:
         for row in facts.artifacts.to_pylist()
     ]
     columns = [
-        Column("kind", "Kind"),
-        Column("state", "State"),
-        Column("meaning", "Meaning"),
-        Column("artifacts", "Files", Kind.COUNT),
-        Column("bytes", "Size", Kind.BYTES),
+        PageColumn("kind", "ColumnKind"),
+        PageColumn("state", "State"),
+        PageColumn("meaning", "Meaning"),
+        PageColumn("artifacts", "Files", ColumnKind.COUNT),
+        PageColumn("bytes", "Size", ColumnKind.BYTES),
     ]
     total = facts.total
     message = (

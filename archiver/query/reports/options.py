@@ -55,7 +55,7 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ReportKind:
     """A report: the question it answers, what its tables say, by what it can group.
 
     The first table is the report's own; programs that can take only one get that.
@@ -69,24 +69,24 @@ class Report:
     default: By | None = None
 
 
-OVERVIEW = Report(
+OVERVIEW = ReportKind(
     "overview",
     "How many runs are there, how did they end, and is everything held?",
     (("overview", "Runs by how they ended"), ("total", "All together")),
 )
-DURATIONS = Report(
+DURATIONS = ReportKind(
     "durations",
     "How long do runs wait and take?",
     (("durations", "Seconds of final runs"), ("total", "All together")),
     default=By.RUN_TYPE,
 )
-FAILURES = Report(
+FAILURES = ReportKind(
     "failures",
     "How many runs fail, why, and since when?",
     (("failures", "Runs that are final and not completed"), ("total", "All together")),
     default=By.REASON,
 )
-TRENDS = Report(
+TRENDS = ReportKind(
     "trends",
     "Is it getting worse, and where?",
     (
@@ -96,18 +96,18 @@ TRENDS = Report(
     ),
     groups=tuple(by for by in By if by not in (By.WEEK, By.MONTH)),
 )
-FLAKY = Report(
+FLAKY = ReportKind(
     "flaky",
     "What ends now well, now badly, though it is the same workflow, or prompt and URL?",
     (("flaky", "Same work, both outcomes"),),
     groups=tuple(by for by in By if by not in (By.STATUS, By.REASON)),
 )
-ARTIFACTS = Report(
+ARTIFACTS = ReportKind(
     "artifacts",
     "What is held of recordings, screenshots and downloads, and what is missing?",
     (("artifacts", "Artifacts by kind and state"), ("gaps", "Artifacts that failed or mismatch")),
 )
-SESSIONS = Report(
+SESSIONS = ReportKind(
     "sessions",
     "What did each session of fetch ask for, and what came of it?",
     (("sessions", "Sessions of fetch"),),
@@ -119,7 +119,7 @@ SESSIONS = Report(
 class AskedReport:
     """A report as it was asked for. Raises UsageError where it cannot group or choose so."""
 
-    report: Report
+    report: ReportKind
     filters: Filters = field(default_factory=Filters)
     by: By | None = None
 

@@ -10,13 +10,13 @@ from archiver.ledger.records import ledger_records
 from archiver.model.ledger import LedgerRecord
 from archiver.query.reports import artifacts, durations, failures, flaky, overview, trends
 from archiver.query.reports import options as reports
-from archiver.query.reports.options import SESSIONS, AskedReport, By, Filters, Report
+from archiver.query.reports.options import SESSIONS, AskedReport, By, Filters, ReportKind
 from archiver.query.reports.parts import Asking
 from archiver.query.reports.sessions import session_rows
 from archiver.store.storage import LocalStorage
-from archiver.tables.views import ask, damage_found
+from archiver.tables.views import ask, tables_errors
 
-_TABLES: dict[Report, Callable[[Asking, Filters, By | None], dict[str, pa.Table]]] = {
+_TABLES: dict[ReportKind, Callable[[Asking, Filters, By | None], dict[str, pa.Table]]] = {
     reports.OVERVIEW: overview.tables,
     reports.DURATIONS: durations.tables,
     reports.FAILURES: failures.tables,
@@ -62,5 +62,5 @@ def run_report(storage: LocalStorage, asked: AskedReport, damaged: list[str]) ->
     if asked.report is SESSIONS:
         records = [written.record for written in ledger_records(storage, damaged)]
         return session_tables(records, asked.filters, asked.by)
-    with damage_found():
+    with tables_errors():
         return ask(storage, lambda connection: report_tables(connection, asked))

@@ -13,14 +13,14 @@ from tests.adapters.reports.answers import MISSING, Answers
 from tests.adapters.reports.truth import Ask, artifacts_of, runs_of
 from tests.cli.running import Command, Fetch, point_to
 from tests.lying_server import LyingServer
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """An archive, what its runs and artifacts are, and what each fetch said of itself."""
 
-    archive: Held
+    archive: ArchiveFolder
     runs: pd.DataFrame
     artifacts: pd.DataFrame
     summaries: tuple[dict[str, Any], ...]
@@ -44,7 +44,7 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Known:
         again = fetch(*ids, *here, code=3)
         refreshed = fetch(*answers.refreshed(), "--refresh", *here)
     summaries = tuple(ran.json for ran in (first, again, refreshed))
-    return Known(Held(root), runs_of(answered), artifacts_of(answered), summaries)
+    return Known(ArchiveFolder(root), runs_of(answered), artifacts_of(answered), summaries)
 
 
 def asking(archive: Path) -> Ask:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archiver.model.schema import RUNS
-from archiver.session import hold_archive
+from archiver.session import open_for_writing
 from archiver.tables.write import arrow_schema
 from tests.adapters.reports.answers import FINAL
 from tests.adapters.reports.truth import with_groups, with_seconds
@@ -42,7 +42,7 @@ def archive_of(root: Path, runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     Keys are columns of ``runs``, or as tests call them: ``workflow``, ``engine``, ``prompt``,
     ``created``, and ``run`` for the seconds that it ran.
     """
-    with hold_archive(root, FETCHED, b"\0\0\0\1"):
+    with open_for_writing(root, FETCHED, b"\0\0\0\1"):
         pass
     rows = [_row(number, run) for number, run in enumerate(runs)]
     columns = {name: [row.get(name) for row in rows] for name in SCHEMA.names}

@@ -25,7 +25,7 @@ from archiver.model.ids import digest_of_lines, sha256_of
 from archiver.model.ledger import LedgerRecord, encode_record
 from archiver.model.paths import LEDGER_FOLDER, TABLES_FOLDER, TEMPORARY_FOLDER
 from archiver.model.schema import ARTIFACTS, DOCUMENTS, ERRORS, FETCHES, RUNS, Table
-from archiver.session import hold_archive
+from archiver.session import open_for_writing
 from archiver.store.lock import TOOL
 from archiver.store.storage import LocalStorage
 from archiver.tables.files import RowGroups
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         of_month = tuple(group)
         before = months[-1].nights[-1] if months else None
         months.append(Month(name, before, of_month, name != last))
-    with hold_archive(root, all_nights[0].began, b"\0\0\0\0") as writer:
+    with open_for_writing(root, all_nights[0].began, b"\0\0\0\0") as writer:
         storage = writer.storage
         with contextlib.ExitStack() as stack:
             each: Callable[..., Iterable[_Said]] = map
