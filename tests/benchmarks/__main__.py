@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from tests.benchmarks import ours
-from tests.benchmarks.comparing import SECONDS, Line
+from tests.benchmarks.comparing import OURS, SECONDS, Contender, Line
 from tests.benchmarks.content import serve_runs
 from tests.benchmarks.measuring import BenchmarkFailed
 from tests.benchmarks.rows import ROWS, Row
@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             server=server,
             rounds=options.rounds or (1 if options.quick else 3),
             size=options.size or (_QUICK_SIZE if options.quick else 1.0),
+            quick=options.quick,
             full=options.full,
             extra=tuple(word for text in options.option for word in shlex.split(text)),
             skyvern_python=options.skyvern_python,
@@ -60,8 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(setting: Setting, rows: Sequence[Row]) -> tuple[list[Line], bool]:
     """The lines of all rows; and whether one of them could not be measured."""
     with setting.served_data() as root:
-        # What was never loaded before is slow once, and would count as ours.
-        ours.fetch(setting, serve_runs(root, setting.server.base_url, 2, [("download", 1_000)]))
+        few = serve_runs(root, setting.server.base_url, 2, [("download", 1_000)])
+        setting.warm_up(Contender(OURS, lambda: ours.fetch(setting, few)))
     lines: list[Line] = []
     failed = False
     for row in rows:
@@ -85,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--list", action="store_true", help="name the comparisons and do nothing")
     add("--rounds", type=int, help="how often each takes its turn [default: 3]")
     add("--size", type=float, help="scales files and numbers of runs [default: 1]")
-    add("--quick", action="store_true", help="one round, 1/32 of the size")
+    add("--quick", action="store_true", help="one round, 1/32 of the size, no warming up")
     add("--full", action="store_true", help="32 downloads of 1 GiB, then of 10 GiB at once")
     add("--folder", type=Path, help="where to put the data [default: a temporary folder]")
     add("--json", type=Path, metavar="FILE", help="write every single figure here")

@@ -20,8 +20,7 @@ from archiver.tables.views import ask, view_queries
 
 def main() -> None:
     archive, database, rounds = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
-    with duckdb.connect(database) as native:
-        _load(native, archive)
+    _load(LocalStorage(archive), database)
     # Opened anew, so that both are read from their files.
     with duckdb.connect(database, read_only=True) as native:
         native.execute("SET TimeZone = 'UTC'")
@@ -39,18 +38,22 @@ def main() -> None:
         json.dump(ask(LocalStorage(archive), compare), sys.stdout)
 
 
-def _load(native: duckdb.DuckDBPyConnection, archive: Path) -> None:
-    for table in TABLES:
-        if table is not DOCUMENTS:  # no report reads them
-            files = f"{archive}/tables/{table.name}/*/*.parquet"
-            native.execute(
-                f"CREATE TABLE {ALL_REVISIONS[table]} AS "
-                "SELECT * FROM read_parquet(?, hive_partitioning = false)",
-                [files],
-            )
-    for name, view in view_queries().items():
-        if name != DOCUMENTS.name:
-            native.execute(f"CREATE VIEW {name} AS {view.query}")
+def _load(storage: LocalStorage, database: Path) -> None:
+    """Copy the tables, those without a file too: they are empty."""
+
+    def attach(parquet: duckdb.DuckDBPyConnection) -> None:
+        parquet.execute(f"ATTACH '{database}' AS native")
+
+    def copy(parquet: duckdb.DuckDBPyConnection) -> None:
+        with parquet:
+            for name in (ALL_REVISIONS[table] for table in TABLES if table is not DOCUMENTS):
+                parquet.execute(f"CREATE TABLE native.{name} AS FROM {name}")
+
+    ask(storage, copy, derived=False, setup=attach)
+    with duckdb.connect(database) as native:
+        for name, view in view_queries().items():
+            if name != DOCUMENTS.name:  # no report reads them
+                native.execute(f"CREATE VIEW {name} AS {view.query}")
 
 
 def _seconds(connection: duckdb.DuckDBPyConnection, report: ReportKind) -> float:

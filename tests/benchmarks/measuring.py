@@ -1,5 +1,6 @@
 """Running a command, and what it took: wall-clock time, CPU, memory."""
 
+import contextlib
 import os
 import resource
 import signal
@@ -126,22 +127,29 @@ class _Watch:
         asked_to_end = False
         pause = _FIRST_SAMPLE_SECONDS  # something is to be seen of what ends soon, too
         while not self._end.wait(pause):
-            self.peak_bytes = max(self.peak_bytes, sum(map(_high_water, _tree(self.pid))))
+            self.peak_bytes = max(self.peak_bytes, sum(map(_high_water, process_tree(self.pid))))
             if not asked_to_end and self.stop_if():
                 asked_to_end = True
-                os.kill(self.pid, signal.SIGTERM)
+                with contextlib.suppress(ProcessLookupError):  # it has just ended
+                    os.kill(self.pid, signal.SIGTERM)
             pause = min(2 * pause, _SAMPLE_SECONDS)
 
 
-def _tree(pid: int) -> list[int]:
+def process_tree(pid: int) -> list[int]:
+    """A process and all its descendants, as far as ``/proc`` shows them; any may have ended."""
     found = [pid]
     for process in found:
-        for path in Path(f"/proc/{process}/task").glob("*/children"):
-            try:
-                found += map(int, path.read_text().split())
-            except OSError:  # it has just ended
-                continue
+        with contextlib.suppress(OSError):  # it has just ended, or one of its threads has
+            for thread in Path(f"/proc/{process}/task").iterdir():
+                found += _children(thread)
     return found
+
+
+def _children(thread: Path) -> list[int]:
+    try:
+        return [*map(int, (thread / "children").read_text().split())]
+    except OSError:  # it has just ended
+        return []
 
 
 def _high_water(pid: int) -> int:

@@ -4,13 +4,13 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.comparing import Say
+from tests.benchmarks.comparing import Contender, Say
 
 if TYPE_CHECKING:
     from tests.benchmarks.serving import Server
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 HOME = Path(__file__).parents[2]
 """The folder that has the package ``tests``."""
 _SPEAKS = re.compile(
-    r"ARCHIVER_.*|SKYVERN_.*|(?:https?|all|no)_proxy|SSL_CERT_(?:FILE|DIR)", re.IGNORECASE
+    r"ARCHIVER_.*|SKYVERN_.*|(?:https?|all|no)_proxy|SSL_CERT_(?:FILE|DIR)"
+    # An installed package has its byte code: who starts it does not wait for the compiler.
+    r"|PYTHONDONTWRITEBYTECODE",
+    re.IGNORECASE,
 )
 _MARGIN = 1 << 30
 
@@ -28,13 +31,14 @@ class Setting:
     """What a row is given. ``size`` scales what it works on, 1 is what the bars are meant for.
 
     ``extra`` are options for ``archiver fetch``, ``skyvern_python`` an interpreter with Skyvern's
-    SDK; ``full`` asks for what needs much disk.
+    SDK; ``quick`` forgoes what makes figures comparable, ``full`` asks for what needs much disk.
     """
 
     folder: Path
     server: "Server"
     rounds: int
     size: float
+    quick: bool
     full: bool
     extra: tuple[str, ...]
     skyvern_python: str
@@ -42,6 +46,16 @@ class Setting:
 
     def scaled(self, amount: int, at_least: int = 1) -> int:
         return max(at_least, round(amount * self.size))
+
+    def warm_up(self, *contenders: Contender) -> None:
+        """Let each run once without being measured: what was never loaded before is slow once."""
+        if not self.quick:
+            for contender in contenders:
+                contender.run()
+
+    def to_try(self, variants: Sequence[Contender]) -> Sequence[Contender]:
+        """Those of a peer's variants among which the fastest is looked for."""
+        return variants[:1] if self.quick else variants
 
     @property
     def room(self) -> int:

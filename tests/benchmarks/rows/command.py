@@ -21,9 +21,8 @@ def help_page(setting: Setting) -> Iterator[Line]:
         _started(setting, OURS, [*command, "--help"]),
         _started(setting, "python -c 'import click'", [sys.executable, "-c", "import click"]),
     ]
-    for contender in contenders:
-        contender.run()  # what was never loaded before is slow once
-    rounds = setting.rounds * _TIMES
+    setting.warm_up(*contenders)
+    rounds = setting.rounds * (1 if setting.quick else _TIMES)
     taken = interleave("help", contenders, rounds, setting.say, MILLISECONDS)
     peer = contenders[1].name
     what = "archiver --help"

@@ -89,4 +89,5 @@ def _compare(
 def _aria2c(setting: Setting, row: str, dataset: Dataset, at_once: int) -> list[Contender]:
     if peers.absent("aria2c"):
         return []
-    return [best_of(row, peers.aria2c(setting, dataset, at_once), setting.say)]
+    variants = setting.to_try(peers.aria2c(setting, dataset, at_once))
+    return [best_of(row, variants, setting.say)]

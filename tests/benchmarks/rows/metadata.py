@@ -66,7 +66,7 @@ def _best(setting: Setting, dataset: Dataset, client: str, python: str, count: i
 
     few = max(20, count // 8)
     tried = [contender(concurrency, few) for concurrency in _CONCURRENCY]
-    best = tried.index(best_of("metadata", tried, setting.say))
+    best = tried.index(best_of("metadata", setting.to_try(tried), setting.say))
     return contender(_CONCURRENCY[best], count)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.benchmarks.comparing import OURS, SECONDS, Bar, Contender, Line, interleave
 from tests.benchmarks.measuring import Measured, run_measured
+from tests.benchmarks.nightly.runs import NIGHTS
 from tests.benchmarks.ours import COMMAND
 from tests.benchmarks.surroundings import Setting, plain_environment
 
@@ -16,10 +17,14 @@ _MANY = 1_000_000
 _REPORTS = ("overview", "durations", "failures", "trends", "flaky", "artifacts", "sessions")
 _BYTES_PER_RUN = 1_100
 """Of the archive and of the database beside it, documents of 4 KB included."""
+_FEW_NIGHTS = 10
 
 
 def answers(setting: Setting) -> Iterator[Line]:
-    """The whole command, and its SQL alone against the same SQL over DuckDB's own tables."""
+    """The whole command, and its SQL alone against the same SQL over DuckDB's own tables.
+
+    In a quick run one command stands for those of all reports.
+    """
     count = setting.scaled(_MANY, at_least=1_000)
     of_runs = f"{count:,} runs"
     if lack := setting.lacks_room(count * _BYTES_PER_RUN):
@@ -29,7 +34,7 @@ def answers(setting: Setting) -> Iterator[Line]:
     try:
         ids = _generate(setting, archive, count)
         bar = Bar(0.8 if count <= _MANY else 5)
-        for name in _REPORTS:
+        for name in _REPORTS[:1] if setting.quick else _REPORTS:
             what = f"archiver report {name}, {of_runs}"
             yield Line("reports", what, SECONDS, _taken(setting, archive, "report", name), bar=bar)
         for what, run_id in (("a run", ids[len(ids) // 2]), ("an absent run", "tsk_1")):
@@ -51,7 +56,9 @@ def answers(setting: Setting) -> Iterator[Line]:
 def _generate(setting: Setting, archive: Path, count: int) -> list[str]:
     ids = setting.folder / "ids.txt"
     setting.say(f"reports: an archive of {count:,} runs is made")
+    nights = min(NIGHTS, setting.scaled(NIGHTS, at_least=_FEW_NIGHTS))
     command = [*_python("nightly"), archive, str(count), "--ids", ids, "--merged"]
+    command += ["--nights", str(nights)]
     run_measured(command, setting.folder, plain_environment())
     return ids.read_text().split()
 
@@ -69,6 +76,6 @@ def _taken(
         return run_measured(command, setting.folder, plain_environment(), fine=fine).measured
 
     contender = Contender(OURS, run)
-    contender.run()  # what was never loaded before is slow once
+    setting.warm_up(contender)
     name = f"reports {' '.join(arguments)}"
     return interleave(name, [contender], setting.rounds, setting.say)[OURS]

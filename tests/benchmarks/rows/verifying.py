@@ -39,8 +39,7 @@ def archive_checked(setting: Setting) -> Iterator[Line]:
             Contender(OURS, lambda: replace(_verify(setting, archive), work=work)),
             Contender(_PEER, lambda: replace(_sha256sum(setting, names), work=work)),
         ]
-        for contender in contenders:
-            contender.run()  # so that the files are in memory for both
+        setting.warm_up(*contenders)  # so that the files are in memory for both
         taken = interleave("verify", contenders, setting.rounds, setting.say, SECONDS)
     finally:
         shutil.rmtree(archive, ignore_errors=True)
