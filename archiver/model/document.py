@@ -28,9 +28,7 @@ def decode_json(data: bytes | bytearray) -> JsonValue:
         return _ANY.decode(data)  # type: ignore[no-any-return]  # untyped decode: Any
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8 at byte {error.start}") from None
-    except msgspec.MsgspecError as refused:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as refused:
         return _decode_slowly(data, refused)
 
 
@@ -53,10 +51,15 @@ def text_holds(text: str, part: str) -> bool:
     return encode_json(part)[1:-1] in text or json.dumps(part)[1:-1] in text
 
 
-def _decode_slowly(data: bytes | bytearray, refused: msgspec.MsgspecError) -> JsonValue:
+def _decode_slowly(data: bytes | bytearray, refused: Exception) -> JsonValue:
+    try:
+        # Not left to json.loads, which takes bytes of half a surrogate and other encodings.
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 at byte {error.start}") from None
     try:
         value: JsonValue = json.loads(
-            data, parse_float=_float, parse_int=_integer, parse_constant=_constant
+            text, parse_float=_float, parse_int=_integer, parse_constant=_constant
         )
     except RecursionError:
         raise ValueError("nested too deeply") from None

@@ -86,6 +86,26 @@ def test_what_is_no_json_is_refused(data: bytes) -> None:
         decode_json(data)
 
 
+@pytest.mark.parametrize(
+    ("data", "byte"),
+    [
+        (b'{"a":"cut \xed\xa0\xbd"}', 10),  # half a surrogate, as bytes
+        (b'["\xff"]', 2),
+        (b'[1e999,"\xc3"]', 8),
+        ('{"a":"ä"}'.encode("latin-1"), 6),
+    ],
+)
+def test_what_is_not_utf_8_is_refused_and_the_byte_named(data: bytes, byte: int) -> None:
+    with pytest.raises(ValueError, match=f"not UTF-8 at byte {byte}"):
+        decode_json(data)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32-be"])
+def test_json_in_another_encoding_is_refused(encoding: str) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        decode_json('{"a":1}'.encode(encoding))
+
+
 @given(st.binary(max_size=50))
 def test_arbitrary_bytes_decode_or_raise_value_error(data: bytes) -> None:
     try:
