@@ -108,24 +108,24 @@ class Facts:
     total: Total
     before: Total | None
     by: By
-    periods: pa.PageTable
-    statuses: pa.PageTable
-    period_durations: pa.PageTable
-    type_durations: pa.PageTable
-    distribution: pa.PageTable
-    reasons: pa.PageTable
+    periods: pa.Table
+    statuses: pa.Table
+    period_durations: pa.Table
+    type_durations: pa.Table
+    distribution: pa.Table
+    reasons: pa.Table
     compared_until: datetime
-    failing: pa.PageTable
-    slower: pa.PageTable
-    flaky: pa.PageTable
-    artifacts: pa.PageTable
+    failing: pa.Table
+    slower: pa.Table
+    flaky: pa.Table
+    artifacts: pa.Table
     examples: tuple[Example, ...]
 
 
 def collect_facts(connection: duckdb.DuckDBPyConnection, filters: Filters, now: datetime) -> Facts:
     """All facts of the runs that ``filters`` mean. Raises duckdb.Error."""
 
-    def tables(report: ReportKind, of: Filters, by: By | None = None) -> dict[str, pa.PageTable]:
+    def tables(report: ReportKind, of: Filters, by: By | None = None) -> dict[str, pa.Table]:
         asked = AskedReport(report, of, by)
         return {table.name: table.rows for table in report_tables(connection, asked)}
 
@@ -162,7 +162,7 @@ def collect_facts(connection: duckdb.DuckDBPyConnection, filters: Filters, now: 
     )
 
 
-def _total(counts: pa.PageTable, lengths: pa.PageTable) -> Total:
+def _total(counts: pa.Table, lengths: pa.Table) -> Total:
     (known,) = counts.to_pylist()
     for row in lengths.to_pylist():
         if row["span"] == "run":
@@ -176,12 +176,12 @@ def _period_length(total: Total) -> By:
     return period_length(utc_day(total.first_created_at), utc_day(total.last_created_at))
 
 
-def _distribution(connection: duckdb.DuckDBPyConnection, filters: Filters) -> pa.PageTable:
+def _distribution(connection: duckdb.DuckDBPyConnection, filters: Filters) -> pa.Table:
     place = " + ".join(f"(run_seconds >= {bound})::INTEGER" for bound in DURATION_BOUNDS)
     return Asking(connection, filters).rows(_DISTRIBUTION.format(place=place, runs=chosen(filters)))
 
 
-def _examples(connection: duckdb.DuckDBPyConnection, reasons: pa.PageTable) -> tuple[Example, ...]:
+def _examples(connection: duckdb.DuckDBPyConnection, reasons: pa.Table) -> tuple[Example, ...]:
     """The latest of each reason's examples, first those whose last screenshot is held."""
     lists = reasons["example_run_ids"].slice(0, REASONS_WITH_EXAMPLES).to_pylist()
     asked = [(number, run_id) for number, ids in enumerate(lists) for run_id in ids]
@@ -204,7 +204,7 @@ def _example(row: dict[str, Any]) -> Example:
     return Example(**of_run, screenshot=shot)
 
 
-def by_first_day(rows: pa.PageTable, by: By, columns: Sequence[str]) -> dict[date, dict[str, Any]]:
+def by_first_day(rows: pa.Table, by: By, columns: Sequence[str]) -> dict[date, dict[str, Any]]:
     """Rows of a table that has a row for each period, by the period's first day."""
     return {
         row[by.value]: row
