@@ -17,7 +17,7 @@ from archiver.model.schema import ALL_REVISIONS, DAILY, DOCUMENTS, VIEWS, Column
 from archiver.store.lock import TOOL
 from archiver.store.storage import LocalStorage
 from archiver.system.atomic import atomic_file, atomic_folder
-from archiver.tables.views import ask, view_queries, with_sources
+from archiver.tables.views import open_tables, view_queries, with_sources
 
 STORAGE_VERSION = "v1.4.0"
 """The oldest DuckDB that can read the file: the long-term support release before this one's."""
@@ -300,7 +300,7 @@ def _asked(storage: LocalStorage, folder: Path, memory: int, work: Work[ResultT]
             return work(connection)
 
     with _export_errors(folder):
-        return ask(storage, whole, allow_files=True, setup=limited)
+        return open_tables(storage, whole, allow_files=True, setup=limited)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from archiver.ledger.decisions import decisions
 from archiver.model.ids import RunId
 from archiver.store.revisions import read_manifest
 from archiver.store.storage import LocalStorage
-from archiver.tables.views import ask, tables_errors
+from archiver.tables.views import read_tables
 
 _KINDS = "['recording', 'screenshot', 'download']"
 _ARTIFACTS = f"""
@@ -27,8 +27,7 @@ def show_run(storage: LocalStorage, asked: RunId) -> dict[str, Any] | None:
     was decided about the run, ``removal`` who removed it when and why. ``asked`` may be the
     ``wr_…`` id under which a ``tsk_v2_…`` run was asked for.
     """
-    with tables_errors():
-        found = ask(storage, lambda connection: _show(connection, asked), derived=False)
+    found = read_tables(storage, lambda connection: _show(connection, asked))
     if found is not None:
         paths = [artifact["path"] for artifact in found["artifacts"] if artifact["path"]]
         found["location"] = {path: str(storage.locate(path)) for path in paths}
@@ -68,12 +67,11 @@ def _show(connection: duckdb.DuckDBPyConnection, asked: RunId) -> dict[str, Any]
         revisions = rows("FROM run_revisions WHERE run_id = ?", run_id)
         return max(revisions, key=lambda row: int(row["revision"]), default=None)
 
-    with connection:
-        run = latest(asked)
-        if run is None:
-            others = rows("SELECT DISTINCT run_id FROM fetches WHERE asked_id = ?", asked)
-            run = next((found for row in others if (found := latest(row["run_id"]))), None)
-        if run is None:
-            return None
-        key = (run["run_id"], run["revision"])
-        return {"run": run, "artifacts": rows(_ARTIFACTS, *key), "errors": rows(_ERRORS, *key)}
+    run = latest(asked)
+    if run is None:
+        others = rows("SELECT DISTINCT run_id FROM fetches WHERE asked_id = ?", asked)
+        run = next((found for row in others if (found := latest(row["run_id"]))), None)
+    if run is None:
+        return None
+    key = (run["run_id"], run["revision"])
+    return {"run": run, "artifacts": rows(_ARTIFACTS, *key), "errors": rows(_ERRORS, *key)}

@@ -16,7 +16,7 @@ from archiver.model.paths import TABLES_FOLDER
 from archiver.store.storage import LocalStorage
 from archiver.system.folders import without_descriptors
 from archiver.tables.connect import interruptible
-from archiver.tables.views import ask
+from archiver.tables.views import open_tables
 
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 _TAKEN = frozenset({"main", "memory", "system", "temp", "pg_catalog", "information_schema"})
@@ -244,7 +244,7 @@ def run_query(
         return QueryResult(schema, batches(), _EXPLAIN.fullmatch(query) is not None)
 
     with query_errors():
-        return ask(storage, work, allow_files=allow_files, setup=setup)
+        return open_tables(storage, work, allow_files=allow_files, setup=setup)
 
 
 def _distinct(names: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ from archiver.model.schema import ALL_REVISIONS, Table
 from archiver.store.storage import LocalStorage
 from archiver.system.folders import without_descriptors
 from archiver.tables.connect import interruptible
-from archiver.tables.views import Setup, ask, tables_errors
+from archiver.tables.views import Setup, open_tables, read_tables, tables_errors
 
 _COLUMNS = ", ".join(field.name for field in fields(ChosenRun))
 _MOST_NAMED = 10
@@ -76,13 +76,12 @@ def chosen_runs(
         _check(choice.condition)
 
     def work(connection: duckdb.DuckDBPyConnection) -> Chosen:
-        with connection:
-            if isinstance(choice, Where):
-                _choose_where(connection, choice.condition)
-            else:
-                _choose_ids(connection, choice, lacking)
-            rows = connection.sql("FROM chosen ORDER BY run_id").fetchall()
-            ((files, size),) = connection.sql(_EXTENT).fetchall()
+        if isinstance(choice, Where):
+            _choose_where(connection, choice.condition)
+        else:
+            _choose_ids(connection, choice, lacking)
+        rows = connection.sql("FROM chosen ORDER BY run_id").fetchall()
+        ((files, size),) = connection.sql(_EXTENT).fetchall()
         runs = [ChosenRun(*row) for row in rows]
         for run in runs:
             folder, _, name = run.path.rpartition("/")
@@ -95,8 +94,8 @@ def chosen_runs(
 
     # A condition may ask any of the views.
     views = True if isinstance(choice, Where) else _ASKED_VIEWS
-    with tables_errors(), memory_errors():
-        chosen = ask(storage, work, derived=views, setup=setup)
+    with memory_errors():
+        chosen = read_tables(storage, work, derived=views, setup=setup)
     if not chosen.runs and isinstance(choice, Where) and lacking is None:
         raise UsageError(
             f"no run of the archive fulfils {choice.condition}",
@@ -131,7 +130,7 @@ def table_rows(
         return connection, reader, next(reader, None)
 
     with tables_errors(), memory_errors():
-        connection, reader, batch = ask(storage, work, derived=False, setup=setup)
+        connection, reader, batch = open_tables(storage, work, derived=False, setup=setup)
     with connection:
         while batch is not None:
             yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)

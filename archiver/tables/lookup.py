@@ -2,7 +2,6 @@
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
@@ -10,11 +9,7 @@ import pyarrow as pa
 from archiver.model.ids import RunId
 from archiver.model.paths import TABLES_FOLDER, is_run_folder
 from archiver.store.storage import LocalStorage
-from archiver.tables.views import ask, tables_errors
-
-if TYPE_CHECKING:
-    import duckdb
-    import pyarrow as pa
+from archiver.tables.views import read_tables, select
 
 _ASKED = "SELECT DISTINCT asked_id FROM fetches SEMI JOIN asked USING (asked_id) ORDER BY ALL"
 
@@ -24,15 +19,8 @@ def asked_for(storage: LocalStorage, ids: Sequence[str]) -> list[str]:
 
     Raises ArchiveDamaged where the tables cannot be read.
     """
-    asked = pa.table({"asked_id": pa.array(ids, pa.string())})
-
-    def work(connection: duckdb.DuckDBPyConnection) -> list[str]:
-        with connection:
-            connection.register("asked", asked)
-            return [run_id for (run_id,) in connection.sql(_ASKED).fetchall()]
-
-    with tables_errors():
-        return ask(storage, work, derived=False) if ids else []
+    rows = select(storage, _ASKED, asked={"asked_id": ids}) if ids else []
+    return [run_id for (run_id,) in rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,25 +103,18 @@ def runs_to_fetch(
 def _not_complete(storage: LocalStorage, asked: Sequence[RunId], *, refresh: bool) -> FetchList:
     if not any(storage.names(f"{TABLES_FOLDER}/{table}") for table in ("runs", "fetches")):
         return FetchList(asked)
-    import pyarrow as pa
 
-    from archiver.tables.views import ask, tables_errors
+    def work(connection: duckdb.DuckDBPyConnection) -> tuple[pa.Table, pa.Table | None]:
+        positions = pa.array(range(len(asked)), pa.int64())
+        ids = pa.table({"position": positions, "asked_id": pa.array(asked, pa.string())})
+        connection.register("asked", ids)
+        complete_runs = _HELD.format(refresh=str(refresh).lower())
+        for statement in (_LAST, complete_runs, _UNUSUAL, _ASKED_RUNS, _FAILED):
+            connection.execute(statement)
+        wanted = connection.sql(_WANTED).to_arrow_table()
+        return wanted, connection.sql(_FOLDERS).to_arrow_table() if wanted.num_rows else None
 
-    def work(connection: "duckdb.DuckDBPyConnection") -> "tuple[pa.Table, pa.Table | None]":
-        with connection:
-            ids = pa.array(asked, pa.string())
-            positions = pa.array(range(len(asked)), pa.int64())
-            connection.register("asked", pa.table({"position": positions, "asked_id": ids}))
-            complete_runs = _HELD.format(refresh=str(refresh).lower())
-            for statement in (_LAST, complete_runs, _UNUSUAL, _ASKED_RUNS, _FAILED):
-                connection.execute(statement)
-            wanted = connection.sql(_WANTED).to_arrow_table()
-            if not wanted.num_rows:
-                return wanted, None
-            return wanted, connection.sql(_FOLDERS).to_arrow_table()
-
-    with tables_errors():
-        wanted, others = ask(storage, work, derived=False)
+    wanted, others = read_tables(storage, work)
     rows = others.to_pylist() if others is not None else ()
     folders = {row["run_id"]: row["path"].rpartition("/")[0] for row in rows}
     return FetchList(
@@ -147,61 +128,24 @@ def other_ids(storage: LocalStorage, ids: Iterable[str]) -> list[tuple[str, str]
 
     ``ids`` may be of either kind. Raises ArchiveDamaged where the tables cannot be read.
     """
-    import pyarrow as pa
-
-    from archiver.tables.views import ask, tables_errors
-
-    asked = pa.table({"id": pa.array(list(ids), pa.string())})
-
-    def work(connection: "duckdb.DuckDBPyConnection") -> list[tuple[str, str]]:
-        with connection:
-            connection.register("asked", asked)
-            return connection.sql(_OTHER_IDS).fetchall()
-
-    with tables_errors():
-        return ask(storage, work, derived=False)
+    return select(storage, _OTHER_IDS, asked={"id": ids})
 
 
 def pruned_digests(storage: LocalStorage, run_id: str) -> frozenset[str]:
     """The digests of a run's artifacts that were pruned. Raises ArchiveDamaged."""
-    from archiver.tables.views import ask, tables_errors
-
-    def work(connection: "duckdb.DuckDBPyConnection") -> frozenset[str]:
-        with connection:
-            rows = connection.execute(_PRUNED, [run_id]).fetchall()
-            return frozenset(sha256 for (sha256,) in rows)
-
-    with tables_errors():
-        return ask(storage, work, derived=False)
+    return frozenset(sha256 for (sha256,) in select(storage, _PRUNED, [run_id]))
 
 
 def revision_paths(storage: LocalStorage) -> Iterator[str]:
     """The folder of every revision that the table ``runs`` has, in no order."""
-    from archiver.tables.views import ask, tables_errors
-
-    def work(connection: "duckdb.DuckDBPyConnection") -> "pa.Table":
-        with connection:
-            return connection.sql("SELECT path FROM run_revisions").to_arrow_table()
-
-    with tables_errors():
-        paths = ask(storage, work, derived=False)["path"]
-    for chunk in paths.chunks:
+    paths = read_tables(
+        storage, lambda db: db.sql("SELECT path FROM run_revisions").to_arrow_table()
+    )
+    for chunk in paths["path"].chunks:
         yield from chunk.to_pylist()
 
 
 def revisions_in_tables(storage: LocalStorage, paths: Iterable[str]) -> set[str]:
     """Which of the revisions with these folders the table ``runs`` has."""
-    import pyarrow as pa
-
-    from archiver.tables.views import ask, tables_errors
-
-    asked = pa.table({"path": pa.array(list(paths), pa.string())})
-
-    def work(connection: "duckdb.DuckDBPyConnection") -> "pa.Table":
-        with connection:
-            connection.register("asked", asked)
-            known = "SELECT path FROM asked SEMI JOIN run_revisions USING (path)"
-            return connection.sql(known).to_arrow_table()
-
-    with tables_errors():
-        return set(ask(storage, work, derived=False)["path"].to_pylist())
+    known = "SELECT path FROM asked SEMI JOIN run_revisions USING (path)"
+    return {path for (path,) in select(storage, known, asked={"path": paths})}

@@ -5,9 +5,10 @@ import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import duckdb
+import pyarrow as pa
 
 from archiver.errors import ArchiveDamaged
 from archiver.model.paths import REPLACED_TABLES, TABLES_FOLDER
@@ -130,7 +131,49 @@ Files: TypeAlias = dict[str, list[str]]
 """The paths of each table's files."""
 
 
-def ask(
+def read_tables(
+    storage: LocalStorage,
+    work: Callable[[duckdb.DuckDBPyConnection], ResultT],
+    *,
+    asked: Mapping[str, Iterable[str]] | None = None,
+    derived: bool | Collection[str] = False,
+    setup: Setup | None = None,
+) -> ResultT:
+    """Return what ``work`` gets out of a connection with the archive's views, closed afterwards.
+
+    ``asked`` are columns of texts, which ``work`` finds as a table of that name. ``derived`` and
+    ``setup`` are those of :func:`open_tables`. Raises ArchiveDamaged where the tables cannot be
+    read.
+    """
+
+    def closing(connection: duckdb.DuckDBPyConnection) -> ResultT:
+        with connection:
+            if asked is not None:
+                columns = {name: pa.array(texts, pa.string()) for name, texts in asked.items()}
+                connection.register("asked", pa.table(columns))
+            return work(connection)
+
+    with tables_errors():
+        return open_tables(storage, closing, derived=derived, setup=setup)
+
+
+def select(
+    storage: LocalStorage,
+    query: str,
+    parameters: Sequence[object] = (),
+    *,
+    asked: Mapping[str, Iterable[str]] | None = None,
+) -> list[tuple[Any, ...]]:
+    """Return the rows of a query over the views of all revisions and ``fetches``.
+
+    ``asked`` is that of :func:`read_tables`. Raises ArchiveDamaged where the tables cannot be read.
+    """
+    return read_tables(
+        storage, lambda db: db.execute(query, list(parameters)).fetchall(), asked=asked
+    )
+
+
+def open_tables(
     storage: LocalStorage,
     work: Callable[[duckdb.DuckDBPyConnection], ResultT],
     *,
@@ -138,7 +181,7 @@ def ask(
     derived: bool | Collection[str] = True,
     setup: Setup | None = None,
 ) -> ResultT:
-    """What ``work`` gets out of a connection with the archive's views; times are UTC.
+    """Return what ``work`` gets out of a connection with the archive's views; times are UTC.
 
     Not ``derived``: with those of all revisions and ``fetches`` only, which are there much sooner;
     the names of others are of those that are wanted besides.

@@ -47,17 +47,15 @@ def gaps(
     ``accepted`` are runs whose gaps somebody declared final. Raises ArchiveDamaged where the tables
     cannot be read.
     """
-    from archiver.tables.views import ask, tables_errors
+    from archiver.tables.views import read_tables
 
     def work(connection: "duckdb.DuckDBPyConnection") -> list[Gap]:
-        with connection, tables_errors():
-            connection.execute(_LATEST)
-            return [
-                Gap(kind, run_id, what, run_id in accepted)
-                for kind, query in _QUERIES
-                for run_id, what in connection.sql(query).fetchall()
-                if not run_ids or run_id in run_ids
-            ]
+        connection.execute(_LATEST)
+        return [
+            Gap(kind, run_id, what, run_id in accepted)
+            for kind, query in _QUERIES
+            for run_id, what in connection.sql(query).fetchall()
+            if not run_ids or run_id in run_ids
+        ]
 
-    with tables_errors():
-        return ask(storage, work, derived=False)
+    return read_tables(storage, work)

@@ -128,20 +128,18 @@ def revisions_due(storage: LocalStorage, now: datetime, period: timedelta) -> fr
 
     Raises ArchiveDamaged where the tables cannot be read.
     """
-    from archiver.tables.views import ask, tables_errors
+    from archiver.tables.views import read_tables
 
     began, ended = last_rotation(storage)
     share = share_due(now, began, period)
 
     def work(connection: "duckdb.DuckDBPyConnection") -> frozenset[str]:
-        with connection:
-            connection.execute(_LAST_CHECKS)
-            ((total,),) = connection.sql("SELECT coalesce(sum(bytes), 0) FROM past").fetchall()
-            connection.execute(_BY_AGE)
-            return frozenset(oldest(_past(connection), int(total), share, ended))
+        connection.execute(_LAST_CHECKS)
+        ((total,),) = connection.sql("SELECT coalesce(sum(bytes), 0) FROM past").fetchall()
+        connection.execute(_BY_AGE)
+        return frozenset(oldest(_past(connection), int(total), share, ended))
 
-    with tables_errors():
-        return ask(storage, work, derived=False)
+    return read_tables(storage, work)
 
 
 def _past(connection: "duckdb.DuckDBPyConnection") -> Iterator[Past]:
@@ -164,23 +162,21 @@ def last_rotation(storage: LocalStorage) -> tuple[datetime | None, datetime | No
 
 def unfinished_check(storage: LocalStorage) -> Unfinished | None:
     """The last check, if it was interrupted or killed. Raises ArchiveDamaged."""
-    from archiver.tables.views import ask, tables_errors
+    from archiver.tables.views import read_tables
 
     def work(connection: "duckdb.DuckDBPyConnection") -> Unfinished | None:
-        with connection:
-            ((session,),) = connection.sql("SELECT max(session) FROM checks").fetchall()
-            if session is None or _is_finished(storage, session):
-                return None
-            query = "SELECT path FROM checks WHERE session = ? AND depth = 'bytes' "
-            query += "AND outcome = 'intact'"
-            connection.execute(query, [session])
-            done: list[str] = []
-            while rows := connection.fetchmany(10_000):
-                done += (row[0] for row in rows)
-            return Unfinished(session, frozenset(done))
+        ((session,),) = connection.sql("SELECT max(session) FROM checks").fetchall()
+        if session is None or _is_finished(storage, session):
+            return None
+        query = "SELECT path FROM checks WHERE session = ? AND depth = 'bytes' "
+        query += "AND outcome = 'intact'"
+        connection.execute(query, [session])
+        done: list[str] = []
+        while rows := connection.fetchmany(10_000):
+            done += (row[0] for row in rows)
+        return Unfinished(session, frozenset(done))
 
-    with tables_errors():
-        return ask(storage, work, derived=False)
+    return read_tables(storage, work)
 
 
 def _is_finished(storage: LocalStorage, session: str) -> bool:

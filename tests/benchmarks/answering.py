@@ -15,7 +15,7 @@ from archiver.model.schema import ALL_REVISIONS, DOCUMENTS, TABLES
 from archiver.query.reports.options import REPORTS, SESSIONS, AskedReport, ReportKind
 from archiver.query.reports.run import report_tables
 from archiver.store.storage import LocalStorage
-from archiver.tables.views import ask, view_queries
+from archiver.tables.views import open_tables, view_queries
 
 
 def main() -> None:
@@ -35,7 +35,7 @@ def main() -> None:
                     if report is not SESSIONS  # of which no table tells
                 }
 
-        json.dump(ask(LocalStorage(archive), compare), sys.stdout)
+        json.dump(open_tables(LocalStorage(archive), compare), sys.stdout)
 
 
 def _load(storage: LocalStorage, database: Path) -> None:
@@ -49,7 +49,7 @@ def _load(storage: LocalStorage, database: Path) -> None:
             for name in (ALL_REVISIONS[table] for table in TABLES if table is not DOCUMENTS):
                 parquet.execute(f"CREATE TABLE native.{name} AS FROM {name}")
 
-    ask(storage, copy, derived=False, setup=attach)
+    open_tables(storage, copy, derived=False, setup=attach)
     with duckdb.connect(database) as native:
         for name, view in view_queries().items():
             if name != DOCUMENTS.name:  # no report reads them

@@ -9,7 +9,7 @@ import duckdb
 from archiver.errors import UsageError
 from archiver.query.reports.options import Filters
 from archiver.store.storage import LocalStorage
-from archiver.tables.views import ask, tables_errors
+from archiver.tables.views import read_tables
 
 _INSTALL = "pip install 'skyvern-archiver[html]'"
 _Draw: TypeAlias = Callable[[LocalStorage, Filters, datetime], str]
@@ -38,11 +38,9 @@ def _drawing() -> _Draw:
 
     def draw(storage: LocalStorage, filters: Filters, now: datetime) -> str:
         def known(connection: duckdb.DuckDBPyConnection) -> Facts:
-            with connection:
-                return collect_facts(connection, filters, now)
+            return collect_facts(connection, filters, now)
 
-        with tables_errors():
-            facts = ask(storage, known)
+        facts = read_tables(storage, known, derived=True)
         shots = pictures(storage, facts.examples)
         return render(build(storage, facts, shots, filters, now))
 

@@ -14,7 +14,7 @@ from archiver.query.reports.options import SESSIONS, AskedReport, By, Filters, R
 from archiver.query.reports.parts import Asking
 from archiver.query.reports.sessions import session_rows
 from archiver.store.storage import LocalStorage
-from archiver.tables.views import ask, tables_errors
+from archiver.tables.views import read_tables
 
 _TABLES: dict[ReportKind, Callable[[Asking, Filters, By | None], dict[str, pa.Table]]] = {
     reports.OVERVIEW: overview.tables,
@@ -62,5 +62,4 @@ def run_report(storage: LocalStorage, asked: AskedReport, damaged: list[str]) ->
     if asked.report is SESSIONS:
         records = [written.record for written in ledger_records(storage, damaged)]
         return session_tables(records, asked.filters, asked.by)
-    with tables_errors():
-        return ask(storage, lambda connection: report_tables(connection, asked))
+    return read_tables(storage, lambda connection: report_tables(connection, asked), derived=True)
