@@ -9,11 +9,11 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
-from archiver.demo.media import png
 from tests.cli.running import Command, Fetch, point_to
 from tests.lying_server import LyingServer, Plain, task_run, workflow_run
 from tests.page.archives import NOON, Run, write_archive
 from tests.page.browser import DESKTOP, PHONE, Opened, opened
+from tests.pictures import png
 
 HOSTILE = "</script><img src=x onerror=\"console.error('hacked')\">"
 TEXTS = (

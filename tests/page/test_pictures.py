@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from archiver.demo.media import png
 from archiver.query.page.facts import Example, Screenshot
 from archiver.query.page.failures import LARGEST, LARGEST_TOGETHER, pictures
 from archiver.store.storage import LocalStorage
 from tests.page.archives import Run, write_archive
+from tests.pictures import png
 
 LARGE = png(1) + bytes(LARGEST)
 
