@@ -47,13 +47,22 @@ class ArchiverError(Exception):
     exit_code: ExitCode = ExitCode.BUG
     stops_batch: bool = True
     retry: bool = False
-    at_once: bool = False
-    retry_after: float | None = None
 
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        retry: bool | None = None,
+        at_once: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.retry = type(self).retry if retry is None else retry
+        self.at_once = at_once
+        self.retry_after = retry_after
 
     def __str__(self) -> str:
         return f"{self.message}. {self.hint}" if self.hint else self.message
@@ -93,18 +102,7 @@ class AnswerInvalid(RunError):
 class ApiUnavailable(RunError):
     """The API did not answer, or answered with an error of its own."""
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        retry: bool = True,
-        at_once: bool = False,
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(message)
-        self.retry = retry
-        self.at_once = at_once
-        self.retry_after = retry_after
+    retry = True
 
 
 class ApiDown(ArchiverError):
@@ -138,20 +136,6 @@ class LinkExpired(ArtifactError):
 
 class DownloadFailed(ArtifactError):
     """The bytes could not be had this time."""
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        retry: bool = False,
-        at_once: bool = False,
-        retry_after: float | None = None,
-        hint: str | None = None,
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.retry = retry
-        self.at_once = at_once
-        self.retry_after = retry_after
 
 
 class ArchiveUnwritable(ArchiverError):

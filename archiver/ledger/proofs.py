@@ -54,7 +54,9 @@ def prove(
         )
     records = read_chain(storage, sessions[sessions.index(session) :])
     signature = read_signature(storage, sessions[-1])
-    return make_proof(committed, index, manifest, [record.data for record in records], signature)
+    paths = InclusionPaths([one.leaf for one in committed])
+    texts = [record.data for record in records]
+    return make_proof(committed, paths, index, manifest, texts, signature)
 
 
 def session_of_head(storage: LocalStorage, head: Sha256) -> SessionId:
@@ -167,7 +169,7 @@ class ProofWriter:
         texts = self._texts[number : number + 1] if evidence.own_heads else self._texts[number:]
         last = session if evidence.own_heads else evidence.records[-1].record.session
         signature = read_signature(evidence.storage, last)
-        return encode_proof(make_proof(committed, index, manifest, texts, signature, paths))
+        return encode_proof(make_proof(committed, paths, index, manifest, texts, signature))
 
     def _read(self, number: int) -> tuple[list[ListedManifest], InclusionPaths]:
         session = self._evidence.records[number].record.session

@@ -68,29 +68,14 @@ class InclusionPaths:
             self._levels.append([_node_hash(*pair) for pair in pairs] + below[len(below) & ~1 :])
 
     def of(self, index: int) -> list[bytes]:
-        """What :func:`inclusion_path` says of a leaf."""
+        """Return the hashes that lead from a leaf to the root, the lowest first.
+
+        Raises IndexError where there is no such leaf. Source: RFC 9162, 2.1.3.1.
+        """
         if not 0 <= index < len(self._levels[0]):
             raise IndexError(index)
         siblings = ((level, index >> height ^ 1) for height, level in enumerate(self._levels))
         return [level[place] for level, place in siblings if place < len(level) > 1]
-
-
-def inclusion_path(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """The hashes that lead from a leaf to the root (RFC 9162, 2.1.3.1), the lowest first."""
-    if not 0 <= index < len(leaves):
-        raise IndexError(index)
-    path: list[bytes] = []
-    first, last = 0, len(leaves)
-    while last - first > 1:
-        middle = first + _split(last - first)
-        if index < middle:
-            path.append(_root(leaves[middle:last]))
-            last = middle
-        else:
-            path.append(_root(leaves[first:middle]))
-            first = middle
-    path.reverse()
-    return path
 
 
 def root_from_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> Sha256 | None:
@@ -112,12 +97,3 @@ def root_from_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) ->
             node = _node_hash(node, sibling)
         place, last = place >> 1, last >> 1
     return Sha256(node.hex()) if last == 0 else None
-
-
-def _root(leaves: Sequence[bytes]) -> bytes:
-    return bytes.fromhex(tree_root(leaves))
-
-
-def _split(size: int) -> int:
-    """The largest power of two that is smaller than ``size``, which is at least 2."""
-    return 1 << (size - 1).bit_length() - 1

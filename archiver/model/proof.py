@@ -16,7 +16,7 @@ from archiver.errors import ArchiverError, ProofInvalid
 from archiver.model.ids import Sha256, sha256_of
 from archiver.model.ledger import LedgerRecord, ListedManifest, decode_record
 from archiver.model.manifest import Manifest, decode_manifest
-from archiver.model.merkle import InclusionPaths, inclusion_path, root_from_path
+from archiver.model.merkle import InclusionPaths, root_from_path
 
 FORMAT = 1
 
@@ -56,22 +56,17 @@ class Proven:
 
 def make_proof(
     committed: Sequence[ListedManifest],
+    paths: InclusionPaths,
     index: int,
     manifest: bytes,
     records: Sequence[bytes],
     signature: bytes | None = None,
-    paths: InclusionPaths | None = None,
 ) -> Proof:
-    """A proof for the manifest at ``place`` of a session's list; ``records`` begin with its own.
+    """Return a proof for the manifest at ``index`` of a session's list, whose ``paths`` are given.
 
-    ``signature`` is that of the last record, if it has one; ``paths`` those of the list, where it
-    has many to be proven.
+    ``records`` begin with the session's own; ``signature`` is that of the last, if it has one.
     """
     parsed = decode_manifest(manifest, committed[index].path)
-    if paths is not None:
-        siblings = paths.of(index)
-    else:
-        siblings = inclusion_path([one.leaf for one in committed], index)
     return Proof(
         run_id=parsed.run_id,
         revision=parsed.revision,
@@ -79,7 +74,7 @@ def make_proof(
         manifest=manifest.decode(),
         index=index,
         size=len(committed),
-        siblings=tuple(sibling.hex() for sibling in siblings),
+        siblings=tuple(sibling.hex() for sibling in paths.of(index)),
         records=tuple(record.decode() for record in records),
         signature=signature,
     )

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from archiver.model.merkle import (
     InclusionPaths,
     MerkleTree,
-    inclusion_path,
     leaf_hash,
     root_from_path,
     tree_root,
@@ -39,7 +38,7 @@ def test_roots_are_those_of_certificate_transparency(size: int) -> None:
 
 def test_a_path_is_the_one_of_certificate_transparency() -> None:
     leaves = [leaf_hash(entry) for entry in ENTRIES[:5]]
-    assert [node.hex() for node in inclusion_path(leaves, 1)] == [
+    assert [node.hex() for node in InclusionPaths(leaves).of(1)] == [
         "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
         "5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e",
         "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
@@ -57,7 +56,7 @@ def test_a_tree_that_grows_has_the_root_of_its_leaves(leaves: list[bytes]) -> No
 @given(LEAVES.filter(bool), st.data())
 def test_a_path_leads_to_the_root(leaves: list[bytes], data: st.DataObject) -> None:
     index = data.draw(st.integers(0, len(leaves) - 1))
-    path = inclusion_path(leaves, index)
+    path = InclusionPaths(leaves).of(index)
     root = tree_root(leaves)
     assert root_from_path(leaves[index], index, len(leaves), path) == root
     assert root_from_path(leaf_hash(b"another"), index, len(leaves), path) != root
@@ -73,14 +72,4 @@ def test_a_path_leads_to_the_root(leaves: list[bytes], data: st.DataObject) -> N
 @pytest.mark.parametrize("index", [-1, 3])
 def test_there_is_no_path_of_a_leaf_that_is_not_there(index: int) -> None:
     with pytest.raises(IndexError):
-        inclusion_path([leaf_hash(b"")] * 3, index)
-
-
-@given(LEAVES)
-def test_paths_of_all_leaves_at_once_are_the_same(leaves: list[bytes]) -> None:
-    paths = InclusionPaths(leaves)
-    every = range(len(leaves))
-    assert [paths.of(n) for n in every] == [inclusion_path(leaves, n) for n in every]
-    for require_outside in (-1, len(leaves)):
-        with pytest.raises(IndexError):
-            paths.of(require_outside)
+        InclusionPaths([leaf_hash(b"")] * 3).of(index)
