@@ -11,8 +11,8 @@ from archiver.model.ids import Sha256
 from archiver.model.ledger import LedgerRecord
 from archiver.model.manifest import RemovalKind
 from archiver.retention.candidates import DisposalPlan
-from archiver.retention.prune import prune_artifacts
-from archiver.retention.removal import remove_copies, remove_runs
+from archiver.retention.prune import next_manifests
+from archiver.retention.removal import commit_and_remove, remove_copies, tombstones
 from archiver.session import Signing, close_session, open_for_writing, recover
 from archiver.store.lock import TOOL, Writer, open_archive
 from archiver.store.storage import LocalStorage
@@ -78,10 +78,10 @@ def dispose(
         committed: list[str] = []
         if kind is RemovalKind.ERASED:
             remove_copies(writer.storage, plan.runs)
-        whole = remove_runs(writer, order, plan.runs, result.damaged)
-        parts = prune_artifacts(writer, order, plan.artifacts, result.damaged)
-        for of_kind, removed in ((result.runs, whole), (result.pruned_of, parts)):
-            for some in removed:
+        whole = tombstones(writer.storage, order, plan.runs, result.damaged)
+        parts = next_manifests(writer.storage, order, plan.artifacts, result.damaged)
+        for of_kind, revisions in ((result.runs, whole), (result.pruned_of, parts)):
+            for some in commit_and_remove(writer, revisions):
                 for one in some:
                     manifests.add(one.manifest)
                     committed.append(one.manifest.path.rpartition("/")[0])

@@ -17,6 +17,7 @@ from archiver.model.run import ChosenRun, Run, read_document
 from archiver.retention.history import stored_revisions
 from archiver.store.lock import Writer
 from archiver.store.revisions import (
+    PreparedRevision,
     commit_revisions,
     earlier_revisions,
     prepare_revision,
@@ -27,19 +28,19 @@ from archiver.store.storage import LocalStorage
 from archiver.store.tombstones import (
     Order,
     StoredRevision,
-    remove_earlier,
+    remove_what_went,
     removed_run,
     run_in_tables,
     tombstone,
 )
 
 _AT_ONCE = 64
-"""Tombstones that are committed together."""
+"""Revisions that are committed together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """A run that was removed: its tombstone, and the files and bytes that went."""
+    """A run of which something went: the revision that says so, and the files and bytes."""
 
     run_id: str
     manifest: ListedManifest
@@ -47,18 +48,58 @@ class Removed:
     bytes: int
 
 
-def remove_runs(
-    writer: Writer, order: Order, runs: Iterable[ChosenRun], damaged: list[str]
+def commit_and_remove(
+    writer: Writer, manifests: Iterable[tuple[ChosenRun, Manifest]]
 ) -> Iterator[list[Removed]]:
-    """Remove these runs; those that went, as they go.
+    """Commit revisions that say what goes of their runs, and remove it; yield it as it goes.
 
-    The tables have their rows until :func:`remove_rows` is called. What is to be pruned, and of
-    which no manifest can be read, stays and is named in ``damaged``; what is to be erased goes all
-    the same. Raises ArchiveUnwritable.
+    The tables have the rows until :func:`remove_rows` is called. Raises ArchiveUnwritable.
     """
-    left = stored_revisions(writer.storage, runs)
+    left = iter(manifests)
     while some := list(itertools.islice(left, _AT_ONCE)):
-        yield _remove(writer, order, some, damaged)
+        prepared: list[PreparedRevision] = []
+        try:
+            for run, manifest in some:
+                folder = run.path.rpartition("/")[0]
+                prepared.append(prepare_revision(writer.storage, folder, manifest, None, []))
+        except BaseException:
+            for one in prepared:
+                one.discard()
+            raise
+        commit_revisions(writer, prepared)
+        yield [_removed(writer.storage, one) for one in prepared]
+
+
+def _removed(storage: LocalStorage, revision: PreparedRevision) -> Removed:
+    files, size = remove_what_went(storage, revision.path, revision.manifest)
+    listed = ListedManifest(revision.sha256, manifest_path(revision.path))
+    return Removed(revision.manifest.run_id, listed, files, size)
+
+
+def tombstones(
+    storage: LocalStorage, order: Order, runs: Iterable[ChosenRun], damaged: list[str]
+) -> Iterator[tuple[ChosenRun, Manifest]]:
+    """Yield the tombstone of each of these runs.
+
+    What is to be pruned, and of which no manifest can be read, is left out and named in
+    ``damaged``; what is to be erased goes all the same.
+    """
+    for run, stored in stored_revisions(storage, runs):
+        folder = run.path.rpartition("/")[0]
+        readable = [one.manifest for one in stored if one.manifest is not None]
+        if not readable and order.kind is RemovalKind.PRUNED:
+            damaged.append(f"{run.run_id}: no manifest in {folder} can be read")
+            continue
+        yield (
+            run,
+            tombstone(
+                order,
+                readable[-1] if readable else run,
+                _last_known(storage, folder, readable, run),
+                stored,
+                _next_number(storage, folder, run.revision, stored),
+            ),
+        )
 
 
 def files_of(storage: LocalStorage, runs: Iterable[ChosenRun]) -> tuple[int, int]:
@@ -70,42 +111,6 @@ def files_of(storage: LocalStorage, runs: Iterable[ChosenRun]) -> tuple[int, int
         for path in storage.files(folder)
     ]
     return len(sizes), sum(sizes)
-
-
-def _remove(
-    writer: Writer,
-    order: Order,
-    runs: Sequence[tuple[ChosenRun, list[StoredRevision]]],
-    damaged: list[str],
-) -> list[Removed]:
-    storage = writer.storage
-    prepared = []
-    try:
-        for run, stored in runs:
-            folder = run.path.rpartition("/")[0]
-            readable = [one.manifest for one in stored if one.manifest is not None]
-            if not readable and order.kind is RemovalKind.PRUNED:
-                damaged.append(f"{run.run_id}: no manifest in {folder} can be read")
-                continue
-            manifest = tombstone(
-                order,
-                readable[-1] if readable else run,
-                _last_known(storage, folder, readable, run),
-                stored,
-                _next_number(storage, folder, run.revision, stored),
-            )
-            prepared.append(prepare_revision(storage, folder, manifest, None, []))
-    except BaseException:
-        for one in prepared:
-            one.discard()
-        raise
-    commit_revisions(writer, prepared)
-    removed = []
-    for one in prepared:
-        files, size = remove_earlier(storage, one.path, one.manifest)
-        listed = ListedManifest(one.sha256, manifest_path(one.path))
-        removed.append(Removed(one.manifest.run_id, listed, files, size))
-    return removed
 
 
 def remove_copies(storage: LocalStorage, runs: Iterable[ChosenRun]) -> None:

@@ -34,7 +34,17 @@ from archiver.store.revisions import (
 from archiver.store.storage import LocalStorage
 
 
-def remove_pruned(storage: LocalStorage, folder: str, manifest: Manifest) -> tuple[int, int]:
+def remove_what_went(storage: LocalStorage, folder: str, manifest: Manifest) -> tuple[int, int]:
+    """Remove the files that the revision in ``folder`` says are gone, earlier revisions with them.
+
+    Returns how many files of how many bytes were there. Raises ArchiveUnwritable.
+    """
+    if manifest.removed is not None:
+        return _remove_earlier(storage, folder, manifest)
+    return _remove_pruned(storage, folder.rpartition("/")[0], manifest)
+
+
+def _remove_pruned(storage: LocalStorage, folder: str, manifest: Manifest) -> tuple[int, int]:
     """Remove the files that a revision says are gone: how many of how many bytes were there."""
     files = size = 0
     emptied = set()
@@ -51,7 +61,7 @@ def remove_pruned(storage: LocalStorage, folder: str, manifest: Manifest) -> tup
     return files, size
 
 
-def remove_earlier(
+def _remove_earlier(
     storage: LocalStorage, tombstone_folder: str, manifest: Manifest
 ) -> tuple[int, int]:
     """Remove all that a tombstone stands for: how many files of how many bytes that were.

@@ -14,7 +14,7 @@ from archiver.model.schema import TABLES
 from archiver.store import revisions
 from archiver.store.lock import Writer
 from archiver.store.storage import LocalStorage
-from archiver.store.tombstones import remove_earlier, remove_pruned, removed_run
+from archiver.store.tombstones import remove_what_went, removed_run
 from archiver.tables.merge import check_file
 from archiver.tables.rewrite import MonthFiles, NewTables, groups, months_in, remove_rows
 from archiver.tables.write import WRITE_ORDER, RowBuffer, flush_name
@@ -127,10 +127,7 @@ def _finish_journals(writer: Writer) -> list[str]:
     for folder in journaled.keys() - set(committed):
         revisions.remove_uncommitted(writer.storage, folder)
     for folder, manifest in _readable(writer.storage, committed):
-        if manifest.removed is not None:
-            remove_earlier(writer.storage, folder, manifest)
-        else:
-            remove_pruned(writer.storage, folder.rpartition("/")[0], manifest)
+        remove_what_went(writer.storage, folder, manifest)
     # What such a session committed before it removed the run is gone with it.
     return [f for f in committed if writer.storage.exists(f"{f}/{MANIFEST}")]
 
