@@ -106,8 +106,13 @@ def fetching(root: Path) -> Iterator[tuple[LyingServer, Fetch]]:
 
 
 def child_environment(**changes: str) -> dict[str, str]:
-    """The environment for a process that runs the same package as this one."""
-    return {**os.environ, "PYTHONPATH": str(PACKAGE_HOME), "PYTHONUNBUFFERED": "1", **changes}
+    """The environment for a process that runs the same package as this one.
+
+    It may keep the package's byte code: what every such process compiles anew takes longer than
+    what most of them do.
+    """
+    here = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return {**here, "PYTHONPATH": str(PACKAGE_HOME), "PYTHONUNBUFFERED": "1", **changes}
 
 
 def child_command(*arguments: str | Path) -> list[str]:

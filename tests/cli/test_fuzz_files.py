@@ -1,6 +1,7 @@
 """Files that users and disks can spoil: whatever is in them, an answer in words, no crash."""
 
 import json
+import os
 import tempfile
 from pathlib import Path
 
@@ -20,6 +21,7 @@ LINES = st.lists(
     | st.text(max_size=20),
     max_size=8,
 ).map(lambda lines: "\n".join(lines).encode("utf-8", "surrogatepass"))
+EXAMPLES = int(os.environ.get("ARCHIVER_TEST_FUZZ", "8"))
 COMMANDS = (
     ("verify",),
     ("show", "tsk_1"),
@@ -27,6 +29,7 @@ COMMANDS = (
     ("reindex",),
     ("fetch", "tsk_1", "--refresh", "--attempts", "1"),
 )
+READING = ("show", "query")
 TOML_VALUES = st.sampled_from(
     ["1", "-1", "1.5", "nan", '""', '"1h"', "true", "[]", '["a"]', "{}", "1979-05-27", "9" * 5000]
 )
@@ -69,7 +72,7 @@ def test_whatever_is_in_the_config_file(server: LyingServer, archiver: Command, 
 
 
 @pytest.mark.parametrize("name", ["archive.json", "manifest.json", "run.json", "ledger", "note"])
-@settings(FUZZ, max_examples=15)
+@settings(FUZZ, max_examples=EXAMPLES)
 @given(
     data=BYTES | JSON.map(lambda value: json.dumps(value).encode("utf-8", "replace")),
     command=st.sampled_from(COMMANDS),
@@ -100,4 +103,5 @@ def test_whatever_is_in_a_file_of_the_archive(
         path.unlink(missing_ok=True)
         if before is not None:
             path.write_bytes(before)
-        archiver("reindex")
+        if command[0] not in READING:
+            archiver("reindex")

@@ -58,7 +58,7 @@ def _generate(setting: Setting, archive: Path, count: int) -> list[str]:
     setting.say(f"reports: an archive of {count:,} runs is made")
     nights = min(NIGHTS, setting.scaled(NIGHTS, at_least=_FEW_NIGHTS))
     command = [*_python("nightly"), archive, str(count), "--ids", ids, "--merged"]
-    command += ["--nights", str(nights)]
+    command += ["--nights", str(nights), "--processes", "1" if setting.quick else "2"]
     run_measured(command, setting.folder, plain_environment())
     return ids.read_text().split()
 
