@@ -13,7 +13,7 @@ from tests.cli.running import child_environment
 INTERRUPTED = """
 import sys
 from pathlib import Path
-from archiver.system.atomic import placed_folder
+from archiver.system.atomic import atomic_folder
 
 left = [int(sys.argv[2])]
 
@@ -24,7 +24,7 @@ def interrupt(event, arguments):
             raise KeyboardInterrupt
 
 sys.addaudithook(interrupt)
-with placed_folder(Path(sys.argv[1]), overwrite=False) as folder:
+with atomic_folder(Path(sys.argv[1]), overwrite=False) as folder:
     for name in ("a", "b", "c/d"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(name)
