@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.crash.killer import Killer
 
 IS_EVERY = os.environ.get("ARCHIVER_TEST_KILLS") == "all"
-"""Before every change; else before one of each kind of change, or of every second kind."""
+"""Before every change; else before one of every second or third kind of change."""
 _SESSION = re.compile(r"\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}")
 _NUMBER = re.compile(r"\d+")
 _TABLE = re.compile(r"/(runs|documents|artifacts|fetches|checks)(?=/|$)")
