@@ -77,7 +77,7 @@ class Maker:
 
 
 def plain(do: Maker) -> None:
-    """Several sessions, a second revision, an id that is not found, something left out; verified."""
+    """Several sessions, a second revision, an id not found, something left out; verified."""
     do("fetch", *ALL, "tsk_404", "--quiet", code=3)
     do.finish_tsk_4()
     do("fetch", *ALL, "--quiet")
