@@ -6,43 +6,56 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from archiver.errors import StampRefused
+from archiver.errors import ArchiveDamaged, StampRefused
 from archiver.ledger.records import (
     append_record,
     note_seals,
     put_signature,
     put_stamp,
     read_list,
+    read_record,
     remove_unrecorded,
     sessions_in_ledger,
 )
-from archiver.model.ids import SessionId, Sha256
+from archiver.model.ids import SessionId, Sha256, sha256_of
 from archiver.model.ledger import (
+    UPGRADE,
     Actor,
     LedgerRecord,
     ListedManifest,
     ManifestList,
     list_path,
     manifest_path,
+    upgrade_details,
+    upgrade_of,
 )
 from archiver.model.paths import (
+    ARCHIVE_FILE,
+    LEDGER_FOLDER,
+    LOCK_FILE,
     TABLES_FOLDER,
     TEMPORARY_FOLDER,
 )
 from archiver.model.schema import RUNS
 from archiver.store.lock import (
-    _JOURNAL_ENDING,
+    FORMAT,
+    TOOL,
     Writer,
     _is_kept,
     _locked,
     _make_archive,
     _name_holder,
     can_be_made,
+    is_journal,
+    journals_in,
     open_archive,
+    raised,
+    read_archive_file,
     sweep,
 )
 from archiver.store.storage import LocalStorage
 from archiver.store.tombstones import read_tombstones
+from archiver.system.files import os_errors
 from archiver.system.fsync import Durability
 from archiver.tables.lookup import revisions_in_tables
 from archiver.tables.pin import remove_replaced_tables, restore_tables
@@ -51,29 +64,101 @@ from archiver.tables.rewrite import remove_rows
 from archiver.tables.write import WRITE_ORDER, RowBuffer, flush_name
 
 
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """Who answers for a session. ``sign`` and ``stamp`` make of the record's bytes what vouches
+    for them: a signature, an authority's time stamp (which raises StampRefused)."""
+
+    by: Actor | None = None
+    sign: Callable[[bytes], bytes] | None = field(default=None, repr=False)
+    stamp: Callable[[bytes], bytes] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedSession:
+    """A session whose record is written. ``head`` is its digest; ``unstamped`` says why there is no
+    time stamp where one was wanted."""
+
+    head: Sha256
+    unstamped: StampRefused | None = None
+
+
 @contextlib.contextmanager
 def open_for_writing(
-    root: Path, now: datetime, random: bytes, durability: Durability | None = None
+    root: Path,
+    now: datetime,
+    random: bytes,
+    durability: Durability | None = None,
+    *,
+    signing: Signing | None = None,
+    upgrades: bool = True,
 ) -> Iterator[Writer]:
     """Hold an archive as its only writer; make one where the folder is empty or not there.
 
     The session begins ``now`` (UTC) and gets an id of that and 4 ``random`` bytes. Sweeps what a
-    killed writer left half-written. Raises ArchiveLocked when another writer holds it,
-    NotAnArchive when the folder holds something else.
+    killed writer left half-written. An archive of an earlier format is raised to this one, which
+    ``signing`` answers for, unless nothing is written that the earlier one does not have. Raises
+    ArchiveLocked when another writer holds it, NotAnArchive when the folder holds something else.
     """
     storage = LocalStorage(root, durability)
     if not can_be_made(root):
         open_archive(root)
-    with _locked(storage):
+    storage.make_root()
+    with contextlib.ExitStack() as stack:
+        with os_errors(f"create the archive {storage}"):
+            storage.make_folder(TEMPORARY_FOLDER)
+        stack.enter_context(_locked(storage))
+        is_earlier = storage.exists(ARCHIVE_FILE) and read_archive_file(storage)[0].format < FORMAT
+        if is_earlier and upgrades:
+            _upgrade(storage, now, random, signing or Signing())
+        if upgrades or not is_earlier:
+            stack.enter_context(_locked(storage, LOCK_FILE))
         session = SessionId.at(now, random, after=max(sessions_in_ledger(storage), default=None))
         _name_holder(storage, session, now)
-        _make_archive(storage, now)
+        _make_archive(storage, session, now)
+        storage.make_folder(LEDGER_FOLDER)
         restore_tables(storage)
         remove_replaced_tables(storage)
         left = [name for name in storage.names(TEMPORARY_FOLDER) if not _is_kept(name)]
-        sweep(storage, (name for name in left if not name.endswith(_JOURNAL_ENDING)), now)
-        journals = tuple(name for name in left if name.endswith(_JOURNAL_ENDING))
-        yield Writer(storage, session, journals)
+        sweep(storage, (name for name in left if not is_journal(name)), now)
+        yield Writer(storage, session, tuple(journals_in(storage)))
+
+
+def _upgrade(storage: LocalStorage, now: datetime, random: bytes, signing: Signing) -> None:
+    """Raise an archive to this format: a record that says so, then archive.json (format, 8).
+
+    The record has the new archive.json, so that whoever finds it without can go on from there.
+    """
+    _, before = read_archive_file(storage)
+    after = _begun_upgrade(storage, before)
+    if after is None:
+        remove_unrecorded(storage)
+        session = SessionId.at(now, random, after=max(sessions_in_ledger(storage), default=None))
+        after = raised(before, session)
+        record = LedgerRecord(
+            kind=UPGRADE,
+            session=session,
+            tool=TOOL,
+            by=signing.by,
+            started_at=now,
+            finished_at=now,
+            details=upgrade_details(before, after),
+        )
+        written = append_record(storage, record)
+        if signing.sign is not None:
+            put_signature(storage, session, signing.sign(written.data))
+            note_seals(storage, written)
+    storage.put(ARCHIVE_FILE, after)
+
+
+def _begun_upgrade(storage: LocalStorage, before: bytes) -> bytes | None:
+    """The archive.json of an upgrade that was killed before it could write it."""
+    for session in sessions_in_ledger(storage)[-1:]:
+        with contextlib.suppress(ArchiveDamaged):
+            upgrade = upgrade_of(read_record(storage, session).record)
+            if upgrade is not None and upgrade.before == sha256_of(before):
+                return upgrade.text.encode()
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,25 +227,6 @@ def _remove_half_flushes(storage: LocalStorage) -> None:
             for month, name in _flushes(storage, table.name):
                 if (month, name) not in whole:
                     storage.remove(f"{TABLES_FOLDER}/{table.name}/{month}/{name}")
-
-
-@dataclass(frozen=True, slots=True)
-class Signing:
-    """Who answers for a session. ``sign`` and ``stamp`` make of the record's bytes what vouches
-    for them: a signature, an authority's time stamp (which raises StampRefused)."""
-
-    by: Actor | None = None
-    sign: Callable[[bytes], bytes] | None = field(default=None, repr=False)
-    stamp: Callable[[bytes], bytes] | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ClosedSession:
-    """A session whose record is written. ``head`` is its digest; ``unstamped`` says why there is no
-    time stamp where one was wanted."""
-
-    head: Sha256
-    unstamped: StampRefused | None = None
 
 
 def close_session(

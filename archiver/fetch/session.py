@@ -61,7 +61,11 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, context: Context) -> Summ
     with contextlib.ExitStack() as stack:
         writer = stack.enter_context(
             open_for_writing(
-                options.archive, started_at, context.random.randbytes(4), options.durability
+                options.archive,
+                started_at,
+                context.random.randbytes(4),
+                options.durability,
+                signing=options.signing,
             )
         )
         recovered = recover(writer)

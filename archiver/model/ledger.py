@@ -17,11 +17,12 @@ import msgspec
 from archiver.errors import ArchiveDamaged
 from archiver.model.ids import SessionId, Sha256, sha256_of
 from archiver.model.merkle import MerkleTree, leaf_hash, tree_root
-from archiver.model.paths import LEDGER_FOLDER, MANIFEST
+from archiver.model.paths import ARCHIVE_FILE, LEDGER_FOLDER, MANIFEST
 
 FORMAT = 2
 FETCH = "fetch"
 VERIFY = "verify"
+UPGRADE = "upgrade"
 RECORD_ENDING = ".json"
 LIST_ENDING = ".sha256"
 IDS_ENDING = ".ids"
@@ -78,6 +79,48 @@ class LedgerRecord(msgspec.Struct, frozen=True, kw_only=True):
     details: dict[str, Any] = {}
     previous_session: str | None = None
     previous_sha256: str | None = None
+
+
+class Upgrade(NamedTuple):
+    """What a record of kind ``upgrade`` says of archive.json: its digests before and after, and its
+    new text."""
+
+    before: str
+    after: str
+    text: str
+
+
+def upgrade_details(before: bytes, after: bytes) -> dict[str, Any]:
+    """The details of a record of kind ``upgrade``, of archive.json's bytes before and after."""
+    upgrade = Upgrade(sha256_of(before), sha256_of(after), after.decode())
+    return {ARCHIVE_FILE: upgrade._asdict()}
+
+
+def upgrade_of(record: LedgerRecord) -> Upgrade | None:
+    """What a record says of an upgrade; None where it is of another kind, or says nothing true."""
+    told = record.details.get(ARCHIVE_FILE) if record.kind == UPGRADE else None
+    match told:
+        case {"before": str(before), "after": str(after), "text": str(text)}:
+            is_true = sha256_of(text.encode()) == after
+            return Upgrade(before, after, text) if is_true else None
+    return None
+
+
+def archive_files(records: Iterable[LedgerRecord]) -> set[str]:
+    """The digests that archive.json may have by what these records say, oldest first.
+
+    Those are the one that the last record speaks of and, where that is an upgrade, the one that it
+    brings: it may have been killed before it did. None where no record speaks of it.
+    """
+    may_be: set[str] = set()
+    for record in records:
+        stated = record.files.get(ARCHIVE_FILE)
+        if stated is not None and (not may_be or stated in may_be):
+            may_be = {stated}
+        upgrade = upgrade_of(record)
+        if upgrade is not None and upgrade.before in may_be:
+            may_be.add(upgrade.after)
+    return may_be
 
 
 class ListedManifest(NamedTuple):

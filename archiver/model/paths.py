@@ -13,7 +13,10 @@ from archiver.model.ids import RunId
 
 ARCHIVE_FILE = "archive.json"
 README_FILE = "README.txt"
+LOCK_FILE = "lock"
 RUNS_FOLDER = "runs"
+BROWSER_SESSIONS_FOLDER = "browser_sessions"
+"""A known name; what lies there is for later versions."""
 TABLES_FOLDER = "tables"
 LEDGER_FOLDER = "ledger"
 TEMPORARY_FOLDER = "tmp"

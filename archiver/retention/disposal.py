@@ -69,7 +69,7 @@ def dispose(
     """
     started_at = now()
     open_archive(archive)  # raises where there is none
-    with open_for_writing(archive, started_at, random) as writer:
+    with open_for_writing(archive, started_at, random, signing=signing) as writer:
         recovered = recover(writer)
         plan = choose(writer.storage)
         result = DisposalResult(writer.session, on_hold=[run for run, _ in plan.on_hold])

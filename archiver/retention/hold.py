@@ -42,7 +42,7 @@ def decide(
     """
     started_at = now()
     open_archive(archive)  # raises where there is none
-    with open_for_writing(archive, started_at, random) as writer:
+    with open_for_writing(archive, started_at, random, signing=signing) as writer:
         storage = writer.storage
         recovered = recover(writer)
         ids = _ids(storage, kind, choice)

@@ -1,14 +1,15 @@
-"""An archive: opened to read, or held by one writer.
+"""The one writer of an archive: its locks, and its journal (format, 7).
 
-The writer's lock is an operating system lock on ``tmp/lock``: it ends with the process that holds
-it, so no stale process id is ever trusted. ``tmp`` also holds what is being written, and the
-writer's journal: one line for each revision before it is committed, so that the next writer knows
-which of a killed session's revisions the tables and the ledger may lack.
+The writer's locks are operating system locks: they end with the process that holds them, so no
+stale process id is ever trusted. The journal has one line for each revision before it is committed,
+so that the next writer knows which of a killed session's revisions the tables and the ledger may
+lack.
 """
 
 import contextlib
 import json
 import os
+import re
 import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -18,8 +19,15 @@ from pathlib import Path
 import msgspec
 
 from archiver.errors import ArchiveLocked, NotAnArchive
-from archiver.model.ids import SessionId
-from archiver.model.paths import ARCHIVE_FILE, README_FILE, TABLES_FOLDER, TEMPORARY_FOLDER
+from archiver.model.ids import SessionId, sha256_of
+from archiver.model.paths import (
+    ARCHIVE_FILE,
+    LEDGER_FOLDER,
+    LOCK_FILE,
+    README_FILE,
+    TABLES_FOLDER,
+    TEMPORARY_FOLDER,
+)
 from archiver.store.storage import LocalStorage
 from archiver.system.files import open_file, os_errors
 from archiver.system.fsync import Durability
@@ -52,18 +60,19 @@ def _is_old(storage: LocalStorage, name: str, now: datetime) -> bool:
     return now.timestamp() - changed > _KEPT.total_seconds()
 
 
-FORMAT = 1
+FORMAT = 2
 TOOL = f"skyvern-archiver {__version__}"
 
-_LOCK = f"{TEMPORARY_FOLDER}/lock"
+_FIRST_LOCK = f"{TEMPORARY_FOLDER}/lock"
 _HOLDER = f"{TEMPORARY_FOLDER}/lock.json"
-_JOURNAL_ENDING = ".journal"
+_JOURNAL = re.compile(r"\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}(-\d+)?\.journal", re.ASCII)
 _LAST_BREATH = 5.0
 """Seconds in which those that worked for a killed writer are gone."""
 
 README = """\
 This folder is an archive of Skyvern runs, written by skyvern-archiver.
 
+archive.json                          the format of this folder, its id, when it was made
 runs/<year>/<month>/<day>/<run id>/   one folder per run, by the UTC day it was created
   r1/manifest.json                    what revision 1 consists of: paths, sizes, SHA-256 digests
   r1/run.json                         the API's answer (GET /v1/runs/<run id>), secrets masked
@@ -78,7 +87,9 @@ ledger/<session>.sha256               the manifests that it committed; of this l
 ledger/<session>.ids                  the ids of the runs that it was about, where it chose them
 ledger/<session>.head                 the digest of the record, for sha256sum -c
 ledger/<session>.sig, .tsr            Ed25519 signature and RFC 3161 time stamp of the record
-tmp/                                  the writer's lock, and what is being written
+ledger/<session>*.journal             what a session is about to commit, until its record is there
+lock                                  the writer's lock
+tmp/                                  what is being written; of no use when nobody writes
 
 Only revisions with a manifest.json count; nothing in them is ever changed. A run that was removed
 has one left: its manifest says what there was, with all digests, when it went, and why.
@@ -91,45 +102,77 @@ and the manifests that a session committed, here:
 To read the tables, anything that reads Parquet will do, for example DuckDB:
   SELECT status, count(*) FROM read_parquet('tables/runs/*/*.parquet') GROUP BY status;
 A run has one row per revision; the one with the highest revision is the latest.
+
+The specification of this format is the file schemas/README.md of skyvern-archiver's source: its
+sections 4 (manifests), 5 (ledger) and 6 (tables) say how to check all of it with other tools.
 """
 
 
-class _ArchiveFile(msgspec.Struct, frozen=True):
+class ArchiveFile(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What archive.json says. ``id`` tells archives apart (16 hex digits); format 1 has none."""
+
     format: int
     tool: str
     created_at: datetime
+    id: str | None = None
 
 
-_ARCHIVE_FILE = msgspec.json.Decoder(_ArchiveFile)
+_ARCHIVE_FILE = msgspec.json.Decoder(ArchiveFile)
 
 
 def open_archive(root: Path) -> LocalStorage:
     """The storage of an existing archive. Raises NotAnArchive when ``root`` holds none."""
     storage = LocalStorage(root)
+    read_archive_file(storage)
+    return storage
+
+
+def read_archive_file(storage: LocalStorage) -> tuple[ArchiveFile, bytes]:
+    """What archive.json says, and its bytes. Raises NotAnArchive where it is none of an archive of
+    a format that this tool knows.
+    """
     path = storage.locate(ARCHIVE_FILE)
     try:
         with os.fdopen(open_file(path), "rb") as file:
             data = file.read()
     except (FileNotFoundError, NotADirectoryError):
         raise NotAnArchive(
-            f"{root} is not an archive: it has no {ARCHIVE_FILE}",
+            f"{storage} is not an archive: it has no {ARCHIVE_FILE}",
             hint="Name the archive with --archive or ARCHIVER_ARCHIVE; `archiver fetch` makes one",
         ) from None
     except OSError as error:
         raise NotAnArchive(f"cannot read {path}: {error.strerror}") from None
     try:
-        version = _ARCHIVE_FILE.decode(data).format
+        found = _ARCHIVE_FILE.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise NotAnArchive(
             f"{path} is not what an archive begins with",
             hint="Restore it from a backup; the runs beside it are not affected",
         ) from None
-    if version > FORMAT:
+    if found.format > FORMAT:
         raise NotAnArchive(
-            f"{root} is an archive of format {version}, this tool knows {FORMAT}",
+            f"{storage} is an archive of format {found.format}, this tool knows {FORMAT}",
             hint="Install a newer version of skyvern-archiver",
         )
-    return storage
+    return found, data
+
+
+def new_archive_file(session: SessionId, now: datetime) -> bytes:
+    """The archive.json of an archive that a session makes ``now``."""
+    begin = {"format": FORMAT, "id": archive_id(session), "tool": TOOL, "created_at": now}
+    return msgspec.json.format(msgspec.json.encode(begin), indent=1) + b"\n"
+
+
+def raised(data: bytes, session: SessionId) -> bytes:
+    """An archive.json as it is to be in this format; all else that it says stays."""
+    begin = {**json.loads(data), "format": FORMAT}
+    begin.setdefault("id", archive_id(session))
+    return json.dumps(begin, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def archive_id(session: SessionId) -> str:
+    """An id for the archive that a session makes: of its time and its four random bytes."""
+    return sha256_of(session.encode())[:16]
 
 
 @dataclass(slots=True)
@@ -139,7 +182,7 @@ class Writer:
     storage: LocalStorage
     session: SessionId
     unfinished: tuple[str, ...]
-    """Journals of sessions that did not end by themselves."""
+    """Paths of the journals of sessions that did not end by themselves."""
     part: str = ""
     """Tells the journals apart where several processes work for one session."""
 
@@ -154,18 +197,18 @@ class Writer:
 
     def journaled(self, journal: str) -> list[str]:
         """The revisions that a journal names; a line that was cut off is left out."""
-        text = self.storage.read(f"{TEMPORARY_FOLDER}/{journal}").decode(errors="replace")
+        text = self.storage.read(journal).decode(errors="replace")
         return [line for line in text.split("\n")[:-1] if line]
 
     def remove_journal(self, journal: str) -> None:
         """Tables and ledger have what the journal names."""
-        self.storage.remove(f"{TEMPORARY_FOLDER}/{journal}")
+        self.storage.remove(journal)
 
     def clear_journals(self) -> None:
         """Tables and ledger have all that was announced in this session, by whatever process."""
-        for name in self.storage.names(TEMPORARY_FOLDER):
-            if name.startswith(self.session) and name.endswith(_JOURNAL_ENDING):
-                self.remove_journal(name)
+        for journal in journals_in(self.storage):
+            if journal.rpartition("/")[2].startswith(self.session):
+                self.remove_journal(journal)
 
     def clear_unfinished(self) -> None:
         """Tables and ledger have all that killed sessions announced."""
@@ -190,7 +233,22 @@ class Writer:
 
     @property
     def _journal(self) -> str:
-        return f"{TEMPORARY_FOLDER}/{self.session}{self.part}{_JOURNAL_ENDING}"
+        return f"{LEDGER_FOLDER}/{self.session}{self.part}.journal"
+
+
+def journals_in(storage: LocalStorage) -> list[str]:
+    """The paths of all journals: in format 1 they lay in ``tmp``."""
+    return [
+        f"{folder}/{name}"
+        for folder in (TEMPORARY_FOLDER, LEDGER_FOLDER)
+        for name in storage.names(folder)
+        if is_journal(name)
+    ]
+
+
+def is_journal(name: str) -> bool:
+    """Whether a file has the name of a session's journal, or of one of its processes'."""
+    return bool(_JOURNAL.fullmatch(name))
 
 
 def join_for_writing(root: Path, session: SessionId, part: int, durability: Durability) -> Writer:
@@ -203,7 +261,11 @@ def join_for_writing(root: Path, session: SessionId, part: int, durability: Dura
 def can_be_made(root: Path) -> bool:
     """Whether an archive can be made here: nothing there but what a writer makes first."""
     try:
-        return {entry.name for entry in root.iterdir()} <= {TEMPORARY_FOLDER, "lost+found"}
+        return {entry.name for entry in root.iterdir()} <= {
+            TEMPORARY_FOLDER,
+            LOCK_FILE,
+            "lost+found",
+        }
     except FileNotFoundError:
         return True
     except NotADirectoryError:
@@ -216,10 +278,9 @@ def _is_kept(name: str) -> bool:
     return name.startswith("lock") or name == TABLES_FOLDER
 
 
-def _make_archive(storage: LocalStorage, now: datetime) -> None:
+def _make_archive(storage: LocalStorage, session: SessionId, now: datetime) -> None:
     if not storage.exists(ARCHIVE_FILE):
-        begin = msgspec.json.encode(_ArchiveFile(FORMAT, TOOL, now))
-        storage.put(ARCHIVE_FILE, msgspec.json.format(begin, indent=1) + b"\n")
+        storage.put(ARCHIVE_FILE, new_archive_file(session, now))
     if not storage.exists(README_FILE):
         storage.put(README_FILE, README.encode())
 
@@ -236,13 +297,13 @@ def _name_holder(storage: LocalStorage, session: SessionId, now: datetime) -> No
 
 
 @contextlib.contextmanager
-def _locked(storage: LocalStorage) -> Iterator[None]:
+def _locked(storage: LocalStorage, name: str = _FIRST_LOCK) -> Iterator[None]:
+    """Hold one of the two locks. That of format 1 is always held, and before the other: so no
+    writer of that format is at work beside, also while the format is raised.
+    """
     from filelock import FileLock, Timeout  # whoever only reads has no use for it
 
-    storage.make_root()
-    with os_errors(f"create the archive {storage}"):
-        storage.make_folder(TEMPORARY_FOLDER)
-    lock = FileLock(storage.locate(_LOCK))
+    lock = FileLock(storage.locate(name))
     with os_errors(f"lock {storage}"):
         try:
             lock.acquire(timeout=0 if _holder_lives(storage) else _LAST_BREATH)
@@ -255,8 +316,9 @@ def _locked(storage: LocalStorage) -> Iterator[None]:
         yield
     finally:
         # Only tidying up: the lock itself ends with the process, whatever fails here.
-        with contextlib.suppress(OSError):
-            storage.locate(_HOLDER).unlink(missing_ok=True)
+        if name == _FIRST_LOCK:
+            with contextlib.suppress(OSError):
+                storage.locate(_HOLDER).unlink(missing_ok=True)
         lock.release()
 
 

@@ -7,10 +7,10 @@ from archiver.errors import ArchiveUnwritable
 from archiver.model.ids import Sha256, sha256_of
 from archiver.model.manifest import Manifest, decode_manifest, encode_manifest, sha256sums
 from archiver.model.paths import (
+    LEDGER_FOLDER,
     MANIFEST,
     RUNS_FOLDER,
     SHA256SUMS,
-    TEMPORARY_FOLDER,
     is_run_folder,
     revision_name,
 )
@@ -118,7 +118,8 @@ def commit_revisions(writer: Writer, revisions: Sequence[PreparedRevision]) -> N
     journal = writer.journal(revision.path for revision in revisions)
     staged = [file for r in revisions for file in (r.last, *(file for file, _ in r.listed))]
     storage.sync(
-        [journal, *(file.path for file in staged if not file.is_durable)], [TEMPORARY_FOLDER]
+        [journal, *(file.path for file in staged if not file.is_durable)],
+        [LEDGER_FOLDER],
     )
     for revision in revisions:
         _make_folders(storage, revision)

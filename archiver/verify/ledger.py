@@ -7,8 +7,8 @@ from datetime import datetime
 
 from archiver.errors import ArchiveDamaged
 from archiver.ledger.records import (
+    ledger_records,
     read_heads,
-    read_record,
     read_signature,
     read_stamp,
     seals,
@@ -25,6 +25,7 @@ from archiver.model.ledger import (
     Head,
     LedgerRecord,
     ListedManifest,
+    archive_files,
     beside,
     decode_list,
     decode_record,
@@ -44,6 +45,7 @@ from archiver.model.paths import (
     README_FILE,
     TEMPORARY_FOLDER,
 )
+from archiver.store.lock import is_journal
 from archiver.store.scan import Kind, entries
 from archiver.store.storage import LocalStorage
 from archiver.verify.compare import Comparison
@@ -51,7 +53,6 @@ from archiver.verify.findings import RESTORE, Finding, Gap, GapKind, Level, find
 from archiver.verify.walk import readable_entries
 
 _ENDINGS = (HEAD_ENDING, LIST_ENDING, IDS_ENDING, SIGNATURE_ENDING, STAMP_ENDING)
-_JOURNAL_ENDING = ".journal"
 _ACCEPT = "accept"
 _WITH_IDS = frozenset({"hold", "release", _ACCEPT, "prune", "erase"})
 """Kinds of sessions whose ids are listed."""
@@ -113,6 +114,8 @@ def check_ledger(
         ledger.recovered.update(record.recovered)
     sessions = {*ledger.records, *ledger.lost}
     for name in others:
+        if is_journal(name):
+            continue
         of = next((s for ending in _ENDINGS if (s := session_of(name, ending))), None)
         path = f"{LEDGER_FOLDER}/{name}"
         if of is None or (of not in sessions and of < max(sessions, default="")):
@@ -256,43 +259,42 @@ def _check_ids(storage: LocalStorage, ledger: Ledger, session: str, record: Ledg
 
 
 def _check_own_files(storage: LocalStorage, ledger: Ledger) -> None:
-    """archive.json and README.txt, as the first record has them that speaks of them."""
-    first: dict[str, str] = {}
-    for record in ledger.records.values():
-        for path, sha256 in record.files.items():
-            first.setdefault(path, sha256)
-    for path in (ARCHIVE_FILE, README_FILE):
+    """README.txt as the first record has it that speaks of it, archive.json as upgrades left it."""
+    records = ledger.records.values()
+    stated = {
+        path: [record.files[path] for record in records if path in record.files]
+        for path in (ARCHIVE_FILE, README_FILE)
+    }
+    may_be = {ARCHIVE_FILE: archive_files(records), README_FILE: set(stated[README_FILE][:1])}
+    if ledger.lost:  # among them may be that of an upgrade
+        may_be[ARCHIVE_FILE].update(stated[ARCHIVE_FILE][-1:])
+    for path, digests in may_be.items():
         try:
             data = storage.read(path)
         except ArchiveDamaged as error:
             if ledger.digests:  # else the first session was killed before it made it
                 ledger.blame(path, error.message)
             continue
-        if path in first and sha256_of(data) != first[path]:
+        if digests and sha256_of(data) not in digests:
             ledger.blame(path, "the bytes are not those that were stored")
 
 
 def read_journals(storage: LocalStorage, ledger: Ledger) -> None:
     """What killed sessions committed, or a session that is still at work."""
-    for name, kind in readable_entries(storage, TEMPORARY_FOLDER, ledger.findings):
-        if kind is Kind.FILE and name.endswith(_JOURNAL_ENDING):
-            text = storage.read(f"{TEMPORARY_FOLDER}/{name}").decode(errors="replace")
-            ledger.unlisted.update(line for line in text.split("\n")[:-1] if line)
+    for folder in (TEMPORARY_FOLDER, LEDGER_FOLDER):
+        for name, kind in readable_entries(storage, folder, ledger.findings):
+            if kind is Kind.FILE and is_journal(name):
+                text = storage.read(f"{folder}/{name}").decode(errors="replace")
+                ledger.unlisted.update(line for line in text.split("\n")[:-1] if line)
 
 
 def is_marker_harmed(storage: LocalStorage) -> bool:
     """Whether archive.json is not what the ledger says it was, so that no format can be told."""
-    for session in sessions_in_ledger(storage):
-        try:
-            expected = read_record(storage, session).record.files.get(ARCHIVE_FILE)
-        except ArchiveDamaged:
-            continue
-        if expected is not None:
-            try:
-                return sha256_of(storage.read(ARCHIVE_FILE)) != expected
-            except ArchiveDamaged:
-                return True
-    return False
+    may_be = archive_files(one.record for one in ledger_records(storage, []))
+    try:
+        return bool(may_be) and storage.digest(ARCHIVE_FILE)[1] not in may_be
+    except ArchiveDamaged:
+        return True
 
 
 def interrupted(ledger: Ledger) -> Iterator[Gap]:

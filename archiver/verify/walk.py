@@ -8,7 +8,9 @@ from archiver.errors import ArchiveDamaged
 from archiver.model.ids import RunId
 from archiver.model.paths import (
     ARCHIVE_FILE,
+    BROWSER_SESSIONS_FOLDER,
     LEDGER_FOLDER,
+    LOCK_FILE,
     README_FILE,
     RUNS_FOLDER,
     TABLES_FOLDER,
@@ -74,8 +76,14 @@ _SPREAD = 8
 _TOP = {
     ARCHIVE_FILE: Kind.FILE,
     README_FILE: Kind.FILE,
-    **dict.fromkeys((RUNS_FOLDER, TABLES_FOLDER, LEDGER_FOLDER, TEMPORARY_FOLDER), Kind.FOLDER),
-    "lost+found": Kind.FOLDER,
+    LOCK_FILE: Kind.FILE,
+    **dict.fromkeys(
+        (
+            *(RUNS_FOLDER, BROWSER_SESSIONS_FOLDER, TABLES_FOLDER, LEDGER_FOLDER),
+            *(TEMPORARY_FOLDER, "lost+found"),
+        ),
+        Kind.FOLDER,
+    ),
 }
 _DIGITS = (
     re.compile(r"\d{4}", re.ASCII),
