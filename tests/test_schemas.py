@@ -178,7 +178,8 @@ def test_the_manifest_has_the_fields_of_its_schema(
 
 def test_the_manifest_has_the_kinds_states_and_format_of_its_schema() -> None:
     artifact = MANIFEST["$defs"]["artifact"]["properties"]
-    assert artifact["kind"]["enum"] == list(ArtifactKind)
+    assert artifact["kind"]["examples"] == list(ArtifactKind)
+    assert "enum" not in artifact["kind"], "others may come"
     assert artifact["state"]["enum"] == list(ArtifactState)
     assert MANIFEST["properties"]["format"]["const"] == FORMAT
 
@@ -294,7 +295,7 @@ def test_the_summary_has_the_fields_of_its_schema() -> None:
         assert properties[name]["required"] == list(properties[name]["properties"])
     problem = properties["problems"]["items"]
     assert list(shown["problems"][0]) == list(problem["properties"]) == problem["required"]
-    assert problem["properties"]["kind"]["enum"] == [*ArtifactKind, None]
+    assert problem["properties"]["kind"]["type"] == ["string", "null"]
 
 
 PROBLEMS = st.builds(

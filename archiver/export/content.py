@@ -7,7 +7,6 @@ artifacts under the names that the server gave them, made safe on every platform
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from archiver.model.artifact import ArtifactKind
 from archiver.model.ids import Sha256
 from archiver.model.manifest import ArtifactEntry, Manifest
 from archiver.model.paths import artifact_paths, distinct_names, revision_name
@@ -53,7 +52,7 @@ def run_files(manifest: Manifest) -> list[RunFile]:
     return files
 
 
-def _named(artifact: ArtifactEntry) -> tuple[ArtifactKind, int, str | None, str]:
+def _named(artifact: ArtifactEntry) -> tuple[str, int, str | None, str]:
     extension = (artifact.path or "").rpartition(".")[2]
     filename = artifact.filename and artifact.filename.replace(_PERCENT, "_")
     return artifact.kind, artifact.ordinal, filename, extension

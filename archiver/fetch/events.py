@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from archiver.errors import ArchiverError, ExitCode, StampRefused
-from archiver.model.artifact import ArtifactKind, ArtifactState
+from archiver.model.artifact import ArtifactState
 from archiver.model.ids import Sha256
 from archiver.model.rows import Outcome
 
@@ -16,7 +16,7 @@ class Problem:
     """A run, or one of its artifacts, that could not be had."""
 
     run_id: str
-    kind: ArtifactKind | None
+    kind: str | None
     ordinal: int | None
     reason: str
 

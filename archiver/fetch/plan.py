@@ -13,7 +13,7 @@ from unicodedata import normalize
 
 import msgspec
 
-from archiver.model.artifact import ArtifactKind, ArtifactSource, ArtifactState
+from archiver.model.artifact import KINDS, ArtifactKind, ArtifactSource, ArtifactState
 from archiver.model.manifest import ArtifactEntry, Manifest
 
 NOT_SETTLED = "the run is not settled yet"
@@ -57,7 +57,8 @@ def _folded(text: str) -> str:
 
 
 class Keep(msgspec.Struct, frozen=True):
-    """The archive holds the bytes already, and ``entry`` says where; or held and pruned them."""
+    """The archive holds the bytes already, and ``entry`` says where; or held and pruned them. Or
+    the artifact is of a kind that only a later version knows."""
 
     entry: ArtifactEntry
 
@@ -97,7 +98,7 @@ def plan(
     earlier = _StoredArtifacts(latest)
     take = settled or take_unsettled
     decisions = [_decide(source, earlier, selection, settled, take) for source in sources]
-    return decisions + _no_longer_offered(sources, earlier)
+    return decisions + _no_longer_offered(sources, earlier) + earlier.others
 
 
 def _decide(
@@ -167,15 +168,15 @@ def _no_longer_offered(
     if not left:
         return []
     offered = {source.kind for source in sources}
-    last = {
+    last: dict[str, int] = {
         kind: max((source.ordinal for source in sources if source.kind is kind), default=0)
         for kind in ArtifactKind
     }
     decisions: list[Decision] = []
     for entry in left:
-        if entry.kind is ArtifactKind.SCREENSHOT and entry.kind in offered:
+        if entry.kind == ArtifactKind.SCREENSHOT and entry.kind in offered:
             continue
-        if entry.kind is ArtifactKind.RECORDING and entry.kind in offered:
+        if entry.kind == ArtifactKind.RECORDING and entry.kind in offered:
             continue
         last[entry.kind] += 1
         reason = entry.reason if entry.pruned_at else NOT_OFFERED
@@ -190,10 +191,14 @@ class _StoredArtifacts:
 
     def __init__(self, manifest: Manifest | None) -> None:
         self.settled = manifest is not None and manifest.is_settled
+        self.others: list[Decision] = []
+        """Artifacts of kinds that a later version asked for, whatever became of them."""
         self._left: dict[int, ArtifactEntry] = {}
         self._places: dict[tuple[object, ...], deque[int]] = {}
         for number, entry in enumerate(manifest.artifacts if manifest else ()):
-            if entry.state.has_bytes or entry.pruned_at is not None:
+            if entry.kind not in KINDS:
+                self.others.append(Keep(entry))
+            elif entry.state.has_bytes or entry.pruned_at is not None:
                 self._left[number] = entry
                 for key in _keys_of_entry(entry):
                     self._places.setdefault(key, deque()).append(number)
@@ -234,9 +239,9 @@ def _keys_of_entry(entry: ArtifactEntry) -> Iterator[tuple[object, ...]]:
         yield kind, "id", entry.artifact_id
     if entry.url is not None:
         yield kind, "url", entry.url
-    if kind is ArtifactKind.DOWNLOAD:
+    if kind == ArtifactKind.DOWNLOAD:
         yield kind, "bytes", entry.filename, entry.sha256
-    if kind is ArtifactKind.RECORDING:
+    if kind == ArtifactKind.RECORDING:
         yield kind, "recording"
 
 

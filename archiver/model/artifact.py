@@ -24,6 +24,10 @@ class ArtifactKind(StrEnum):
     DOWNLOAD = "download"
 
 
+KINDS: frozenset[str] = frozenset(ArtifactKind)
+"""Those that this version knows; archives may have others."""
+
+
 class ArtifactState(StrEnum):
     """What became of an artifact (design, section 2)."""
 

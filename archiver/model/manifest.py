@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 
 from archiver.errors import ArchiveDamaged, NotAnArchive
-from archiver.model.artifact import ArtifactKind, ArtifactState
+from archiver.model.artifact import ArtifactState
 from archiver.model.ids import RunId
 from archiver.model.paths import is_revision_path
 
@@ -39,12 +39,13 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True):
 class ArtifactEntry(msgspec.Struct, frozen=True, kw_only=True):
     """An artifact of the revision; columns of the table ``artifacts`` have the same names.
 
+    ``kind`` is one of :class:`ArtifactKind`, or of a later version, and then kept as it is.
     ``path``, ``size`` and ``sha256`` are given exactly where the archive holds the bytes;
     of a mismatch ``size`` and ``sha256`` say what was seen, and of what was held and removed by a
     rule at ``pruned_at`` what there was.
     """
 
-    kind: ArtifactKind
+    kind: str
     ordinal: Counter
     state: ArtifactState
     filename: str | None = None
@@ -125,7 +126,7 @@ class PrunedFile(msgspec.Struct, frozen=True, kw_only=True):
     """An artifact's bytes that were removed: the path in the run's folder where they were."""
 
     path: str
-    kind: ArtifactKind
+    kind: str
     size: Size
     sha256: HexDigest
 

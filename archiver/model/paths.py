@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from archiver.model.artifact import ArtifactKind
+from archiver.model.artifact import KINDS, ArtifactKind
 from archiver.model.ids import RunId
 
 ARCHIVE_FILE = "archive.json"
@@ -53,7 +53,7 @@ def revision_name(revision: int) -> str:
 
 
 def artifact_paths(
-    revision: int, artifacts: Sequence[tuple[ArtifactKind, int, str | None, str]]
+    revision: int, artifacts: Sequence[tuple[str, int, str | None, str]]
 ) -> list[str]:
     """Where new artifacts lie, relative to the run's folder.
 
@@ -63,6 +63,13 @@ def artifact_paths(
     folder = revision_name(revision)
     names = iter(
         distinct_names(safe_name(name) for kind, _, name, _ in artifacts if _is_download(kind))
+    )
+    others = iter(
+        distinct_names(
+            safe_name(f"{kind}-{ordinal:02d}.{extension}")
+            for kind, ordinal, _, extension in artifacts
+            if kind not in KINDS
+        )
     )
     paths = []
     for kind, ordinal, _, extension in artifacts:
@@ -74,11 +81,13 @@ def artifact_paths(
                 paths.append(f"{folder}/screenshots/{ordinal:02d}.{extension}")
             case ArtifactKind.DOWNLOAD:
                 paths.append(f"{folder}/downloads/{next(names)}")
+            case _:  # of a later version
+                paths.append(f"{folder}/other/{next(others)}")
     return paths
 
 
-def _is_download(kind: ArtifactKind) -> bool:
-    return kind is ArtifactKind.DOWNLOAD
+def _is_download(kind: str) -> bool:
+    return kind == ArtifactKind.DOWNLOAD
 
 
 def safe_name(name: str | None) -> str:

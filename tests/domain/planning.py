@@ -43,7 +43,7 @@ def held_entry(of: ArtifactSource) -> ArtifactEntry:
     return with_source(plain, of)
 
 
-def place(decision: Decision) -> tuple[ArtifactKind, int]:
+def place(decision: Decision) -> tuple[str, int]:
     of = decision.entry if isinstance(decision, Keep) else decision.source
     return of.kind, of.ordinal
 
