@@ -18,6 +18,16 @@ from archiver.errors import ArchiveDamaged, NotAnArchive
 from archiver.fetch.events import Problem, Summary
 from archiver.model.artifact import ArtifactKind, ArtifactState
 from archiver.model.ids import sha256_of
+from archiver.model.ledger import FORMAT as LEDGER_FORMAT
+from archiver.model.ledger import (
+    UPGRADE,
+    Actor,
+    LedgerRecord,
+    decode_list,
+    decode_record,
+    encode_record,
+    upgrade_details,
+)
 from archiver.model.manifest import (
     FORMAT,
     ArtifactEntry,
@@ -32,6 +42,8 @@ from archiver.model.manifest import (
     decode_manifest,
     encode_manifest,
 )
+from archiver.model.proof import FORMAT as PROOF_FORMAT
+from archiver.model.proof import Proof, encode_proof, make_proof
 from archiver.model.rows import Outcome
 from archiver.model.schema import DERIVED, TABLES, Column, Table
 from archiver.store.tombstones import (
@@ -63,6 +75,8 @@ def load(name: str) -> dict[str, Any]:
 RUN = load("run.schema.json")
 MANIFEST = load("manifest.schema.json")
 SUMMARY = load("fetch-summary.schema.json")
+RECORD = load("ledger-record.schema.json")
+PROOF = load("proof.schema.json")
 TABLE_FILES = {path.stem: load(f"tables/{path.name}") for path in SCHEMAS.glob("tables/*")}
 
 
@@ -74,7 +88,9 @@ def validate(schema: dict[str, Any], value: Any) -> None:
     Draft202012Validator(schema).validate(value)
 
 
-@pytest.mark.parametrize("schema", [RUN, MANIFEST, SUMMARY], ids=lambda schema: schema["title"])
+@pytest.mark.parametrize(
+    "schema", [RUN, MANIFEST, SUMMARY, RECORD, PROOF], ids=lambda schema: schema["title"]
+)
 def test_schemas_are_schemas_and_every_property_is_described(schema: dict[str, Any]) -> None:
     Draft202012Validator.check_schema(schema)
     pending: list[Any] = [schema]
@@ -328,3 +344,109 @@ def test_any_summary_is_valid(
         SESSION, held, held, Counter(outcomes), Counter(states), received, seconds, problems
     )
     validate(SUMMARY, json.loads(json.dumps(summary.to_json())))
+
+
+# The ledger
+
+
+@pytest.mark.parametrize(
+    ("schema", "struct"),
+    [(RECORD, LedgerRecord), (RECORD["$defs"]["actor"], Actor), (PROOF, Proof)],
+    ids=lambda value: value.__name__ if isinstance(value, type) else "",
+)
+def test_records_and_proofs_have_the_fields_of_their_schemas(
+    schema: dict[str, Any], struct: type[msgspec.Struct]
+) -> None:
+    fields = msgspec.structs.fields(struct)
+    assert list(schema["properties"]) == [field.name for field in fields]
+    required = {field.name for field in fields if field.required or field.name == "format"}
+    assert set(schema["required"]) == required
+
+
+def test_the_schemas_of_ledger_and_proof_have_the_formats_of_the_code() -> None:
+    assert RECORD["properties"]["format"]["maximum"] == LEDGER_FORMAT
+    assert PROOF["properties"]["format"]["const"] == PROOF_FORMAT
+
+
+ARCHIVES = Path(__file__).parent / "data/archives"
+
+
+def test_records_of_real_archives_are_as_their_schema_says() -> None:
+    validator = Draft202012Validator(RECORD)
+    paths = sorted(ARCHIVES.glob("*/*/ledger/*.json"))
+    for path in paths:
+        validator.validate(json.loads(path.read_bytes()))
+        assert encode_record(decode_record(path.read_bytes(), "it")) == path.read_bytes()
+    assert len(paths) > 30
+    record = json.loads(paths[0].read_bytes())
+    for name, wrong in (
+        *((name, None) for name in RECORD["required"]),
+        *(("manifests", -1), ("manifests_root", "00"), ("files", {"x": "y"}), ("runs", {"a": "b"})),
+        *(("by", {"user": "x"}), ("started_at", "today"), ("recovered", ["x"]), ("details", [])),
+    ):
+        assert not validator.is_valid({**record, name: wrong}), name
+
+
+COUNTS = st.dictionaries(TEXT, st.integers(0, 2**53 - 1), max_size=3)
+DIGESTS = st.none() | st.binary(max_size=4).map(sha256_of)
+RECORDS = st.builds(
+    LedgerRecord,
+    format=st.sampled_from((1, 2)),
+    kind=TEXT,
+    session=st.just(SESSION),
+    tool=TEXT,
+    by=st.none() | st.builds(Actor, TEXT, TEXT, st.dictionaries(TEXT, TEXT, max_size=2)),
+    started_at=st.just(AT),
+    finished_at=st.just(AT),
+    interrupted=st.booleans(),
+    ids_sha256=DIGESTS,
+    runs=COUNTS,
+    artifacts=COUNTS,
+    manifests=st.integers(0, 2**53 - 1),
+    manifests_root=DIGESTS,
+    recovered=st.lists(st.just(SESSION), max_size=2).map(tuple),
+    files=st.dictionaries(TEXT, st.just(sha256_of(b"")), max_size=2),
+    details=st.dictionaries(TEXT, st.none() | st.integers(0, 9) | TEXT, max_size=2),
+)
+
+
+@QUICK
+@given(record=RECORDS, is_first=st.booleans())
+def test_every_record_is_as_its_schema_says(record: LedgerRecord, is_first: bool) -> None:
+    if not is_first:
+        record = msgspec.structs.replace(
+            record, previous_session=SESSION, previous_sha256=sha256_of(b"")
+        )
+    validate(RECORD, json.loads(encode_record(record)))
+
+
+def test_an_upgrade_says_what_became_of_the_first_file() -> None:
+    upgrade = LedgerRecord(
+        kind=UPGRADE,
+        session=SESSION,
+        tool="x",
+        started_at=AT,
+        finished_at=AT,
+        details=upgrade_details(b"1", b"2"),
+    )
+    shown = json.loads(encode_record(upgrade))
+    validate(RECORD, shown)
+    del shown["details"]["archive.json"]["after"]
+    assert not is_valid(RECORD, shown)
+
+
+@pytest.mark.parametrize("signature", [None, bytes(64)])
+def test_a_proof_is_as_its_schema_says(signature: bytes | None) -> None:
+    archive = ARCHIVES / "format-1/plain"
+    session = min(archive.glob("ledger/*.sha256")).stem
+    committed = decode_list((archive / f"ledger/{session}.sha256").read_bytes(), "it")
+    records = [(archive / f"ledger/{session}.json").read_bytes()]
+    data = (archive / committed[1].path).read_bytes()
+    shown = json.loads(encode_proof(make_proof(committed, 1, data, records, signature)))
+    validate(PROOF, shown)
+    for name, wrong in (
+        *((name, None) for name in PROOF["required"]),
+        *(("format", 2), ("siblings", ["x"]), ("records", []), ("manifest_path", "x")),
+        *(("index", -1), ("size", 0), ("signature", "%")),
+    ):
+        assert not is_valid(PROOF, {**shown, name: wrong}), name
