@@ -9,7 +9,7 @@ import pytest
 from tests.archives.checker import Checker
 from tests.archives.test_format_1 import EVERY, FORMAT_1
 from tests.cli.running import Command
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 CHECKER = Path(__file__).with_name("checker.py")
 
@@ -33,7 +33,9 @@ def test_it_calls_what_version_1_wrote_intact(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["plain", "signed", "pruned", "erased", "killed", "killed-erase"])
-def test_it_calls_what_was_raised_intact(name: str, archiver: Command, archive: Held) -> None:
+def test_it_calls_what_was_raised_intact(
+    name: str, archiver: Command, archive: ArchiveFolder
+) -> None:
     shutil.copytree(FORMAT_1 / name, archive.root)
     archiver("hold", "wr_3", "--reason", "Later.")
     archiver("verify", "--quiet")
@@ -80,7 +82,9 @@ HARMS: dict[str, Harm] = {
 
 
 @pytest.mark.parametrize("harm", HARMS)
-def test_it_finds_every_harm_that_verify_finds(harm: str, archiver: Command, archive: Held) -> None:
+def test_it_finds_every_harm_that_verify_finds(
+    harm: str, archiver: Command, archive: ArchiveFolder
+) -> None:
     name = "signed" if harm in ("a signature", "the ids of a hold", "rows twice") else "plain"
     shutil.copytree(FORMAT_1 / name, archive.root)
     HARMS[harm](archive.root)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, task_run, workflow_run
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 FORMAT_1 = Path(__file__).parents[1] / "data/archives/format-1"
 KEY = ("--public-key", FORMAT_1 / "key.pub")
@@ -34,7 +34,7 @@ def key_of(name: str) -> tuple[str | Path, ...]:
     return KEY if name == "signed" else ()
 
 
-def copied(name: str, archive: Held) -> None:
+def copied(name: str, archive: ArchiveFolder) -> None:
     shutil.copytree(FORMAT_1 / name, archive.root)
 
 
@@ -56,7 +56,7 @@ def test_every_archive_is_tried() -> None:
 
 @EVERY
 def test_it_is_read_as_it_lies_there(name: str, archiver: Command, tmp_path: Path) -> None:
-    archive = Held(FORMAT_1 / name)
+    archive = ArchiveFolder(FORMAT_1 / name)
     before = archive.files()
     there = ("--archive", archive.root)
     assert_intact(archiver, archive.root, *key_of(name))
@@ -74,7 +74,7 @@ def test_it_is_read_as_it_lies_there(name: str, archiver: Command, tmp_path: Pat
 
 @EVERY
 def test_it_is_carried_on(
-    name: str, archiver: Command, fetch: Fetch, archive: Held, server: LyingServer
+    name: str, archiver: Command, fetch: Fetch, archive: ArchiveFolder, server: LyingServer
 ) -> None:
     copied(name, archive)
     kept = {p: d for p, d in archive.files().items() if p.startswith("ledger/") or "README" in p}
@@ -101,7 +101,7 @@ def test_it_is_carried_on(
 
 
 def test_what_a_killed_fetch_left_is_recovered(
-    archiver: Command, fetch: Fetch, archive: Held, server: LyingServer
+    archiver: Command, fetch: Fetch, archive: ArchiveFolder, server: LyingServer
 ) -> None:
     copied("killed", archive)
     assert not (archive.run("tsk_2") / "r1/manifest.json").exists()
@@ -117,7 +117,7 @@ def test_what_a_killed_fetch_left_is_recovered(
 
 @pytest.mark.parametrize("command", [("fetch", "wr_3"), ("reindex",)])
 def test_an_erase_that_was_killed_is_finished(
-    command: tuple[str, ...], archiver: Command, archive: Held
+    command: tuple[str, ...], archiver: Command, archive: ArchiveFolder
 ) -> None:
     copied("killed-erase", archive)
     assert list(archive.run("tsk_1").glob("r1/*"))
@@ -127,7 +127,9 @@ def test_an_erase_that_was_killed_is_finished(
     assert_intact(archiver, archive.root)
 
 
-def test_decisions_and_gaps_are_known(archiver: Command, fetch: Fetch, archive: Held) -> None:
+def test_decisions_and_gaps_are_known(
+    archiver: Command, fetch: Fetch, archive: ArchiveFolder
+) -> None:
     copied("held", archive)
     held = archiver("hold", "--list", "--json").json
     assert {one["run_id"] for one in held["runs"]} == {"tsk_1", "tsk_2"}

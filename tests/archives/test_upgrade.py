@@ -13,13 +13,13 @@ import pytest
 from archiver.errors import ArchiveLocked
 from archiver.ledger.records import append_record
 from archiver.model.ledger import UPGRADE, LedgerRecord, upgrade_details
-from archiver.session import hold_archive
+from archiver.session import open_for_writing
 from archiver.store.storage import LocalStorage
 from archiver.system.fsync import Durability
 from tests.archives.test_format_1 import FORMAT_1, assert_intact, copied, key_of
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, task_run
-from tests.workflows.held import Held
+from tests.workflows.held import ArchiveFolder
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 QUICK = Durability(enabled=False)
@@ -37,7 +37,7 @@ def records(archive: Path) -> list[dict[str, Any]]:
 
 
 def test_a_new_archive_has_an_id_a_lock_and_no_upgrade(
-    fetch: Fetch, archive: Held, server: LyingServer
+    fetch: Fetch, archive: ArchiveFolder, server: LyingServer
 ) -> None:
     fetch(server.add_run(task_run("tsk_1")))
     assert first(archive.root)["format"] == 2
@@ -53,7 +53,7 @@ def test_a_new_archive_has_an_id_a_lock_and_no_upgrade(
 @pytest.mark.parametrize("command", [("hold", "wr_3", "--reason", "Later."), ("reindex",)])
 @pytest.mark.parametrize("name", ["signed", "killed"])
 def test_the_first_command_that_writes_raises_it(
-    name: str, command: tuple[str, ...], archiver: Command, archive: Held
+    name: str, command: tuple[str, ...], archiver: Command, archive: ArchiveFolder
 ) -> None:
     copied(name, archive)
     before, count = (archive.root / "archive.json").read_bytes(), len(records(archive.root))
@@ -77,7 +77,7 @@ def test_the_first_command_that_writes_raises_it(
 
 
 def test_whoever_signs_signs_the_upgrade_too(
-    archiver: Command, archive: Held, tmp_path: Path
+    archiver: Command, archive: ArchiveFolder, tmp_path: Path
 ) -> None:
     copied("plain", archive)
     archiver("keygen", tmp_path / "key")
@@ -92,7 +92,7 @@ def test_whoever_signs_signs_the_upgrade_too(
 
 @pytest.mark.parametrize("name", ["plain", "killed"])
 def test_reading_and_verifying_never_raise_it(
-    name: str, archiver: Command, archive: Held, tmp_path: Path
+    name: str, archiver: Command, archive: ArchiveFolder, tmp_path: Path
 ) -> None:
     copied(name, archive)
     archiver("verify", "--quiet")
@@ -103,18 +103,18 @@ def test_reading_and_verifying_never_raise_it(
     assert records(archive.root)[-1]["kind"] == "verify"
 
 
-def interrupted(archive: Held) -> None:
+def interrupted(archive: ArchiveFolder) -> None:
     """Put an archive of which the upgrade was killed between record and archive.json."""
     copied("plain", archive)
     before = (archive.root / "archive.json").read_bytes()
-    with hold_archive(archive.root, NOW, b"abcd", QUICK):
+    with open_for_writing(archive.root, NOW, b"abcd", QUICK):
         pass
     (archive.root / "archive.json").write_bytes(before)
     (archive.root / "lock").unlink()
 
 
 def test_somebody_else_may_write_between_an_upgrade_and_its_end(
-    archiver: Command, archive: Held
+    archiver: Command, archive: ArchiveFolder
 ) -> None:
     interrupted(archive)
     archiver("verify", "--quiet")  # as version 0.1.0 would: the archive is one of format 1 still
@@ -125,7 +125,9 @@ def test_somebody_else_may_write_between_an_upgrade_and_its_end(
     assert_intact(archiver, archive.root)
 
 
-def test_an_archive_file_that_no_record_brought_is_found(archiver: Command, archive: Held) -> None:
+def test_an_archive_file_that_no_record_brought_is_found(
+    archiver: Command, archive: ArchiveFolder
+) -> None:
     copied("plain", archive)
     archiver("hold", "wr_3", "--reason", "Later.")
     path = archive.root / "archive.json"
@@ -143,7 +145,7 @@ def test_an_archive_file_that_no_record_brought_is_found(archiver: Command, arch
     assert [one["path"] for one in findings] == [str(upgrade.relative_to(archive.root))]
 
 
-def test_a_newer_format_is_refused(archiver: Command, archive: Held) -> None:
+def test_a_newer_format_is_refused(archiver: Command, archive: ArchiveFolder) -> None:
     copied("plain", archive)
     text = json.dumps({**OLD, "format": 3})
     (archive.root / "archive.json").write_text(text)
@@ -169,7 +171,7 @@ def test_a_newer_format_is_refused(archiver: Command, archive: Held) -> None:
     assert "format 3" in archiver("verify", code=10).err
 
 
-def test_a_writer_of_format_1_keeps_others_out(archiver: Command, archive: Held) -> None:
+def test_a_writer_of_format_1_keeps_others_out(archiver: Command, archive: ArchiveFolder) -> None:
     fcntl = pytest.importorskip("fcntl")
     copied("plain", archive)
     with (archive.root / "tmp/lock").open("rb+") as lock:
@@ -177,24 +179,26 @@ def test_a_writer_of_format_1_keeps_others_out(archiver: Command, archive: Held)
         archiver("hold", "wr_3", "--reason", "Later.", code=11)
         assert first(archive.root)["format"] == 1
     with (
-        hold_archive(archive.root, NOW, b"abcd", QUICK),
+        open_for_writing(archive.root, NOW, b"abcd", QUICK),
         (archive.root / "tmp/lock").open("rb+") as lock,
         pytest.raises(BlockingIOError),
     ):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_the_lock_holds_although_tmp_is_tidied_away(archive: Held) -> None:
-    with hold_archive(archive.root, NOW, b"abcd", QUICK):
+def test_the_lock_holds_although_tmp_is_tidied_away(archive: ArchiveFolder) -> None:
+    with open_for_writing(archive.root, NOW, b"abcd", QUICK):
         shutil.rmtree(archive.root / "tmp")
         with (
             pytest.raises(ArchiveLocked),
-            hold_archive(archive.root, NOW, b"efgh", QUICK),
+            open_for_writing(archive.root, NOW, b"efgh", QUICK),
         ):
             pass
 
 
-def test_what_later_versions_may_put_there_is_no_damage(archiver: Command, archive: Held) -> None:
+def test_what_later_versions_may_put_there_is_no_damage(
+    archiver: Command, archive: ArchiveFolder
+) -> None:
     copied("plain", archive)
     archiver("hold", "wr_3", "--reason", "Later.")
     (archive.root / "browser_sessions/2026/11/23/pbs_1").mkdir(parents=True)
@@ -206,7 +210,7 @@ def test_what_later_versions_may_put_there_is_no_damage(archiver: Command, archi
 
 
 def test_a_record_of_an_unknown_kind_is_kept_in_the_chain(
-    archiver: Command, fetch: Fetch, archive: Held
+    archiver: Command, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
     copied("plain", archive)
     archiver("hold", "wr_3", "--reason", "Later.")
@@ -238,7 +242,7 @@ def test_a_record_of_an_unknown_kind_is_kept_in_the_chain(
 
 
 def test_artifacts_of_unknown_kinds_are_read_kept_and_exported(
-    archiver: Command, fetch: Fetch, archive: Held, server: LyingServer, tmp_path: Path
+    archiver: Command, fetch: Fetch, archive: ArchiveFolder, server: LyingServer, tmp_path: Path
 ) -> None:
     """A later version took down HARs, of which one could not be had."""
     server.add_run(task_run("tsk_1", downloads=[server.artifact(b"A file.", "download", "a.txt")]))
@@ -273,6 +277,6 @@ def test_artifacts_of_unknown_kinds_are_read_kept_and_exported(
 def test_two_archives_have_two_ids(tmp_path: Path) -> None:
     ids = set()
     for number in range(3):
-        with hold_archive(tmp_path / str(number), NOW, b"abc%d" % number, QUICK):
+        with open_for_writing(tmp_path / str(number), NOW, b"abc%d" % number, QUICK):
             ids.add(first(tmp_path / str(number))["id"])
     assert len(ids) == 3
