@@ -182,7 +182,7 @@ def recover(writer: Writer) -> Recovered:
     """Bring into the tables what sessions committed that were killed before they could.
 
     Also removes table files whose flush was cut off before ``runs``. The journals stay until
-    somebody has written a record that lists what is unlisted (``clear_unfinished``).
+    somebody has written a record that lists what is unlisted (``clear_unfinished``): format, 7.4.
     """
     storage = writer.storage
     remove_unrecorded(storage)

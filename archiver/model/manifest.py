@@ -1,4 +1,4 @@
-"""The manifest: what a revision consists of. Written last, it is the commit.
+"""The manifest: what a revision consists of (format, 4). Written last, it is the commit.
 
 Format 1; the JSON Schema is ``schemas/manifest.schema.json``. Paths are relative to the run's
 folder: what has not changed since an earlier revision is listed with its path there.

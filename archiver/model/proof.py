@@ -3,7 +3,7 @@
 A proof is a small JSON file that is checked with nothing else at hand: the manifest as text, its
 place in the Merkle tree of the session that committed it, and the ledger records from that one to
 the head, as they lie in the archive. Whoever noted the head's digest earlier knows by it that
-nothing before has been changed since.
+nothing before has been changed since (format, 5.10).
 """
 
 from collections.abc import Callable, Sequence

@@ -110,6 +110,7 @@ def prepare_revision(
 def commit_revisions(writer: Writer, revisions: Sequence[PreparedRevision]) -> None:
     """Commit revisions: their files first, then, when they are durable, their manifests.
 
+    The order is that of the format, 7.3.
     They are announced before anything else, so that whoever finds one half done can clear it away.
     """
     if not revisions:

@@ -2,7 +2,7 @@
 
 They are a log, which nothing can rebuild. A row's line has all of it but the reason, which an erase
 takes away; the session's digest is over the SHA-256 of its lines, sorted, so that it does not
-matter in which files and in which order the rows lie.
+matter in which files and in which order the rows lie (format, 5.8).
 """
 
 import hashlib

@@ -53,7 +53,7 @@ def reserve_digest(writer: pq.ParquetWriter) -> None:
 
 
 def write_digest(file: BinaryIO) -> None:
-    """Put the digest into a finished file that has room for it."""
+    """Put the digest into a finished file that has room for it (format, 6.3)."""
     found = _find(file, _PLACE)
     if found is not None:
         digest = _digest(file, found)

@@ -50,6 +50,7 @@ def assert_tidy(archive: Path) -> None:
     """After a session that ended well: nothing half-written is left, the tables have every run."""
     left = [path.name for path in (archive / "tmp").rglob("*") if path.name != "lock"]
     assert left == []
+    assert not list((archive / "ledger").glob("*.journal"))
     for folder in archive.glob("runs/**/r[0-9]*"):
         assert (folder / MANIFEST).exists(), f"{folder} was never committed and is still there"
     stray = [

@@ -228,7 +228,7 @@ def test_sessions_that_found_no_run_lose_and_double_nothing(
     # The last session was killed before its tables were whole: a journal, and no rows in runs.
     (runs,) = archive.table_files("runs")
     (folder,) = [row["path"] for row in archive.rows("runs")]
-    (archive.root / "tmp" / f"{session}.journal").write_text(f"{folder}\n")
+    (archive.root / "ledger" / f"{session}.journal").write_text(f"{folder}\n")
     runs.unlink()
 
     archiver("reindex", "--compact")
@@ -240,7 +240,7 @@ def test_sessions_that_found_no_run_lose_and_double_nothing(
     archiver("verify")
     spend_nights(archive.root, 1, NOW)
     archiver("reindex", "--compact")
-    (archive.root / "tmp" / f"{session}.journal").write_text(f"{folder}\n")
+    (archive.root / "ledger" / f"{session}.journal").write_text(f"{folder}\n")
     fetch(new_run)
     assert len(archive.rows("fetches")) == 4 + RUNS_A_NIGHT
     assert len(archive.rows("documents")) == 1 + RUNS_A_NIGHT

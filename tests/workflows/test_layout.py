@@ -40,13 +40,14 @@ def test_the_archive_holds_what_was_promised_and_nothing_else(
     session = fetch(run_id).json["session"]
 
     assert {path.name for path in archive.root.iterdir()} == {
-        *("archive.json", "README.txt", "runs", "tables", "ledger", "tmp")
+        *("archive.json", "README.txt", "lock", "runs", "tables", "ledger", "tmp")
     }
     month = f"fetched={datetime.now(UTC):%Y-%m}"
     run = "runs/2026/03/01/tsk_123/r1"
     assert set(archive.files()) == {
         "archive.json",
         "README.txt",
+        "lock",
         *(
             f"{run}/{name}"
             for name in (

@@ -132,7 +132,7 @@ def lose_rows_of(archive: ArchiveFolder, session: str) -> None:
         if json.loads(path.read_text())["session"] == session
     ]
     lines = "".join(f"{folder}\n" for folder in folders)
-    (archive.root / "tmp" / f"{session}.journal").write_text(lines)
+    (archive.root / "ledger" / f"{session}.journal").write_text(lines)
     for path in (archive.root / "tables").rglob(f"{session}-*.parquet"):
         path.unlink()
     for path in (archive.root / "ledger").glob(f"{session}.*"):
@@ -153,7 +153,7 @@ def test_what_a_killed_session_committed_is_recovered_without_asking(
     session = fetch(ids[1], ids[2]).json["session"]
     before = all_rows(archive)
     lose_rows_of(archive, session)
-    with (archive.root / "tmp" / f"{session}.journal").open("a") as journal:
+    with (archive.root / "ledger" / f"{session}.journal").open("a") as journal:
         journal.write("runs/2026/01/01/tsk_never_committed/r1\n" + cut_off)
     (archive.root / "tmp" / "half.part").write_bytes(b"half")
     server.clear_requests()
@@ -179,7 +179,7 @@ def test_a_flush_that_was_cut_off_leaves_no_rows_twice(
     before = all_rows(archive)
     (path,) = archive.table_files("runs")
     path.unlink()
-    (archive.root / "tmp" / f"{session}.journal").write_text(before["runs"][0]["path"] + "\n")
+    (archive.root / "ledger" / f"{session}.journal").write_text(before["runs"][0]["path"] + "\n")
 
     assert fetch("tsk_1").runs == {"asked": 1, "unchanged": 1}
     assert all_rows(archive) == before
@@ -324,7 +324,7 @@ def test_what_a_killed_commit_left_is_cleared_away(
     left.mkdir(parents=True)
     (left / "recording.webm").write_bytes(b"x")
     name = str(left.relative_to(archive.root))
-    (archive.root / "tmp" / f"{session}.journal").write_text(f"{name}\n../../evil/r1\nruns\n")
+    (archive.root / "ledger" / f"{session}.journal").write_text(f"{name}\n../../evil/r1\nruns\n")
     archiver(command, *(["tsk_1"] if command == "fetch" else []))
     assert not left.parent.exists()
     assert archive.revisions("tsk_1") == ["r1"]

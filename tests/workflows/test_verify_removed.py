@@ -141,7 +141,7 @@ def test_what_is_about_to_be_removed_is_no_finding(
         for earlier in ("r1", "r2"):
             shutil.rmtree(before / run.relative_to(archive.root) / earlier)
     session = json.loads((tombstone / "manifest.json").read_text())["session"]
-    journal = before / "tmp" / f"{session}.journal"
+    journal = before / "ledger" / f"{session}.journal"
     journal.write_text(f"{tombstone.relative_to(archive.root)}\n")
     report = verify(LocalStorage(before))
     assert report.findings == []
