@@ -1,8 +1,8 @@
 """The ledger: what each session did, chained; and the lists of the manifests that each committed.
 
 Beside a record lies its list, one line per manifest as sha256sum(1) writes it, in the order in
-which they were committed (format, 5). The record has the Merkle root over the lines, so that the digest of a
-later record speaks for every manifest before it, and a short proof shows that it does.
+which they were committed. The record has the Merkle root over the lines, so that the digest of a
+later record speaks for every manifest before it, and a short proof shows that it does (format, 5).
 """
 
 import contextlib
