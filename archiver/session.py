@@ -9,11 +9,11 @@ from pathlib import Path
 from archiver.errors import ArchiveDamaged, StampRefused
 from archiver.ledger.records import (
     append_record,
-    note_seals,
     put_signature,
     put_stamp,
     read_list,
     read_record,
+    record_attachments,
     remove_unrecorded,
     sessions_in_ledger,
 )
@@ -252,5 +252,5 @@ def close_session(
             put_stamp(writer.storage, record.session, signing.stamp(written.data))
     except StampRefused as error:
         unstamped = error
-    note_seals(writer.storage, written)
+    record_attachments(writer.storage, written)
     return ClosedSession(written.sha256, unstamped)

@@ -22,7 +22,7 @@ from archiver.model.ledger import (
     LedgerRecord,
     ListedManifest,
     ManifestList,
-    beside,
+    attachments,
     decode_head,
     decode_list,
     decode_record,
@@ -173,7 +173,7 @@ def append_record(
         ids = sorted(ids)
         storage.put(ids_path(record.session), "".join(f"{id_}\n" for id_ in ids).encode())
         record = replace(record, ids_asked=len(ids), ids_sha256=digest_of_lines(ids))
-    before = beside(session) if session is not None else ()
+    before = attachments(session) if session is not None else ()
     record = replace(record, files=_digests(storage, (ARCHIVE_FILE, README_FILE, *before)))
     data = encode_record(record)
     storage.put(record_path(record.session), data, new=True)
@@ -191,12 +191,12 @@ def _digests(storage: LocalStorage, paths: Iterable[str]) -> dict[str, Sha256]:
     return found
 
 
-def note_seals(storage: LocalStorage, written: LedgerEntry) -> None:
+def record_attachments(storage: LocalStorage, written: LedgerEntry) -> None:
     """Let the head vouch for what was put beside the record. Raises ArchiveUnwritable."""
     session = written.record.session
-    seals = _digests(storage, (signature_path(session), stamp_path(session)))
-    if seals:
-        storage.put(head_path(session), encode_head(session, Head(written.sha256, seals)))
+    attached = _digests(storage, (signature_path(session), stamp_path(session)))
+    if attached:
+        storage.put(head_path(session), encode_head(session, Head(written.sha256, attached)))
 
 
 def read_heads(storage: LocalStorage) -> Iterator[tuple[SessionId, Head | None]]:
@@ -234,7 +234,7 @@ def read_stamp(storage: LocalStorage, session: str) -> bytes | None:
     return storage.read(path) if storage.exists(path) else None
 
 
-def seals(storage: LocalStorage) -> tuple[set[str], set[str]]:
+def signed_and_stamped(storage: LocalStorage) -> tuple[set[str], set[str]]:
     """The sessions whose records have a signature beside them, and those with a time stamp."""
     names = storage.names(LEDGER_FOLDER)
     signed, stamped = (
@@ -264,8 +264,8 @@ class ShownRecord:
 
     def to_json(self) -> dict[str, Any]:
         fields: dict[str, Any] = msgspec.to_builtins(self.record)
-        seals = {"signed": self.is_signed, "stamped": self.is_stamped}
-        return {**fields, "sha256": str(self.sha256), **seals}
+        attached = {"signed": self.is_signed, "stamped": self.is_stamped}
+        return {**fields, "sha256": str(self.sha256), **attached}
 
 
 def shown_records(storage: LocalStorage, limit: int, damaged: list[str]) -> list[ShownRecord]:
@@ -273,7 +273,7 @@ def shown_records(storage: LocalStorage, limit: int, damaged: list[str]) -> list
 
     What cannot be read is left out and named in ``damaged``.
     """
-    signed, stamped = seals(storage)
+    signed, stamped = signed_and_stamped(storage)
     records = deque(ledger_records(storage, damaged), maxlen=limit or None)
     return [
         ShownRecord(w.record, w.sha256, w.record.session in signed, w.record.session in stamped)

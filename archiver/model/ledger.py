@@ -175,7 +175,7 @@ def stamp_path(session: str) -> str:
     return f"{LEDGER_FOLDER}/{session}{STAMP_ENDING}"
 
 
-def beside(session: str) -> tuple[str, ...]:
+def attachments(session: str) -> tuple[str, ...]:
     """Where what lies beside a session's record is to be found: head, signature, time stamp."""
     return head_path(session), signature_path(session), stamp_path(session)
 
@@ -207,12 +207,12 @@ class Head(NamedTuple):
     """What lies beside a record: its digest, and those of its signature and stamp, by path."""
 
     sha256: Sha256
-    seals: Mapping[str, Sha256] = MappingProxyType({})
+    attachments: Mapping[str, Sha256] = MappingProxyType({})
 
 
 def encode_head(session: str, head: Head) -> bytes:
     """The digests, for ``sha256sum -c``; then the digest of those lines themselves."""
-    digests = {record_path(session): head.sha256, **head.seals}
+    digests = {record_path(session): head.sha256, **head.attachments}
     lines = "".join(f"{sha256}  {path}\n" for path, sha256 in digests.items())
     return f"{lines}# {sha256_of(lines.encode())}\n".encode()
 
@@ -225,7 +225,7 @@ def decode_head(data: bytes, session: str) -> Head:
         with contextlib.suppress(ValueError):
             digests[path] = Sha256(sha256)
     own = digests.pop(record_path(session), None)
-    if own is None or not digests.keys() <= set(beside(session)):
+    if own is None or not digests.keys() <= set(attachments(session)):
         raise ArchiveDamaged(f"{head_path(session)} is not what was written")
     head = Head(own, digests)
     if data != encode_head(session, head):

@@ -64,7 +64,7 @@ _SMALL = 1 << 20
 _PIECE = 256 << 10
 
 
-class Reader:
+class FileHasher:
     """Hashes files of the archive, each of them once. Links are not followed."""
 
     def __init__(self, storage: LocalStorage) -> None:

@@ -240,7 +240,7 @@ class PrunedPaths:
 
     by_path: Mapping[str, tuple[int, str]]
 
-    def excuse(self, path: str, sha256: str, revision: int) -> bool:
+    def explains(self, path: str, sha256: str, revision: int) -> bool:
         """Whether it is right that a file is not there which ``revision`` lists."""
         by, pruned = self.by_path.get(path, (0, ""))
         return by > revision and pruned == sha256

@@ -9,7 +9,7 @@ from archiver.model.paths import MANIFEST
 from archiver.store.revisions import latest_revision
 from archiver.store.storage import LocalStorage
 from archiver.verify.compare import Comparison
-from archiver.verify.findings import RESTORE, Finding, Level, finding, run_of, stray
+from archiver.verify.findings import RESTORE, Finding, Level, finding, run_of, unlisted
 from archiver.verify.ledger import Ledger, read_journals
 from archiver.verify.walk import is_hidden
 
@@ -150,7 +150,7 @@ def _unlisted(storage: LocalStorage, comparison: Comparison, ledger: Ledger) -> 
             continue
         if sha256 is None:
             if storage.exists(folder):
-                yield stray(
+                yield unlisted(
                     folder, "it was never committed: it has no manifest, and nothing lists it"
                 )
             continue

@@ -28,7 +28,7 @@ _TABLES = {
     "expected": "table_name VARCHAR, run_id VARCHAR, revision BIGINT, rows BIGINT, digest VARCHAR",
     "stored": "table_name VARCHAR, run_id VARCHAR, revision BIGINT, rows BIGINT, digest VARCHAR",
     "gone": "run_id VARCHAR, revision BIGINT",
-    "excused": "table_name VARCHAR, run_id VARCHAR, revision BIGINT",
+    "explained": "table_name VARCHAR, run_id VARCHAR, revision BIGINT",
 }
 
 
@@ -38,7 +38,7 @@ class Comparison:
     ``walked``: folders of revisions that are there. ``found``: those that were looked at, with
     their manifest's digest. ``listed``: what the ledger lists; ``removed``: what a tombstone names.
     ``expected`` and ``stored``: digests of rows. ``gone``: revisions that
-    are known to be lost, ``excused``: rows whose loss is explained.
+    are known to be lost, ``explained``: rows whose loss is explained.
     """
 
     def __init__(self) -> None:
@@ -74,11 +74,11 @@ class Comparison:
         self._connection.execute(f"INSERT INTO {table} BY NAME FROM new_rows")
         self._connection.unregister("new_rows")
 
-    def excuse_session(self, table_name: str, session: str) -> None:
-        """Add the rows that a table should have of what a session committed to the excused ones."""
+    def explain_session(self, table_name: str, session: str) -> None:
+        """Add the rows that a table should have of what a session committed to `explained`."""
         self._settle()
         self._connection.execute(
-            "INSERT INTO excused SELECT ?, run_id, revision FROM found WHERE session = ?",
+            "INSERT INTO explained SELECT ?, run_id, revision FROM found WHERE session = ?",
             [table_name, session],
         )
 

@@ -7,8 +7,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-# MOVED
-
 RESTORE = "Restore it from a backup"
 REINDEX = "`archiver reindex` rebuilds the tables from the manifests"
 _REVISION = re.compile(
@@ -110,7 +108,7 @@ class Gap:
 
 
 @dataclass(slots=True)
-class Report:
+class VerifyReport:
     """What an execution of verify came to, with its two verdicts."""
 
     revisions: int = 0
@@ -200,6 +198,6 @@ class Scope:
         return not (self.run_ids or self.since or self.share is not None or self.is_rotating)
 
 
-def stray(path: str, problem: str = "nothing in the archive lists it") -> Finding:
+def unlisted(path: str, problem: str = "nothing in the archive lists it") -> Finding:
     """Something that does not belong where it lies."""
     return finding(path, problem, Level.STRAY, "Find out who put it there, and remove it")

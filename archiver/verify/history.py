@@ -26,7 +26,7 @@ from archiver.store.lock import TOOL, Writer
 from archiver.store.storage import LocalStorage
 from archiver.system.stop import StopSwitch
 from archiver.tables.write import RowBuffer, flush_name
-from archiver.verify.findings import Depth, Level, Report, without_name
+from archiver.verify.findings import Depth, Level, VerifyReport, without_name
 from archiver.verify.revisions import RevisionCheck
 
 if TYPE_CHECKING:
@@ -241,7 +241,7 @@ class CheckLog:
             with contextlib.suppress(ArchiverError), self._held(0) as writer:
                 self._write(writer, damaged)
 
-    def close(self, report: Report) -> ClosedSession:
+    def close(self, report: VerifyReport) -> ClosedSession:
         """Write the rest, and the record. Raises ArchiveLocked, ArchiveUnwritable, NotAnArchive."""
         damaged: dict[str, tuple[str, ...]] = {}
         for one in report.findings:
@@ -255,7 +255,7 @@ class CheckLog:
             record = self._record(writer, report)
             return close_session(replace(writer, unfinished=()), self._recording.signing, record)
 
-    def _record(self, writer: Writer, report: Report) -> LedgerRecord:
+    def _record(self, writer: Writer, report: VerifyReport) -> LedgerRecord:
         recording = self._recording
         # Nothing of a record can be erased: names of files have no place in it.
         findings = [

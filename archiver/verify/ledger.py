@@ -11,8 +11,8 @@ from archiver.ledger.records import (
     read_heads,
     read_signature,
     read_stamp,
-    seals,
     sessions_in_ledger,
+    signed_and_stamped,
 )
 from archiver.model.ids import Sha256, digest_of_lines, sha256_of
 from archiver.model.ledger import (
@@ -26,7 +26,7 @@ from archiver.model.ledger import (
     LedgerRecord,
     ListedManifest,
     archive_files,
-    beside,
+    attachments,
     decode_list,
     decode_record,
     head_path,
@@ -49,7 +49,7 @@ from archiver.store.lock import is_journal
 from archiver.store.scan import Kind, entries
 from archiver.store.storage import LocalStorage
 from archiver.verify.compare import Comparison
-from archiver.verify.findings import RESTORE, Finding, Gap, GapKind, Level, finding, stray
+from archiver.verify.findings import RESTORE, Finding, Gap, GapKind, Level, finding, unlisted
 from archiver.verify.walk import readable_entries
 
 _ENDINGS = (HEAD_ENDING, LIST_ENDING, IDS_ENDING, SIGNATURE_ENDING, STAMP_ENDING)
@@ -86,14 +86,14 @@ class Ledger:
         """The last session of all that have a record, as it was when the ledger was read."""
         return max(self.digests, default="")
 
-    def blame(self, path: str, problem: str, todo: str = RESTORE) -> None:
+    def add_finding(self, path: str, problem: str, todo: str = RESTORE) -> None:
         """Note what is wrong with a file, unless something is already."""
         if all(one.path != path for one in self.findings):
             self.findings.append(finding(path, problem, Level.LEDGER, todo))
 
-    def lose(self, session: str, problem: str) -> None:
+    def add_lost(self, session: str, problem: str) -> None:
         self.lost.add(session)
-        self.blame(record_path(session), problem)
+        self.add_finding(record_path(session), problem)
 
 
 def check_ledger(
@@ -119,7 +119,7 @@ def check_ledger(
         of = next((s for ending in _ENDINGS if (s := session_of(name, ending))), None)
         path = f"{LEDGER_FOLDER}/{name}"
         if of is None or (of not in sessions and of < max(sessions, default="")):
-            ledger.findings.append(stray(path))
+            ledger.findings.append(unlisted(path))
         elif of in ledger.lost and name.endswith(LIST_ENDING):
             _take_list(storage, ledger, of, comparison)
     _check_own_files(storage, ledger)
@@ -134,7 +134,7 @@ def _read_records(storage: LocalStorage, ledger: Ledger) -> list[str]:
         session = session_of(name)
         path = f"{LEDGER_FOLDER}/{name}"
         if kind is not Kind.FILE:
-            ledger.findings.append(stray(path, f"it is {kind.value}"))
+            ledger.findings.append(unlisted(path, f"it is {kind.value}"))
         elif session is None:
             others.append(name)
         else:
@@ -143,10 +143,10 @@ def _read_records(storage: LocalStorage, ledger: Ledger) -> list[str]:
                 ledger.digests[session] = sha256_of(data)
                 record = decode_record(data, path)
             except ArchiveDamaged as error:
-                ledger.lose(session, error.message)
+                ledger.add_lost(session, error.message)
                 continue
             if record.session != session:
-                ledger.lose(session, f"it is the record of session {record.session}")
+                ledger.add_lost(session, f"it is the record of session {record.session}")
             else:
                 ledger.records[session] = record
     return others
@@ -159,11 +159,11 @@ def _check_chain(storage: LocalStorage, ledger: Ledger) -> None:
     for of, head in read_heads(storage):
         if head is None:
             todo = "Remove it, if the record beside it is not among the findings"
-            ledger.blame(head_path(of), "it is not what was written", todo)
+            ledger.add_finding(head_path(of), "it is not what was written", todo)
         elif of not in there:
-            ledger.lose(of, "the record is not there")
+            ledger.add_lost(of, "the record is not there")
         elif ledger.digests[of] != head.sha256:
-            ledger.lose(of, "it is not what was written")
+            ledger.add_lost(of, "it is not what was written")
         else:
             ledger.heads[of] = head
     # From the last on: what a record says counts where the one behind it vouches for it.
@@ -172,17 +172,17 @@ def _check_chain(storage: LocalStorage, ledger: Ledger) -> None:
             continue
         before = record.previous_session
         if before is not None and before >= session:
-            ledger.blame(record_path(session), f"it follows {before}, which is behind it")
+            ledger.add_finding(record_path(session), f"it follows {before}, which is behind it")
         elif before is not None and before not in there:
             problem = f"the record is not there that {session} follows"
-            ledger.lose(before, problem)
+            ledger.add_lost(before, problem)
         elif before is not None and record.previous_sha256 != ledger.digests[before]:
-            ledger.lose(before, f"it is not what it was when {session} was written")
+            ledger.add_lost(before, f"it is not what it was when {session} was written")
     *earlier, _last = sorted(there) or [""]
     for session in earlier:
         if session not in claimed and not _is_behind_lost(session, ledger, there):
             problem = "no later record follows it: it was put there, or others were changed"
-            ledger.lose(session, problem)
+            ledger.add_lost(session, problem)
     for session in ledger.lost:
         ledger.records.pop(session, None)
 
@@ -206,11 +206,11 @@ def _check_list(
     try:
         committed = decode_list(storage.read(path), path)
     except ArchiveDamaged as error:
-        ledger.blame(path, error.message)
+        ledger.add_finding(path, error.message)
         ledger.recovered.add(session)
         return
     if len(committed) != record.manifests or root_of(committed) != record.manifests_root:
-        ledger.blame(path, f"it is not the list that session {session} committed")
+        ledger.add_finding(path, f"it is not the list that session {session} committed")
         ledger.recovered.add(session)
         return
     _take(ledger, session, committed, comparison)
@@ -244,16 +244,16 @@ def _check_ids(storage: LocalStorage, ledger: Ledger, session: str, record: Ledg
     path = ids_path(session)
     if not storage.exists(path):
         if record.kind in _WITH_IDS and record.ids_asked:
-            ledger.blame(path, f"the ids are not there that session {session} was about")
+            ledger.add_finding(path, f"the ids are not there that session {session} was about")
         return
     try:
         lines = storage.read(path).decode(errors="replace").split("\n")
     except ArchiveDamaged as error:
-        ledger.blame(path, error.message)
+        ledger.add_finding(path, error.message)
         return
     ids = lines[:-1]
     if lines[-1] or len(ids) != record.ids_asked or digest_of_lines(ids) != record.ids_sha256:
-        ledger.blame(path, f"these are not the ids that session {session} was about")
+        ledger.add_finding(path, f"these are not the ids that session {session} was about")
     elif record.kind == _ACCEPT:
         ledger.accepted.update(ids)
 
@@ -273,10 +273,10 @@ def _check_own_files(storage: LocalStorage, ledger: Ledger) -> None:
             data = storage.read(path)
         except ArchiveDamaged as error:
             if ledger.digests:  # else the first session was killed before it made it
-                ledger.blame(path, error.message)
+                ledger.add_finding(path, error.message)
             continue
         if digests and sha256_of(data) not in digests:
-            ledger.blame(path, "the bytes are not those that were stored")
+            ledger.add_finding(path, "the bytes are not those that were stored")
 
 
 def read_journals(storage: LocalStorage, ledger: Ledger) -> None:
@@ -310,7 +310,7 @@ _TODO = "Find out who changed it: compare with a copy, or with a head that was n
 
 
 @dataclass(frozen=True, slots=True)
-class Seals:
+class Signatures:
     """What vouches for records: ``verifies`` tells whether a signature is one of bytes by the key
     that is trusted, ``stamped_at`` when bytes were stamped, None where the stamp is none of them.
     Both are None where they are not to be checked.
@@ -320,8 +320,8 @@ class Seals:
     stamped_at: Callable[[bytes, bytes], datetime | None] | None = None
 
 
-def check_seals(
-    storage: LocalStorage, how: Seals, lost: set[str], notes: list[str]
+def check_signatures(
+    storage: LocalStorage, how: Signatures, lost: set[str], notes: list[str]
 ) -> list[Finding]:
     """Check the signatures and stamps of records, but of those that are ``lost`` anyway.
 
@@ -331,19 +331,19 @@ def check_seals(
     if how.verifies is None and how.stamped_at is None:
         return []
     found: list[Finding] = []
-    signed, stamped = seals(storage)
+    signed, stamped = signed_and_stamped(storage)
     sessions = [session for session in sessions_in_ledger(storage) if session not in lost]
     verifies, stamped_at = how.verifies, how.stamped_at
     for session in sessions:
         if verifies is not None and session in signed:
             problem = "it is not the signature of this key for the record"
-            with _reported(signature_path(session), found):
+            with collected_errors(signature_path(session), found):
                 signature = read_signature(storage, session) or b""
                 if not verifies(signature, storage.read(record_path(session))):
                     found.append(finding(signature_path(session), problem, Level.LEDGER, _TODO))
         if stamped_at is not None and session in stamped:
             problem = "it is no time stamp of the record by a trusted authority"
-            with _reported(stamp_path(session), found):
+            with collected_errors(stamp_path(session), found):
                 stamp = read_stamp(storage, session) or b""
                 if stamped_at(stamp, storage.read(record_path(session))) is None:
                     found.append(finding(stamp_path(session), problem, Level.LEDGER, _TODO))
@@ -368,7 +368,7 @@ def check_seals(
     return found
 
 
-def check_beside(storage: LocalStorage, ledger: Ledger) -> None:
+def check_attachments(storage: LocalStorage, ledger: Ledger) -> None:
     """Check heads, signatures and stamps of records, whether a key is at hand or not.
 
     The head has the digests of the other two, and the record behind it those of all three.
@@ -377,18 +377,18 @@ def check_beside(storage: LocalStorage, ledger: Ledger) -> None:
     for session in sorted(ledger.digests.keys() - ledger.lost):
         expected = dict(behind.get(session, {}))
         if head := ledger.heads.get(session):
-            expected.update(head.seals)
-        for path in beside(session):
+            expected.update(head.attachments)
+        for path in attachments(session):
             if path in expected:
                 try:
                     if storage.digest(path)[1] != expected[path]:
-                        ledger.blame(path, "the bytes are not those that were stored")
+                        ledger.add_finding(path, "the bytes are not those that were stored")
                 except ArchiveDamaged as error:
-                    ledger.blame(path, error.message)
+                    ledger.add_finding(path, error.message)
 
 
 @contextlib.contextmanager
-def _reported(path: str, found: list[Finding]) -> Iterator[None]:
+def collected_errors(path: str, found: list[Finding]) -> Iterator[None]:
     """What cannot be read goes to ``found``."""
     try:
         yield

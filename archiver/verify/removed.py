@@ -50,7 +50,7 @@ class Removals:
         return tombstone_at(self.storage, f"{run}/r{numbers[-1]}") if numbers else 0
 
 
-def excuse_removed(comparison: Comparison, unlisted: Iterable[str]) -> None:
+def explain_removed(comparison: Comparison, unlisted: Iterable[str]) -> None:
     """The tables may still have rows of what a session has removed that is at work, or was killed.
 
     ``unlisted`` are the revisions that it committed.
@@ -65,7 +65,7 @@ _REMOVE = "Find out who put it back, and remove it"
 _TODO = "Any command that writes finishes what was cut off; else find out who put it back"
 
 
-class Gone:
+class PrunedFiles:
     """What of a run's files was pruned. Its manifests are read only when some file is not there."""
 
     def __init__(self, storage: LocalStorage, folder: str, forged: str | None = None) -> None:
@@ -75,13 +75,13 @@ class Gone:
         self._forged = forged
         self._pruned: PrunedPaths | None = None
 
-    def excuses(self, path: str, sha256: str, revision: int) -> bool:
+    def explains(self, path: str, sha256: str, revision: int) -> bool:
         """Whether a file of ``revision``, by its path in the run's folder, is rightly not there."""
         if self._storage.exists(f"{self._folder}/{path}"):
             return False
         if self._pruned is None:
             self._pruned = pruned_paths(self.manifests())
-        return self._pruned.excuse(path, sha256, revision)
+        return self._pruned.explains(path, sha256, revision)
 
     def manifests(self) -> Iterator[Manifest]:
         """Those of the run that can be read."""
@@ -97,11 +97,11 @@ class Gone:
 def missing_without(storage: LocalStorage, forged: str) -> Iterator[Finding]:
     """Files that are not there, which only a revision says to be pruned that nobody committed."""
     run = forged.rpartition("/")[0]
-    gone = Gone(storage, run, forged)
+    gone = PrunedFiles(storage, run, forged)
     for manifest in gone.manifests():
         for file in manifest.files:
             path = f"{run}/{file.path}"
-            there = storage.exists(path) or gone.excuses(file.path, file.sha256, manifest.revision)
+            there = storage.exists(path) or gone.explains(file.path, file.sha256, manifest.revision)
             if not there:
                 yield finding(path, "it is not there", Level.FILES)
 

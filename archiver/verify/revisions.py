@@ -21,12 +21,12 @@ from archiver.model.paths import MANIFEST, SHA256SUMS, is_run_folder
 from archiver.model.rows import RevisionRows, revision_rows
 from archiver.model.run import read_document
 from archiver.store.revisions import earlier_revisions
-from archiver.store.scan import Reader, inventory
+from archiver.store.scan import FileHasher, inventory
 from archiver.store.storage import LocalStorage
 from archiver.store.tombstones import removed_run
 from archiver.verify.compare import as_tables, with_digests
-from archiver.verify.findings import RESTORE, Depth, Finding, Level, finding, run_of, stray
-from archiver.verify.removed import Gone, still_there, tombstone_at
+from archiver.verify.findings import RESTORE, Depth, Finding, Level, finding, run_of, unlisted
+from archiver.verify.removed import PrunedFiles, still_there, tombstone_at
 from archiver.verify.walk import RunUnit, readable_entries, without_hidden
 
 
@@ -72,8 +72,8 @@ def check_runs(root: Path, units: Sequence[RunUnit], since: datetime | None = No
     checked = Checked()
     rows: list[RevisionRows] = []
     for unit in units:
-        reader = Reader(storage)
-        pruned = Gone(storage, unit.folder)
+        hasher = FileHasher(storage)
+        pruned = PrunedFiles(storage, unit.folder)
         is_alone = min(unit.revisions) == unit.last
         first = 0 if is_alone else tombstone_at(storage, f"{unit.folder}/r{unit.last}")
         for revision, depth in unit.revisions.items():
@@ -82,14 +82,14 @@ def check_runs(root: Path, units: Sequence[RunUnit], since: datetime | None = No
             check = RevisionCheck(
                 f"{unit.folder}/r{revision}", depth, unit.folder.rpartition("/")[2], revision
             )
-            manifest = _read_manifest(storage, reader, check)
+            manifest = _read_manifest(storage, hasher, check)
             if manifest is not None and since is not None and manifest.fetched_at < since:
                 checked.skipped += 1
                 continue
             checked.revisions.append(check)
             if manifest is None:
                 continue
-            if of_tables := _check(storage, reader, check, manifest, pruned):
+            if of_tables := _check(storage, hasher, check, manifest, pruned):
                 check.has_rows = True
                 rows.append(with_digests(of_tables))
     checked.rows = as_tables(rows) if rows else {}
@@ -105,8 +105,8 @@ def check_by_sums(storage: LocalStorage, revision_folder: str) -> list[Finding]:
         lines = storage.read(f"{revision_folder}/{SHA256SUMS}").decode(errors="replace").split("\n")
     except ArchiveDamaged as error:
         return [finding(f"{revision_folder}/{SHA256SUMS}", error.message, Level.FILES)]
-    reader = Reader(storage)
-    pruned = Gone(storage, folder)
+    hasher = FileHasher(storage)
+    pruned = PrunedFiles(storage, folder)
     revision = run_of(revision_folder)[1] or 0
     found = []
     for line in lines[:-1]:
@@ -115,10 +115,10 @@ def check_by_sums(storage: LocalStorage, revision_folder: str) -> list[Finding]:
         if ".." in name or not path.startswith(f"{folder}/r"):
             continue
         try:
-            if reader.digest(path)[1] != sha256:
+            if hasher.digest(path)[1] != sha256:
                 found.append(_altered(path))
         except ArchiveDamaged as error:
-            if pruned.excuses(name, sha256, revision):
+            if pruned.explains(name, sha256, revision):
                 continue
             found.append(finding(path, error.message, Level.FILES))
     return found
@@ -128,16 +128,18 @@ def _altered(path: str) -> Finding:
     return finding(path, "the bytes are not those that were stored", Level.FILES)
 
 
-def _read_manifest(storage: LocalStorage, reader: Reader, check: RevisionCheck) -> Manifest | None:
+def _read_manifest(
+    storage: LocalStorage, hasher: FileHasher, check: RevisionCheck
+) -> Manifest | None:
     path = f"{check.folder}/{MANIFEST}"
     try:
-        data = reader.read(path)
+        data = hasher.read(path)
     except ArchiveDamaged as error:
         readable_entries(storage, check.folder, check.findings)
         if storage.exists(path):
             check.findings.append(finding(path, error.message, Level.FILES))
         return None
-    check.sha256 = reader.digest(path)[1]
+    check.sha256 = hasher.digest(path)[1]
     try:
         manifest = decode_manifest(data, path)
     except ArchiveDamaged as error:
@@ -157,7 +159,11 @@ def _read_manifest(storage: LocalStorage, reader: Reader, check: RevisionCheck) 
 
 
 def _check(
-    storage: LocalStorage, reader: Reader, check: RevisionCheck, manifest: Manifest, pruned: Gone
+    storage: LocalStorage,
+    hasher: FileHasher,
+    check: RevisionCheck,
+    manifest: Manifest,
+    pruned: PrunedFiles,
 ) -> RevisionRows | None:
     """Check a revision's files; the rows that the tables should have of it."""
     folder = check.folder.rpartition("/")[0]
@@ -170,10 +176,10 @@ def _check(
         deep = check.depth is Depth.BYTES or (path == document and check.depth is Depth.ROWS)
         try:
             if path == document and deep:
-                text = reader.read(path)
-            size, sha256 = reader.digest(path) if deep else (reader.size(path), None)
+                text = hasher.read(path)
+            size, sha256 = hasher.digest(path) if deep else (hasher.size(path), None)
         except ArchiveDamaged as error:
-            if pruned.excuses(file.path, file.sha256, check.revision):
+            if pruned.explains(file.path, file.sha256, check.revision):
                 continue
             check.findings.append(finding(path, error.message, Level.FILES))
             continue
@@ -185,7 +191,7 @@ def _check(
             check.findings.append(_altered(path))
     sums = f"{check.folder}/{SHA256SUMS}"
     if files or storage.exists(sums):
-        check.findings += _check_sums(reader, sums, files)
+        check.findings += _check_sums(hasher, sums, files)
     check.findings += _stray_files(storage, check, files)
     check.findings = without_hidden(check.findings)
     check.left = still_there(storage, folder, manifest)
@@ -226,9 +232,9 @@ def _project(
     return None
 
 
-def _check_sums(reader: Reader, path: str, files: Sequence[FileEntry]) -> Iterator[Finding]:
+def _check_sums(hasher: FileHasher, path: str, files: Sequence[FileEntry]) -> Iterator[Finding]:
     try:
-        if reader.read(path) != sha256sums(files).encode():
+        if hasher.read(path) != sha256sums(files).encode():
             yield finding(path, "it does not say what the manifest says", Level.FILES)
     except ArchiveDamaged as error:
         yield finding(path, error.message, Level.FILES)
@@ -245,5 +251,5 @@ def _stray_files(
     found: list[Finding] = []
     read = partial(readable_entries, storage, findings=found)
     for path in inventory(read, check.folder, own, folders):
-        yield stray(path)
+        yield unlisted(path)
     yield from found

@@ -26,7 +26,7 @@ from archiver.tables.fetch_log import _LINE
 from archiver.tables.files import TableFile
 from archiver.tables.write import DigestCheck, check_digest
 from archiver.verify.compare import Comparison
-from archiver.verify.findings import REINDEX, RESTORE, Finding, Level, finding, stray
+from archiver.verify.findings import REINDEX, RESTORE, Finding, Level, finding, unlisted
 from archiver.verify.ledger import Ledger
 from archiver.verify.walk import hidden_folders, readable_entries
 
@@ -112,7 +112,7 @@ class TableFiles:
             is_second = first.rpartition("/")[2] < since <= path.rpartition("/")[2]
             copy, original = (first, path) if is_second else (path, first)
             self.sound[table].remove(copy)
-            self.findings.append(stray(copy, f"it is a copy of {original}"))
+            self.findings.append(unlisted(copy, f"it is a copy of {original}"))
 
 
 def table_files(
@@ -127,7 +127,7 @@ def table_files(
     for name, kind in readable_entries(storage, TABLES_FOLDER, found.findings):
         folder = f"{TABLES_FOLDER}/{name}"
         if kind is not Kind.FOLDER or name not in named:
-            found.findings.append(stray(folder))
+            found.findings.append(unlisted(folder))
             continue
         table = named[name]
         for month, of_month in readable_entries(storage, folder, found.findings):
@@ -137,12 +137,12 @@ def table_files(
                 files = readable_entries(storage, f"{folder}/{month}", found.findings)
             belongs = prefix == table.partition and bool(value)
             if not files and not (belongs and of_month is Kind.FOLDER):
-                found.findings.append(stray(f"{folder}/{month}"))
+                found.findings.append(unlisted(f"{folder}/{month}"))
             for file, of_file in files:
                 check_stop()
                 path = f"{folder}/{month}/{file}"
                 if not belongs or not _FILE.fullmatch(f"{value}/{file}"):
-                    found.findings.append(stray(path))
+                    found.findings.append(unlisted(path))
                 elif of_file is not Kind.FILE:
                     found.harm(table, path, f"it is {of_file.value}")
                 elif is_quick:

@@ -146,7 +146,7 @@ def compare_tables(
                     query += " SEMI JOIN found USING (run_id, revision)"
                 comparison.add_query("stored", query)
             for path in files.harmed.get(table, ()):
-                _excuse(storage, comparison, table, path, files)
+                _explain_harmed(storage, comparison, table, path, files)
         differing = _differing(storage, comparison)
     except duckdb.Error as error:
         raise ArchiveDamaged(
@@ -164,7 +164,7 @@ def compare_tables(
             extra.setdefault((run_id, revision), []).append(table_name)
         else:
             key = (table_name, run_id, revision, folder)
-            yield _explained(storage, files, key, stored, expected)
+            yield _row_finding(storage, files, key, stored, expected)
     folders = folders_in_tables(storage, files, {run_id for run_id, _ in extra})
     for of, names in extra.items():
         removed = f"/{of[0]}/r{of[1]}"
@@ -179,7 +179,7 @@ FROM (FROM expected SEMI JOIN (FROM found WHERE is_true) USING (run_id, revision
 FULL JOIN stored s USING (table_name, run_id, revision)
 LEFT JOIN found f ON f.run_id = coalesce(e.run_id, s.run_id)
                  AND f.revision = coalesce(e.revision, s.revision)
-LEFT JOIN excused x ON x.table_name = coalesce(e.table_name, s.table_name)
+LEFT JOIN explained x ON x.table_name = coalesce(e.table_name, s.table_name)
                    AND x.run_id = coalesce(e.run_id, s.run_id)
                    AND x.revision = coalesce(e.revision, s.revision)
 WHERE (e.rows IS DISTINCT FROM s.rows OR e.digest IS DISTINCT FROM s.digest)
@@ -238,7 +238,7 @@ def _rows_missing(rows: Iterable[tuple[Any, ...]]) -> Iterator[Finding]:
         )
 
 
-def _explained(
+def _row_finding(
     storage: LocalStorage,
     files: TableFiles,
     key: tuple[str, str, int, str],
@@ -287,13 +287,13 @@ def _is_of(folder: str, run_id: str, revision: int) -> bool:
     return is_run_folder(of_run, run_id) and name == f"r{revision}"
 
 
-def excuse(comparison: Comparison, folders: Iterable[str]) -> None:
+def explain(comparison: Comparison, folders: Iterable[str]) -> None:
     """Rows of these revisions may still be missing: a session is to write them, or to recover."""
     keys = [run_of(folder) for folder in folders]
-    comparison.add("excused", ((table.name, *key) for table in PROJECTED for key in keys))
+    comparison.add("explained", ((table.name, *key) for table in PROJECTED for key in keys))
 
 
-def _excuse(
+def _explain_harmed(
     storage: LocalStorage, comparison: Comparison, table: Table, path: str, files: TableFiles
 ) -> None:
     """The rows that were in a harmed file are not missing besides: the flush's other files, its
@@ -314,8 +314,8 @@ def _excuse(
             continue
         rows = [tuple(row.values()) for row in keys.to_pylist()]
         known = ((table.name, run, n) for run, n in rows if type(run) is str and type(n) is int)
-        comparison.add("excused", known)
-    comparison.excuse_session(table.name, name.rpartition("-")[0])
+        comparison.add("explained", known)
+    comparison.explain_session(table.name, name.rpartition("-")[0])
 
 
 def manifest_is_there(storage: LocalStorage, folder: str) -> bool:

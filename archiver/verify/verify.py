@@ -20,30 +20,30 @@ from archiver.tables.lookup import asked_for, other_ids
 from archiver.verify.committed import altered_revisions, compare_ledger
 from archiver.verify.compare import Comparison
 from archiver.verify.completeness import gaps
-from archiver.verify.findings import Depth, Finding, Level, Report, Scope, distinct
+from archiver.verify.findings import Depth, Finding, Level, Scope, VerifyReport, distinct
 from archiver.verify.ledger import (
     Ledger,
-    Seals,
-    check_beside,
+    Signatures,
+    check_attachments,
     check_ledger,
-    check_seals,
+    check_signatures,
     interrupted,
 )
 from archiver.verify.removed import (
     Removals,
-    excuse_removed,
+    explain_removed,
     left_behind,
     missing_without,
     without_pruned,
 )
 from archiver.verify.revisions import Checked, RevisionCheck, check_by_sums, check_runs
 from archiver.verify.table_files import check_fetches, quick_look, table_files
-from archiver.verify.tables import ExpectedRows, compare_tables, excuse
+from archiver.verify.tables import ExpectedRows, compare_tables, explain
 from archiver.verify.walk import RunUnit, batches, hidden_folders, stray_at_top, without_hidden
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class VerifyProgress:
     """How far it is. ``total`` are the revisions that the ledger lists, whatever is chosen."""
 
     revisions: int
@@ -68,13 +68,13 @@ class Checking:
     """
 
     stop: StopSwitch = field(default_factory=StopSwitch)
-    seals: Seals = field(default_factory=Seals)
+    signatures: Signatures = field(default_factory=Signatures)
     random: Random | None = None
     workers: int = 1
     chosen: frozenset[str] = frozenset()
     done: frozenset[str] = frozenset()
     tells_gaps: bool = True
-    progress: Callable[[Progress], None] = _nothing
+    progress: Callable[[VerifyProgress], None] = _nothing
     looked_at: Callable[[list[RevisionCheck], Callable[[], set[str]]], None] = lambda _, __: None
 
 
@@ -92,7 +92,7 @@ def find_damage(storage: LocalStorage) -> list[Finding]:
 
 def verify(
     storage: LocalStorage, scope: Scope | None = None, how: Checking | None = None
-) -> Report:
+) -> VerifyReport:
     """Hold every level of an archive against the next, and tell what is not there.
 
     Where it is interrupted, the report says so, and has what was found by then.
@@ -105,13 +105,13 @@ class _Verification:
         self._storage = storage
         self._scope = scope
         self._how = how
-        self._report = Report()
+        self._report = VerifyReport()
         self._suspicious: dict[str, RevisionCheck] = {}
         self._findings: list[Finding] = []
         self._left: dict[str, Sequence[str]] = {}
         self._total = 0
 
-    def run(self) -> Report:
+    def run(self) -> VerifyReport:
         report = self._report
         try:
             with ExitStack() as stack:
@@ -168,9 +168,9 @@ class _Verification:
         storage, scope, report = self._storage, self._scope, self._report
         comparison = stack.enter_context(Comparison())
         ledger = check_ledger(storage, comparison, scope.run_ids)
-        check_beside(storage, ledger)
+        check_attachments(storage, ledger)
         self._findings += ledger.findings
-        self._findings += check_seals(storage, self._how.seals, ledger.lost, report.notes)
+        self._findings += check_signatures(storage, self._how.signatures, ledger.lost, report.notes)
         ((self._total,),) = comparison.ask("SELECT count(*) FROM listed")
         expected = ExpectedRows(comparison)
         for checked in self._checked(units, executor):
@@ -262,7 +262,7 @@ class _Verification:
                 self._left[check.folder] = check.left
         self._how.looked_at(checked.revisions, lambda: altered_revisions(comparison))
         found = len(self._findings) + len(self._suspicious)
-        self._how.progress(Progress(report.revisions, self._total, report.bytes, found))
+        self._how.progress(VerifyProgress(report.revisions, self._total, report.bytes, found))
 
     def _of_manifests(self, comparison: Comparison, ledger: Ledger) -> Iterator[Finding]:
         """What is wrong with revisions. Where the manifest is, the sums tell of its files."""
@@ -295,8 +295,8 @@ class _Verification:
         scope = self._scope
         for tries in itertools.count(1):
             files = table_files(self._storage, self._how.stop.check)
-            excuse(comparison, ledger.unlisted)
-            excuse_removed(comparison, ledger.unlisted)
+            explain(comparison, ledger.unlisted)
+            explain_removed(comparison, ledger.unlisted)
             try:
                 found = list(compare_tables(self._storage, comparison, files, scope))
                 if not scope.run_ids:
@@ -305,7 +305,7 @@ class _Verification:
             except (ArchiveDamaged, OSError):
                 if tries == _MOST_TRIES:
                     raise
-                for name in ("stored", "excused"):
+                for name in ("stored", "explained"):
                     comparison.clear(name)
                 continue
             return [*files.findings, *found]

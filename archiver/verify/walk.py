@@ -18,9 +18,7 @@ from archiver.model.paths import (
 )
 from archiver.store.scan import Kind, entries
 from archiver.store.storage import LocalStorage
-from archiver.verify.findings import Depth, Finding, Level, finding, stray
-
-# MOVED
+from archiver.verify.findings import Depth, Finding, Level, finding, unlisted
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +115,7 @@ def batches(
             batch.append(RunUnit(folder, chosen, numbers[-1]))
             count += len(chosen)
         if not numbers and folder not in hidden_folders(findings[-1:]):
-            findings.append(stray(folder, "there is no revision of a run in it"))
+            findings.append(unlisted(folder, "there is no revision of a run in it"))
         if count >= _SPREAD * _BATCH or len(folders) >= 16 * _SPREAD * _BATCH:
             walked(folders)
             yield from _spread(batch)
@@ -135,7 +133,7 @@ def stray_at_top(storage: LocalStorage) -> list[Finding]:
     found: list[Finding] = []
     for name, kind in readable_entries(storage, "", found):
         if _TOP.get(name) is not kind:
-            found.append(stray(name))
+            found.append(unlisted(name))
     return found
 
 
@@ -150,7 +148,7 @@ def _run_folders(
             if kind is Kind.FOLDER:
                 yield path
             else:
-                findings.append(stray(path))
+                findings.append(unlisted(path))
 
 
 def _days(storage: LocalStorage, folder: str, depth: int, findings: list[Finding]) -> Iterator[str]:
@@ -164,7 +162,7 @@ def _days(storage: LocalStorage, folder: str, depth: int, findings: list[Finding
         elif kind is Kind.FOLDER and _DIGITS[depth].fullmatch(name):
             yield from _days(storage, path, depth + 1, findings)
         else:
-            findings.append(stray(path))
+            findings.append(unlisted(path))
 
 
 def _run_units(storage: LocalStorage, folder: str, findings: list[Finding]) -> Iterator[int]:
@@ -172,14 +170,14 @@ def _run_units(storage: LocalStorage, folder: str, findings: list[Finding]) -> I
     numbers = []
     name = folder.rpartition("/")[2]
     if not _is_run_id(name):
-        findings.append(stray(folder, "its name is no run id"))
+        findings.append(unlisted(folder, "its name is no run id"))
         return
     for entry, kind in readable_entries(storage, folder, findings):
         number = entry[1:]
         if kind is Kind.FOLDER and entry[:1] == "r" and number.isdecimal() and number[0] != "0":
             numbers.append(int(number))
         else:
-            findings.append(stray(f"{folder}/{entry}"))
+            findings.append(unlisted(f"{folder}/{entry}"))
     yield from sorted(numbers)
 
 

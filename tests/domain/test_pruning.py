@@ -48,8 +48,8 @@ def test_after_pruning_nothing_of_the_kinds_is_held_and_all_else_is(
     gone = pruned_paths([*revisions, pruned])
     assert {path for _, path, _ in before} == set(gone.by_path)
     for revision, path, _ in before:
-        assert not gone.excuse(path, "0" * 64, revision)
-        assert not gone.excuse(path, gone.by_path[path][1], pruned.revision)
+        assert not gone.explains(path, "0" * 64, revision)
+        assert not gone.explains(path, gone.by_path[path][1], pruned.revision)
     assert without_artifacts(ORDER, [*revisions, pruned], kinds) is None
 
 

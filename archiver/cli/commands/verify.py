@@ -15,9 +15,9 @@ from archiver.errors import ArchiverError, ExitCode, NotAnArchive, UsageError
 if TYPE_CHECKING:
     from archiver.store.storage import LocalStorage
     from archiver.system.stop import StopSwitch
-    from archiver.verify.findings import Report, Scope
+    from archiver.verify.findings import Scope, VerifyReport
     from archiver.verify.history import CheckLog
-    from archiver.verify.ledger import Seals
+    from archiver.verify.ledger import Signatures
     from archiver.verify.verify import Checking
 
 _SHARE = re.compile(r"(\d{1,3}(?:\.\d{1,9})?)\s*%", re.ASCII)
@@ -120,7 +120,7 @@ def verify(archive: Path, **options: Any) -> int:
     return _exit_code(report, require_complete=options["require_complete"])
 
 
-def _exit_code(report: "Report", *, require_complete: bool) -> int:
+def _exit_code(report: "VerifyReport", *, require_complete: bool) -> int:
     if not report.is_intact:
         return ExitCode.DAMAGED
     if report.interrupted:
@@ -182,11 +182,11 @@ def _checking(
     if options["rotate"] is not None:
         chosen = revisions_due(storage, now, options["rotate"])
     workers = options["workers"] or min(4, _cores())
-    return Checking(stop, _seals(options), random, workers, chosen)
+    return Checking(stop, _signatures(options), random, workers, chosen)
 
 
-def _seals(options: dict[str, Any]) -> "Seals":
-    from archiver.verify.ledger import Seals
+def _signatures(options: dict[str, Any]) -> "Signatures":
+    from archiver.verify.ledger import Signatures
 
     verifies = stamped_at = None
     if options["public_key"] is not None:
@@ -197,7 +197,7 @@ def _seals(options: dict[str, Any]) -> "Seals":
         from archiver.ledger.timestamps import stamp_verifier
 
         stamped_at = stamp_verifier(options["tsa_ca"])
-    return Seals(verifies, stamped_at)
+    return Signatures(verifies, stamped_at)
 
 
 def _resumed(storage: "LocalStorage", session: str, how: "Checking") -> tuple[str, "Checking"]:
@@ -251,7 +251,7 @@ def _with(how: "Checking", log: "CheckLog | None", show: Any) -> "Checking":
     return replace(how, progress=show, looked_at=log.take)
 
 
-def _record(log: "CheckLog | None", report: "Report") -> str | None:
+def _record(log: "CheckLog | None", report: "VerifyReport") -> str | None:
     """Write down what was checked; where that cannot be, the verdict counts all the same."""
     if log is None:
         return None

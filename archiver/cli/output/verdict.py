@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.output.text import printable, readable_bytes
-from archiver.verify.findings import Finding, GapKind, Report, by_run
+from archiver.verify.findings import Finding, GapKind, VerifyReport, by_run
 
 if TYPE_CHECKING:
-    from archiver.verify.verify import Progress
+    from archiver.verify.verify import VerifyProgress
 
 _LINE_EVERY = 10.0
 """Seconds between plain lines of progress."""
@@ -26,7 +26,7 @@ _GAPS = {
 
 
 @contextlib.contextmanager
-def progress(*, quiet: bool) -> Iterator[Callable[["Progress"], None]]:
+def progress(*, quiet: bool) -> Iterator[Callable[["VerifyProgress"], None]]:
     """Who shows how far it is: a bar on a terminal, a plain line now and then otherwise."""
     if quiet or sys.stderr is None:
         yield lambda _: None
@@ -38,7 +38,7 @@ def progress(*, quiet: bool) -> Iterator[Callable[["Progress"], None]]:
 
 
 @contextlib.contextmanager
-def _bar() -> Iterator[Callable[["Progress"], None]]:
+def _bar() -> Iterator[Callable[["VerifyProgress"], None]]:
     from rich import progress as bars
     from rich.console import Console
 
@@ -54,7 +54,7 @@ def _bar() -> Iterator[Callable[["Progress"], None]]:
     ) as bar:
         task = bar.add_task("revisions", total=None)
 
-        def show(at: "Progress") -> None:
+        def show(at: "VerifyProgress") -> None:
             found = f", {at.findings} findings" if at.findings else ""
             bar.update(
                 task,
@@ -66,10 +66,10 @@ def _bar() -> Iterator[Callable[["Progress"], None]]:
         yield show
 
 
-def _lines() -> Callable[["Progress"], None]:
+def _lines() -> Callable[["VerifyProgress"], None]:
     last = time.monotonic()
 
-    def show(at: "Progress") -> None:
+    def show(at: "VerifyProgress") -> None:
         nonlocal last
         now = time.monotonic()
         if now - last >= _LINE_EVERY:
@@ -83,7 +83,7 @@ def _lines() -> Callable[["Progress"], None]:
     return show
 
 
-def write_report(report: Report, head: str | None, *, as_json: bool) -> None:
+def write_report(report: VerifyReport, head: str | None, *, as_json: bool) -> None:
     """The findings by run and the notes on standard error; the verdicts, unless they are there
     ``as_json``, on standard output."""
     for run_id, findings in by_run(report.findings).items():
@@ -119,7 +119,7 @@ def _line(finding: Finding) -> str:
     return f"{indent}damaged: {finding.path}: {finding.problem}. {finding.todo}"
 
 
-def _write_gaps(report: Report) -> None:
+def _write_gaps(report: VerifyReport) -> None:
     for kind, meaning in _GAPS.items():
         gaps = [gap for gap in report.gaps if gap.kind is kind]
         if gaps:
