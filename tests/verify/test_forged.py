@@ -10,8 +10,8 @@ import pytest
 from archiver.store.storage import LocalStorage
 from archiver.verify.findings import Scope
 from archiver.verify.verify import verify
+from tests.verify.test_harms import made, paths, root
 from tests.workflows.held import ArchiveFolder
-from tests.workflows.test_verify_harms import made, paths, root
 
 __all__ = ["made", "root"]  # fixtures
 
