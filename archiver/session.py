@@ -147,7 +147,7 @@ def _upgrade(storage: LocalStorage, now: datetime, random: bytes, signing: Signi
         written = append_record(storage, record)
         if signing.sign is not None:
             put_signature(storage, session, signing.sign(written.data))
-            note_seals(storage, written)
+            record_attachments(storage, written)
     storage.put(ARCHIVE_FILE, after)
 
 

@@ -6,7 +6,8 @@ system's folder for temporary files.
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import StrEnum
 from typing import Any, Self
 
 import duckdb
@@ -22,23 +23,69 @@ _BATCH = 20_000
 _TABLES = {
     "walked": "folder VARCHAR",
     "found": "folder VARCHAR, run_id VARCHAR, revision BIGINT, sha256 VARCHAR, session VARCHAR, "
-    "is_true BOOLEAN",
+    "has_rows BOOLEAN",
     "listed": "folder VARCHAR, sha256 VARCHAR, session VARCHAR",
     "removed": "folder VARCHAR, sha256 VARCHAR",
+    "pending": "folder VARCHAR",
+    "hidden": "path VARCHAR",
+    "sessions": "session VARCHAR, kind VARCHAR, explains BOOLEAN",
+    "revision": "folder VARCHAR, session VARCHAR, state VARCHAR",
     "expected": "table_name VARCHAR, run_id VARCHAR, revision BIGINT, rows BIGINT, digest VARCHAR",
     "stored": "table_name VARCHAR, run_id VARCHAR, revision BIGINT, rows BIGINT, digest VARCHAR",
-    "gone": "run_id VARCHAR, revision BIGINT",
     "explained": "table_name VARCHAR, run_id VARCHAR, revision BIGINT",
+}
+_STATES = pa.schema({"folder": pa.string(), "state": pa.string()})
+_MACROS = (
+    "run_of(folder) AS regexp_replace(folder, '/r[0-9]+$', '')",
+    "id_of(folder) AS split_part(folder, '/', -2)",
+    "number_of(folder) AS TRY_CAST(regexp_extract(folder, '/r([0-9]+)$', 1) AS BIGINT)",
+)
+_VIEWS = {
+    "forgetting": """
+        SELECT DISTINCT run_of(folder) AS run FROM revision JOIN sessions USING (session)
+        WHERE kind IN ('erase', 'prune') AND state IN ('altered', 'missing', 'unreadable')""",
+    "doubtful": """
+        SELECT id_of(folder) AS run_id, number_of(folder) AS revision FROM revision
+        WHERE state NOT IN ('pending', 'removed', 'unrecorded')
+        UNION SELECT run_id, revision FROM found WHERE run_of(folder) IN (FROM forgetting)
+        UNION SELECT run_id, revision FROM found SEMI JOIN removed USING (folder)
+        UNION SELECT id_of(folder), number_of(folder) FROM removed
+        WHERE run_of(folder) IN (SELECT run_of(folder) FROM pending)""",
 }
 
 
-class Comparison:
-    """Sets of revisions and what is said of them, to be filled and then asked.
+class State(StrEnum):
+    """What has become of a revision that is not plainly as it was committed.
 
-    ``walked``: folders of revisions that are there. ``found``: those that were looked at, with
-    their manifest's digest. ``listed``: what the ledger lists; ``removed``: what a tombstone names.
-    ``expected`` and ``stored``: digests of rows. ``gone``: revisions that
-    are known to be lost, ``explained``: rows whose loss is explained.
+    ``altered``: its manifest is not what the ledger lists. ``missing``: the ledger lists it, and it
+    is not there. ``unreadable``: it is there, or its folder is, and cannot be read. ``removed``: a
+    tombstone names it, or it is gone again. ``pending``: a session is at work on it, or was killed.
+    ``uncommitted``: it has no manifest. ``unrecorded``: its session has no record. ``forged``: no
+    session committed it.
+    """
+
+    ALTERED = "altered"
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+    REMOVED = "removed"
+    PENDING = "pending"
+    UNCOMMITTED = "uncommitted"
+    UNRECORDED = "unrecorded"
+    FORGED = "forged"
+
+
+class Comparison:
+    """All that the levels of an archive say of revisions, as sets to be filled and then asked.
+
+    ``walked``: the folders of revisions that are there. ``found``: those that were looked at, with
+    the digest and session of their manifest; ``has_rows`` where it is known what the tables should
+    have of them. ``listed``: what the ledger lists. ``removed``: what a tombstone names.
+    ``pending``: what a journal names. ``hidden``: folders that could not be looked into.
+    ``sessions``: those that the ledger tells of, by kind; one ``explains`` why no list has what it
+    committed. ``revision``: those that are not plainly as they were committed, by state.
+    ``forgetting``: runs of which a revision is harmed that says what was removed. ``doubtful``:
+    revisions whose rows nothing can be said of. ``expected`` and ``stored``: digests of rows.
+    ``explained``: rows that may be missing, for their file is harmed.
     """
 
     def __init__(self) -> None:
@@ -52,6 +99,10 @@ class Comparison:
         self._connection.execute("SET TimeZone = 'UTC'")
         for name, columns in _TABLES.items():
             self._connection.execute(f"CREATE TABLE {name} ({columns})")
+        for macro in _MACROS:
+            self._connection.execute(f"CREATE MACRO {macro}")
+        for name, query in _VIEWS.items():
+            self._connection.execute(f"CREATE VIEW {name} AS {query}")
 
     def __enter__(self) -> Self:
         return self
@@ -66,7 +117,7 @@ class Comparison:
         for row in rows:
             waiting.append(row)
             if len(waiting) >= _BATCH:
-                self._settle(table)
+                self._write_waiting(table)
 
     def add_table(self, table: str, rows: pa.Table) -> None:
         """Add rows that are an Arrow table."""
@@ -74,38 +125,53 @@ class Comparison:
         self._connection.execute(f"INSERT INTO {table} BY NAME FROM new_rows")
         self._connection.unregister("new_rows")
 
-    def explain_session(self, table_name: str, session: str) -> None:
-        """Add the rows that a table should have of what a session committed to `explained`."""
-        self._settle()
-        self._connection.execute(
-            "INSERT INTO explained SELECT ?, run_id, revision FROM found WHERE session = ?",
-            [table_name, session],
-        )
-
     def clear(self, table: str) -> None:
-        """Forget a set."""
+        """Empty a set."""
         self._waiting[table].clear()
         self._connection.execute(f"DELETE FROM {table}")  # noqa: S608 # names of this module's own
 
-    def add_query(self, table: str, query: str, **given: pa.Table) -> None:
+    def add_query(
+        self, table: str, query: str, parameters: Sequence[Any] = (), **given: pa.Table
+    ) -> None:
         """Add what a query gives, over tables that are ``given`` by name. Raises duckdb.Error."""
         if not given:
-            self._settle()
+            self._write_waiting()
         for name, rows in given.items():
             self._connection.register(name, rows)
-        self._connection.execute(f"INSERT INTO {table} BY NAME {query}")
+        self._connection.execute(f"INSERT INTO {table} BY NAME {query}", list(parameters))
         for name in given:
             self._connection.unregister(name)
 
+    def set_states(self, states: Mapping[str, State]) -> None:
+        """Give revisions other states than they have, by folder."""
+        changed = pa.table({"folder": [*states], "state": [str(one) for one in states.values()]})
+        self._write_waiting()
+        self._connection.register("changed", changed.cast(_STATES))
+        self._connection.execute(
+            "UPDATE revision SET state = changed.state FROM changed "
+            "WHERE revision.folder = changed.folder"
+        )
+        self._connection.unregister("changed")
+
+    def folders(self, *states: State) -> list[str]:
+        """Return the folders of the revisions in these states, in order."""
+        query = "SELECT folder FROM revision WHERE list_contains(?, state) ORDER BY folder"
+        return [folder for (folder,) in self.ask(query, [[str(state) for state in states]])]
+
+    def rows(self, query: str, parameters: Sequence[Any] = ()) -> pa.Table:
+        """Return the rows of a query as an Arrow table."""
+        self._write_waiting()
+        return self._connection.sql(query, params=list(parameters)).to_arrow_table()
+
     def ask(self, query: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a query over the sets, a few at a time."""
-        self._settle()
+        self._write_waiting()
         cursor = self._connection.cursor()
         cursor.execute(query, list(parameters))
         while rows := cursor.fetchmany(1_000):
             yield from rows
 
-    def _settle(self, *tables: str) -> None:
+    def _write_waiting(self, *tables: str) -> None:
         """Put what waits into its set."""
         for table in tables or _TABLES:
             rows = self._waiting[table]

@@ -1,6 +1,5 @@
 """The ledger against itself, and against the manifests."""
 
-import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,8 +8,6 @@ from archiver.errors import ArchiveDamaged
 from archiver.ledger.records import (
     ledger_records,
     read_heads,
-    read_signature,
-    read_stamp,
     sessions_in_ledger,
     signed_and_stamped,
 )
@@ -24,7 +21,6 @@ from archiver.model.ledger import (
     STAMP_ENDING,
     Head,
     LedgerRecord,
-    ListedManifest,
     archive_files,
     attachments,
     decode_list,
@@ -63,22 +59,19 @@ class Ledger:
     """What the ledger says, and what is wrong with it.
 
     ``records`` are those in their places, by session; ``lost`` are sessions whose record is not
-    there or not true. ``unlisted`` are revisions that only the journal of a killed session knows,
-    ``recovered`` sessions that were killed, ``accepted`` the ids whose gaps were declared final,
-    ``forgetting`` the folders of runs of which the revision is harmed that says what was removed,
-    ``forged`` revisions that no session committed, ``heads`` those that are as they were written.
+    there or not true. ``pending`` are revisions that only the journal of a killed session knows, or
+    of one at work, ``recovered`` sessions that were killed, ``accepted`` the ids whose gaps were
+    declared final, ``heads`` those that are as they were written.
     """
 
     records: dict[str, LedgerRecord] = field(default_factory=dict)
     digests: dict[str, Sha256] = field(default_factory=dict)
     lost: set[str] = field(default_factory=set)
     findings: list[Finding] = field(default_factory=list)
-    unlisted: set[str] = field(default_factory=set)
+    pending: set[str] = field(default_factory=set)
     recovered: set[str] = field(default_factory=set)
     accepted: set[str] = field(default_factory=set)
     run_ids: frozenset[str] = frozenset()
-    forgetting: set[str] = field(default_factory=set)
-    forged: set[str] = field(default_factory=set)
     heads: dict[str, Head] = field(default_factory=dict)
 
     @property
@@ -108,8 +101,7 @@ def check_ledger(
     others = _read_records(storage, ledger)
     _check_chain(storage, ledger)
     for session, record in ledger.records.items():
-        # Signatures are checked here too, where a public key is given.
-        _check_list(storage, ledger, session, record, comparison)
+        _check_list(storage, ledger, session, comparison)
         _check_ids(storage, ledger, session, record)
         ledger.recovered.update(record.recovered)
     sessions = {*ledger.records, *ledger.lost}
@@ -121,7 +113,7 @@ def check_ledger(
         if of is None or (of not in sessions and of < max(sessions, default="")):
             ledger.findings.append(unlisted(path))
         elif of in ledger.lost and name.endswith(LIST_ENDING):
-            _take_list(storage, ledger, of, comparison)
+            _check_list(storage, ledger, of, comparison)
     _check_own_files(storage, ledger)
     read_journals(storage, ledger)
     return ledger
@@ -194,50 +186,38 @@ def _is_behind_lost(session: str, ledger: Ledger, there: set[str]) -> bool:
 
 
 def _check_list(
-    storage: LocalStorage,
-    ledger: Ledger,
-    session: str,
-    record: LedgerRecord,
-    comparison: Comparison,
+    storage: LocalStorage, ledger: Ledger, session: str, comparison: Comparison
 ) -> None:
-    if record.manifests_root is None:
+    """Take what a session's list says, where it is the one that its record speaks of.
+
+    Where the record is lost, the better part of it is true.
+    """
+    path, record = list_path(session), ledger.records.get(session)
+    if record is not None and record.manifests_root is None:
         return
-    path = list_path(session)
     try:
         committed = decode_list(storage.read(path), path)
     except ArchiveDamaged as error:
-        ledger.add_finding(path, error.message)
+        problem: str | None = error.message
+    else:
+        is_its_own = record is None or (record.manifests, record.manifests_root) == (
+            len(committed),
+            root_of(committed),
+        )
+        problem = None if is_its_own else f"it is not the list that session {session} committed"
+    if problem is None:
+        listed = ((one.path.removesuffix(f"/{MANIFEST}"), one.sha256) for one in committed)
+        comparison.add(
+            "listed",
+            (
+                (folder, sha256, session)
+                for folder, sha256 in listed
+                if not ledger.run_ids or folder.split("/")[-2] in ledger.run_ids
+            ),
+        )
+    elif record is not None:
+        ledger.add_finding(path, problem)
         ledger.recovered.add(session)
-        return
-    if len(committed) != record.manifests or root_of(committed) != record.manifests_root:
-        ledger.add_finding(path, f"it is not the list that session {session} committed")
-        ledger.recovered.add(session)
-        return
-    _take(ledger, session, committed, comparison)
-
-
-def _take_list(storage: LocalStorage, ledger: Ledger, session: str, comparison: Comparison) -> None:
-    """What a list says whose record is lost: the better part of it is true."""
-    path = list_path(session)
-    try:
-        committed = decode_list(storage.read(path), path)
-    except ArchiveDamaged:
-        return
-    _take(ledger, session, committed, comparison)
-
-
-def _take(
-    ledger: Ledger, session: str, committed: list[ListedManifest], comparison: Comparison
-) -> None:
-    listed = ((one.path.removesuffix(f"/{MANIFEST}"), one.sha256) for one in committed)
-    comparison.add(
-        "listed",
-        (
-            (folder, sha256, session)
-            for folder, sha256 in listed
-            if not ledger.run_ids or folder.split("/")[-2] in ledger.run_ids
-        ),
-    )
 
 
 def _check_ids(storage: LocalStorage, ledger: Ledger, session: str, record: LedgerRecord) -> None:
@@ -285,7 +265,7 @@ def read_journals(storage: LocalStorage, ledger: Ledger) -> None:
         for name, kind in readable_entries(storage, folder, ledger.findings):
             if kind is Kind.FILE and is_journal(name):
                 text = storage.read(f"{folder}/{name}").decode(errors="replace")
-                ledger.unlisted.update(line for line in text.split("\n")[:-1] if line)
+                ledger.pending.update(line for line in text.split("\n")[:-1] if line)
 
 
 def is_marker_harmed(storage: LocalStorage) -> bool:
@@ -306,6 +286,8 @@ def interrupted(ledger: Ledger) -> Iterator[Gap]:
 
 
 _NAMED = 5
+_NO_SIGNATURE = "it is not the signature of this key for the record"
+_NO_STAMP = "it is no time stamp of the record by a trusted authority"
 _TODO = "Find out who changed it: compare with a copy, or with a head that was noted"
 
 
@@ -328,32 +310,30 @@ def check_signatures(
     A signature covers all records before it too: what is not covered is said in ``notes``. That
     there is none at all, although one is demanded, is a finding.
     """
-    if how.verifies is None and how.stamped_at is None:
-        return []
     found: list[Finding] = []
     signed, stamped = signed_and_stamped(storage)
     sessions = [session for session in sessions_in_ledger(storage) if session not in lost]
-    verifies, stamped_at = how.verifies, how.stamped_at
-    for session in sessions:
-        if verifies is not None and session in signed:
-            problem = "it is not the signature of this key for the record"
-            with collected_errors(signature_path(session), found):
-                signature = read_signature(storage, session) or b""
-                if not verifies(signature, storage.read(record_path(session))):
-                    found.append(finding(signature_path(session), problem, Level.LEDGER, _TODO))
-        if stamped_at is not None and session in stamped:
-            problem = "it is no time stamp of the record by a trusted authority"
-            with collected_errors(stamp_path(session), found):
-                stamp = read_stamp(storage, session) or b""
-                if stamped_at(stamp, storage.read(record_path(session))) is None:
-                    found.append(finding(stamp_path(session), problem, Level.LEDGER, _TODO))
-    for wanted, there, name in (
-        (how.verifies, signed, "signature"),
-        (how.stamped_at, stamped, "time stamp"),
+    for vouches, there, path_of, name, otherwise in (
+        (how.verifies, signed, signature_path, "signature", _NO_SIGNATURE),
+        (
+            how.stamped_at,
+            stamped,
+            stamp_path,
+            "time stamp",
+            "a time stamp by an authority, of",
+        ),
     ):
-        if wanted is None or not sessions:
+        if vouches is None or not sessions:
             continue
         own = [session for session in sessions if session in there]
+        for session in own:
+            try:
+                data = storage.read(path_of(session)), storage.read(record_path(session))
+                problem = None if vouches(*data) else otherwise
+            except ArchiveDamaged as error:
+                problem = error.message
+            if problem is not None:
+                found.append(finding(path_of(session), problem, Level.LEDGER, _TODO))
         if not own:
             problem = f"no record has a {name}"
             found.append(finding(record_path(sessions[-1]), problem, Level.LEDGER, _TODO))
@@ -385,12 +365,3 @@ def check_attachments(storage: LocalStorage, ledger: Ledger) -> None:
                         ledger.add_finding(path, "the bytes are not those that were stored")
                 except ArchiveDamaged as error:
                     ledger.add_finding(path, error.message)
-
-
-@contextlib.contextmanager
-def collected_errors(path: str, found: list[Finding]) -> Iterator[None]:
-    """What cannot be read goes to ``found``."""
-    try:
-        yield
-    except ArchiveDamaged as error:
-        found.append(finding(path, error.message, Level.LEDGER, _TODO))

@@ -1,21 +1,15 @@
 """Runs that were removed: nothing is left of them, also where that happened a moment ago."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
 from archiver.errors import ArchiverError
 from archiver.model.manifest import Manifest
-from archiver.model.paths import revision_name
-from archiver.store.revisions import read_manifest, revision_numbers
+from archiver.model.paths import MANIFEST, revision_name
+from archiver.store.revisions import latest_revision, read_manifest, revision_numbers
 from archiver.store.storage import LocalStorage
 from archiver.store.tombstones import PrunedPaths, pruned_paths
 from archiver.tables.lookup import pruned_digests
-from archiver.verify.compare import Comparison
-from archiver.verify.findings import Finding, Level, finding, run_of
-
-_REMOVED = """
-SELECT folder FROM removed WHERE regexp_replace(folder, '/r[0-9]+$', '') IN (SELECT unnest(?))
-"""
+from archiver.verify.findings import Finding, Level, finding
 
 
 def tombstone_at(storage: LocalStorage, revision_folder: str) -> int:
@@ -27,38 +21,37 @@ def tombstone_at(storage: LocalStorage, revision_folder: str) -> int:
     return manifest.revision if manifest.removed is not None else 0
 
 
-@dataclass(slots=True)
-class Removals:
-    """Tombstones that a run may have got since it was looked at. Each run is asked for once."""
+class Tombstones:
+    """Tombstones as they are now: a run may have got one since it was looked at.
 
-    storage: LocalStorage
-    _latest: dict[str, int] = field(default_factory=dict)
-
-    def has_taken(self, revision_folder: str) -> bool:
-        """Whether a tombstone has taken the place of a revision by now."""
-        run, _, number = revision_folder.rpartition("/r")
-        if run not in self._latest:
-            self._latest[run] = self._tombstone(run)
-        return int(number) < self._latest[run]
-
-    def without(self, revision_folder: str, findings: list[Finding]) -> list[Finding]:
-        """What was found in a revision, unless that was removed meanwhile."""
-        return [] if findings and self.has_taken(revision_folder) else findings
-
-    def _tombstone(self, run: str) -> int:
-        numbers = revision_numbers(self.storage, run)
-        return tombstone_at(self.storage, f"{run}/r{numbers[-1]}") if numbers else 0
-
-
-def explain_removed(comparison: Comparison, unlisted: Iterable[str]) -> None:
-    """The tables may still have rows of what a session has removed that is at work, or was killed.
-
-    ``unlisted`` are the revisions that it committed.
+    Ask for the revisions of one run after the other: only the last one's is remembered.
     """
-    runs = [folder.rpartition("/")[0] for folder in unlisted]
-    removed = [folder for (folder,) in comparison.ask(_REMOVED, [runs])] if runs else []
-    keys = (run_of(folder) for folder in removed)
-    comparison.add("gone", (key for key in keys if None not in key))
+
+    def __init__(self, storage: LocalStorage) -> None:
+        self._storage = storage
+        self._last: tuple[str, Manifest | None] = ("", None)
+
+    def names(self, revision_folder: str, sha256: str) -> bool:
+        """Whether a tombstone has taken the place of a revision with this manifest."""
+        tombstone = self._of(revision_folder.rpartition("/r")[0])
+        removed = tombstone.removed.revisions if tombstone and tombstone.removed else ()
+        named = f"{revision_folder}/{MANIFEST}", sha256
+        return any((one.manifest, one.sha256) == named for one in removed)
+
+    def has_replaced(self, revision_folder: str) -> bool:
+        """Whether a tombstone has taken the place of a revision, whatever its manifest was."""
+        run, _, number = revision_folder.rpartition("/r")
+        tombstone = self._of(run)
+        return tombstone is not None and int(number) < tombstone.revision
+
+    def _of(self, run: str) -> Manifest | None:
+        if self._last[0] != run:
+            try:
+                latest = latest_revision(self._storage, run)
+            except ArchiverError:  # what is wrong with it is found where it is looked at
+                latest = None
+            self._last = run, latest if latest is not None and latest.removed is not None else None
+        return self._last[1]
 
 
 _REMOVE = "Find out who put it back, and remove it"
@@ -134,13 +127,13 @@ def still_there(storage: LocalStorage, folder: str, manifest: Manifest) -> Seque
     return [path for file in pruned if storage.exists(path := f"{folder}/{file.path}")]
 
 
-def left_behind(left: Mapping[str, Sequence[str]], unlisted: Collection[str]) -> Iterator[Finding]:
+def left_behind(left: Mapping[str, Sequence[str]], pending: Collection[str]) -> Iterator[Finding]:
     """Findings for what is still there, by the revision that says it is gone.
 
-    Not for ``unlisted`` revisions: a session is at work on them, or was killed.
+    Not for ``pending`` revisions: a session is at work on them, or was killed.
     """
     for folder, paths in left.items():
-        for path in paths if folder not in unlisted else ():
+        for path in paths if folder not in pending else ():
             is_whole = path.rpartition("/")[0] == folder.rpartition("/")[0]
             what = "it was removed, and is there" if is_whole else "it was pruned, and is there"
             yield finding(path, what, Level.STRAY, _REMOVE if is_whole else _TODO)

@@ -1,7 +1,7 @@
 """The tables against the manifests: files that were harmed, rows that are missing or differ."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import duckdb
 import pyarrow as pa
@@ -12,85 +12,22 @@ from archiver.model.paths import MANIFEST, TABLES_FOLDER, is_run_folder
 from archiver.model.schema import RUNS, TABLES, Table
 from archiver.store.storage import LocalStorage
 from archiver.tables.rebuild import project
+from archiver.tables.write import to_arrow
 from archiver.verify.compare import PROJECTED, Comparison, digest_query, rows_with_digests
-from archiver.verify.findings import REINDEX, RESTORE, Finding, Level, Scope, run_of
-from archiver.verify.removed import Removals
+from archiver.verify.findings import REINDEX, RESTORE, Finding, Level, Scope
+from archiver.verify.removed import Tombstones
 from archiver.verify.table_files import TableFiles
 
 
-def rows_of(storage: LocalStorage, table: Table, paths: list[str]) -> str:
-    """The rows of table files; a column that none of them has is null."""
+def rows_of(storage: LocalStorage, table: Table, paths: Sequence[str]) -> str:
+    """The rows of table files, in_file besides; a column that none of them has is null."""
     listed = quoted(str(storage.locate(path)) for path in paths)
-    read = f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true)"
+    read = f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true, "
     there = {name for path in paths for name in pq.read_schema(storage.locate(path)).names}
     columns = ", ".join(
         f'"{name}"' if name in there else f'NULL AS "{name}"' for name in table.column_names
     )
-    return f"(SELECT {columns} FROM {read})"  # noqa: S608 # names of the project's own
-
-
-def folders_in_tables(
-    storage: LocalStorage, files: TableFiles, run_ids: Collection[str]
-) -> dict[tuple[str, int], str]:
-    """The folders of these runs' revisions, by run and revision, as the table ``runs`` has them."""
-    filters = [("run_id", "in", sorted(run_ids))]
-    parts = (
-        pq.read_table(
-            storage.locate(path),
-            columns=["run_id", "revision", "path"],
-            filters=filters,
-            partitioning=None,
-        )
-        for path in (files.sound.get(RUNS, ()) if run_ids else ())
-    )
-    rows = (row for part in parts for row in part.to_pylist())
-    return {(row["run_id"], row["revision"]): row["path"] for row in rows}
-
-
-def differing_columns(
-    storage: LocalStorage, table: Table, files: TableFiles, run_id: str, revision: int, folder: str
-) -> tuple[str, ...]:
-    """The columns in which the rows of a revision differ."""
-    from archiver.tables.write import to_arrow
-
-    try:
-        _, rows = project(storage, folder)
-    except ArchiveDamaged:
-        return ()
-    expected = to_arrow(table, dict(rows.by_table())[table])
-    stored = pa.concat_tables(
-        part for _, part in _stored(storage, table, files, run_id, revision)
-    ).sort_by([(name, "ascending") for name in table.sorted_by])
-    return tuple(
-        name
-        for name in table.column_names
-        if expected[name].to_pylist() != stored[name].to_pylist()
-    )
-
-
-def file_of(
-    storage: LocalStorage, table: Table, files: TableFiles, run_id: str, revision: int
-) -> str:
-    parts = _stored(storage, table, files, run_id, revision)
-    return next((path for path, _ in parts), f"{TABLES_FOLDER}/{table.name}")
-
-
-def _stored(
-    storage: LocalStorage, table: Table, files: TableFiles, run_id: str, revision: int
-) -> Iterator[tuple[str, pa.Table]]:
-    """The rows of a revision with the files that they lie in."""
-    filters = [("run_id", "=", run_id), ("revision", "=", revision)]
-    for path in files.sound[table]:
-        names = set(pq.read_schema(storage.locate(path)).names)
-        there = [name for name in table.column_names if name in names]
-        part = pq.read_table(
-            storage.locate(path), columns=there, filters=filters, partitioning=None
-        )
-        if part.num_rows:
-            for name in table.column_names:
-                if name not in names:
-                    part = part.append_column(name, pa.nulls(part.num_rows))
-            yield path, part.select(table.column_names)
+    return f"(SELECT {columns}, in_file FROM {read} filename = 'in_file'))"  # noqa: S608 # names of the project's own
 
 
 def quoted(texts: Iterable[str]) -> str:
@@ -129,7 +66,7 @@ class ExpectedRows:
 
 def compare_tables(
     storage: LocalStorage, comparison: Comparison, files: TableFiles, scope: Scope
-) -> Iterator[Finding]:
+) -> list[Finding]:
     """Hold the rows that the manifests give against those that the tables have.
 
     ``comparison`` has what is expected and what was found. Where the ``scope`` is not whole, only
@@ -147,59 +84,75 @@ def compare_tables(
                 comparison.add_query("stored", query)
             for path in files.harmed.get(table, ()):
                 _explain_harmed(storage, comparison, table, path, files)
-        differing = _differing(storage, comparison)
+        return list(_findings(storage, comparison, files))
     except duckdb.Error as error:
         raise ArchiveDamaged(
             f"the tables cannot be read: {str(error).splitlines()[0]}", hint=REINDEX
         ) from None
+
+
+def _findings(
+    storage: LocalStorage, comparison: Comparison, files: TableFiles
+) -> Iterator[Finding]:
+    differing = _differing(storage, comparison)
     yield from _rows_of_nothing(comparison)
     yield from _rows_missing(
-        row for row in differing if row[4] is None and not files.is_hidden(row[0])
+        row for row in differing if row.stored is None and not files.is_hidden(row.table)
     )
-    extra: dict[tuple[str, int], list[str]] = {}
-    for table_name, run_id, revision, folder, stored, expected in differing:
-        if stored is None:
-            continue
-        if folder is None:
-            extra.setdefault((run_id, revision), []).append(table_name)
-        else:
-            key = (table_name, run_id, revision, folder)
-            yield _row_finding(storage, files, key, stored, expected)
-    folders = folders_in_tables(storage, files, {run_id for run_id, _ in extra})
-    for of, names in extra.items():
-        removed = f"/{of[0]}/r{of[1]}"
-        ((is_removed,),) = comparison.ask(_IS_REMOVED, [removed])
-        yield from _not_held(storage, files, of, names, folders.get(of), is_removed=is_removed)
+    extra: dict[tuple[str, int], list[Differing]] = {}
+    for row in differing:
+        if row.stored is not None and row.folder is None:
+            extra.setdefault((row.run_id, row.revision), []).append(row)
+        elif row.stored is not None:
+            yield _of_rows(storage, comparison, files, row, row.folder or "")
+    for rows in extra.values():
+        yield from _of_unknown_revision(storage, comparison, files, rows)
+
+
+class Differing(NamedTuple):
+    """Rows of a revision in a table that are not as expected, or expected and not there: how many.
+
+    ``folder`` is None where the revision was not found; ``is_removed``: a tombstone names it.
+    """
+
+    table: str
+    run_id: str
+    revision: int
+    folder: str | None
+    stored: int | None
+    expected: int | None
+    is_removed: bool
 
 
 _DIFFERENT = """
-SELECT coalesce(e.table_name, s.table_name), coalesce(e.run_id, s.run_id),
-       coalesce(e.revision, s.revision), f.folder, s.rows, e.rows
-FROM (FROM expected SEMI JOIN (FROM found WHERE is_true) USING (run_id, revision)) e
-FULL JOIN stored s USING (table_name, run_id, revision)
-LEFT JOIN found f ON f.run_id = coalesce(e.run_id, s.run_id)
-                 AND f.revision = coalesce(e.revision, s.revision)
-LEFT JOIN explained x ON x.table_name = coalesce(e.table_name, s.table_name)
-                   AND x.run_id = coalesce(e.run_id, s.run_id)
-                   AND x.revision = coalesce(e.revision, s.revision)
-WHERE (e.rows IS DISTINCT FROM s.rows OR e.digest IS DISTINCT FROM s.digest)
-  AND coalesce(f.is_true, true) AND NOT (x.run_id IS NOT NULL AND s.rows IS NULL)
-  AND coalesce(e.run_id, s.run_id) IS NOT NULL AND coalesce(e.revision, s.revision) IS NOT NULL
-  AND (coalesce(e.run_id, s.run_id), coalesce(e.revision, s.revision)) NOT IN (FROM gone)
-ORDER BY 2, 3, 1 LIMIT ?
+SELECT *, EXISTS (FROM removed WHERE id_of(folder) = of.run_id AND number_of(folder) = of.revision)
+FROM (
+    SELECT table_name, run_id, revision, f.folder AS of_folder, s.rows, e.rows
+    FROM (FROM expected SEMI JOIN (FROM found WHERE has_rows) USING (run_id, revision)) e
+    FULL JOIN stored s USING (table_name, run_id, revision)
+    LEFT JOIN found f USING (run_id, revision)
+    LEFT JOIN (SELECT DISTINCT *, true AS is_explained FROM explained) x
+        USING (table_name, run_id, revision)
+    WHERE (e.rows IS DISTINCT FROM s.rows OR e.digest IS DISTINCT FROM s.digest)
+      AND coalesce(f.has_rows, true) AND run_id IS NOT NULL AND revision IS NOT NULL
+      AND NOT (s.rows IS NULL AND (coalesce(is_explained, false) OR f.folder IN (FROM pending)))
+      AND (run_id, revision) NOT IN (FROM doubtful)
+    ORDER BY run_id, revision, table_name LIMIT ?
+) of
 """
 """What differs; not of revisions whose manifest is itself in question, or is known to be gone."""
 
 
-def _differing(storage: LocalStorage, comparison: Comparison) -> list[tuple[Any, ...]]:
+def _differing(storage: LocalStorage, comparison: Comparison) -> list[Differing]:
     """What differs, without what was removed since it was looked at."""
-    removals = Removals(storage)
+    tombstones = Tombstones(storage)
     while True:
-        found = list(comparison.ask(_DIFFERENT, [_MOST + 1]))
-        meanwhile = {row[1:3] for row in found if row[3] and removals.has_taken(row[3])}
+        found = [Differing(*row) for row in comparison.ask(_DIFFERENT, [_MOST + 1])]
+        folders = {row.folder for row in found if row.folder is not None}
+        meanwhile = [one for one in sorted(folders) if tombstones.has_replaced(one)]
         if not meanwhile:
             return found
-        comparison.add("gone", meanwhile)
+        comparison.add("removed", ((folder, None) for folder in meanwhile))
 
 
 _OF_NOTHING = """
@@ -215,14 +168,11 @@ def _rows_of_nothing(comparison: Comparison) -> Iterator[Finding]:
         yield Finding(f"{TABLES_FOLDER}/{table}", problem, Level.TABLES, REINDEX, table=table)
 
 
-_IS_REMOVED = "SELECT count(*) > 0 FROM removed WHERE ends_with(folder, ?)"
-
-
-def _rows_missing(rows: Iterable[tuple[Any, ...]]) -> Iterator[Finding]:
+def _rows_missing(rows: Iterable[Differing]) -> Iterator[Finding]:
     """One finding for each table that lacks rows of revisions, whatever their number."""
     lacking: dict[str, list[str]] = {}
-    for table, run_id, revision, *_ in rows:
-        lacking.setdefault(table, []).append(f"{run_id} r{revision}")
+    for row in rows:
+        lacking.setdefault(row.table, []).append(f"{row.run_id} r{row.revision}")
     for table, revisions in lacking.items():
         named = ", ".join(revisions[:_NAMED])
         more = f" and {len(revisions) - _NAMED} more" if len(revisions) > _NAMED else ""
@@ -238,59 +188,77 @@ def _rows_missing(rows: Iterable[tuple[Any, ...]]) -> Iterator[Finding]:
         )
 
 
-def _row_finding(
-    storage: LocalStorage,
-    files: TableFiles,
-    key: tuple[str, str, int, str],
-    stored: int,
-    expected: int | None,
+def _of_rows(
+    storage: LocalStorage, comparison: Comparison, files: TableFiles, row: Differing, folder: str
 ) -> Finding:
-    name, run_id, revision, folder = key
-    (table,) = (table for table in TABLES if table.name == name)
+    """The finding for rows of a revision that are not as its manifest and document have them."""
+    (table,) = (table for table in TABLES if table.name == row.table)
+    stored = _stored(storage, comparison, files, table, row)
     columns: tuple[str, ...] = ()
-    if stored != (expected or 0):
-        problem = f"there are {stored} rows instead of {expected or 0}"
+    if row.stored != (row.expected or 0):
+        problem = f"there are {row.stored} rows instead of {row.expected or 0}"
     else:
-        columns = differing_columns(storage, table, files, run_id, revision, folder)
+        columns = _differing_columns(storage, table, stored, folder)
         problem = f"{', '.join(columns)} differ from what the manifest and its document say"
-    path = file_of(storage, table, files, run_id, revision)
-    return Finding(path, problem, Level.TABLES, REINDEX, run_id, revision, name, columns)
+    path = _file_of(storage, files, table, stored)
+    return Finding(
+        path, problem, Level.TABLES, REINDEX, row.run_id, row.revision, row.table, columns
+    )
 
 
-def _not_held(
-    storage: LocalStorage,
-    files: TableFiles,
-    key: tuple[str, int],
-    names: list[str],
-    folder: str | None,
-    *,
-    is_removed: bool,
+def _stored(
+    storage: LocalStorage, comparison: Comparison, files: TableFiles, table: Table, row: Differing
+) -> pa.Table:
+    """The rows that a table has of a revision, and in_file, the file that each lies in."""
+    order = ", ".join(f'"{name}"' for name in table.sorted_by)
+    source = rows_of(storage, table, files.sound[table])
+    query = f"FROM {source} WHERE run_id = ? AND revision = ? ORDER BY {order}"
+    return comparison.rows(query, [row.run_id, row.revision])
+
+
+def _file_of(storage: LocalStorage, files: TableFiles, table: Table, stored: pa.Table) -> str:
+    """The first file that some of these rows lie in."""
+    names = set(stored["in_file"].to_pylist())
+    there = (path for path in files.sound[table] if str(storage.locate(path)) in names)
+    return next(there, f"{TABLES_FOLDER}/{table.name}")
+
+
+def _differing_columns(
+    storage: LocalStorage, table: Table, stored: pa.Table, folder: str
+) -> tuple[str, ...]:
+    try:
+        _, rows = project(storage, folder)
+    except ArchiveDamaged:
+        return ()
+    expected = to_arrow(table, dict(rows.by_table())[table])
+    return tuple(
+        name
+        for name in table.column_names
+        if expected[name].to_pylist() != stored[name].to_pylist()
+    )
+
+
+def _of_unknown_revision(
+    storage: LocalStorage, comparison: Comparison, files: TableFiles, rows: Sequence[Differing]
 ) -> Iterator[Finding]:
     """One finding for a revision that only tables know; none if it was committed meanwhile."""
-    run_id, revision = key
-    if folder is not None and _is_of(folder, run_id, revision):
-        if manifest_is_there(storage, folder):
-            return
-    else:  # a row may say anything
-        folder = None
-    (table,) = (table for table in TABLES if table.name == names[0])
-    path = folder or file_of(storage, table, files, run_id, revision)
-    why = "it was removed" if is_removed else "its manifest is not there"
-    problem = f"{', '.join(names)} know this revision, but {why}"
-    todo = REINDEX if is_removed else f"{RESTORE}; if it was never there, {REINDEX}"
-    yield Finding(path, problem, Level.TABLES, todo, run_id, revision, None)
-
-
-def _is_of(folder: str, run_id: str, revision: int) -> bool:
-    """Whether a revision's folder can be that of this one."""
-    of_run, _, name = folder.rpartition("/")
-    return is_run_folder(of_run, run_id) and name == f"r{revision}"
-
-
-def explain(comparison: Comparison, folders: Iterable[str]) -> None:
-    """Rows of these revisions may still be missing: a session is to write them, or to recover."""
-    keys = [run_of(folder) for folder in folders]
-    comparison.add("explained", ((table.name, *key) for table in PROJECTED for key in keys))
+    first = rows[0]
+    (table,) = (table for table in TABLES if table.name == first.table)
+    stored = _stored(storage, comparison, files, table, first)
+    path = _file_of(storage, files, table, stored)
+    if files.sound.get(RUNS):
+        for folder in _stored(storage, comparison, files, RUNS, first)["path"].to_pylist():
+            run, _, name = folder.rpartition("/")
+            # A row may say anything: only the folder that can be its own counts.
+            if is_run_folder(run, first.run_id) and name == f"r{first.revision}":
+                if storage.exists(f"{folder}/{MANIFEST}"):
+                    return
+                path = folder
+    why = "it was removed" if first.is_removed else "its manifest is not there"
+    names = ", ".join(row.table for row in rows)
+    problem = f"{names} know this revision, but {why}"
+    todo = REINDEX if first.is_removed else f"{RESTORE}; if it was never there, {REINDEX}"
+    yield Finding(path, problem, Level.TABLES, todo, first.run_id, first.revision, None)
 
 
 def _explain_harmed(
@@ -315,8 +283,5 @@ def _explain_harmed(
         rows = [tuple(row.values()) for row in keys.to_pylist()]
         known = ((table.name, run, n) for run, n in rows if type(run) is str and type(n) is int)
         comparison.add("explained", known)
-    comparison.explain_session(table.name, name.rpartition("-")[0])
-
-
-def manifest_is_there(storage: LocalStorage, folder: str) -> bool:
-    return storage.exists(f"{folder}/{MANIFEST}")
+    of_session = "SELECT ? AS table_name, run_id, revision FROM found WHERE session = ?"
+    comparison.add_query("explained", of_session, [table.name, name.rpartition("-")[0]])

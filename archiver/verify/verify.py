@@ -17,8 +17,8 @@ from archiver.store.storage import LocalStorage
 from archiver.system.processes import worker_processes
 from archiver.system.stop import StopSwitch
 from archiver.tables.lookup import asked_for, other_ids
-from archiver.verify.committed import altered_revisions, compare_ledger
-from archiver.verify.compare import Comparison
+from archiver.verify.committed import altered_revisions, compare_ledger, set_states
+from archiver.verify.compare import Comparison, State
 from archiver.verify.completeness import gaps
 from archiver.verify.findings import Depth, Finding, Level, Scope, VerifyReport, distinct
 from archiver.verify.ledger import (
@@ -29,17 +29,11 @@ from archiver.verify.ledger import (
     check_signatures,
     interrupted,
 )
-from archiver.verify.removed import (
-    Removals,
-    explain_removed,
-    left_behind,
-    missing_without,
-    without_pruned,
-)
+from archiver.verify.removed import Tombstones, left_behind, missing_without, without_pruned
 from archiver.verify.revisions import Checked, RevisionCheck, check_by_sums, check_runs
 from archiver.verify.table_files import check_fetches, quick_look, table_files
-from archiver.verify.tables import ExpectedRows, compare_tables, explain
-from archiver.verify.walk import RunUnit, batches, hidden_folders, stray_at_top, without_hidden
+from archiver.verify.tables import ExpectedRows, compare_tables
+from archiver.verify.walk import Batch, batches, hidden_folders, stray_at_top, without_hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,36 +109,26 @@ class _Verification:
         report = self._report
         try:
             with ExitStack() as stack:
-                units = self._units(stack)
-                self._compare(stack, *units)
+                each, executor = self._batches(stack)
+                self._compare(stack, each, executor)
         except Interrupted:
             report.interrupted = True
         report.findings = distinct(without_hidden(self._findings))
         return report
 
-    def _forget_begun(self, ledger: Ledger) -> None:
-        """A run's folder that a session was about to fill is not stray."""
-        begun = {folder.rpartition("/")[0] for folder in ledger.unlisted}
-        self._findings = [
-            one for one in self._findings if one.level is not Level.STRAY or one.path not in begun
-        ]
-
-    def _units(self, stack: ExitStack) -> tuple[Iterable[list[RunUnit]], Executor, list[list[str]]]:
+    def _batches(self, stack: ExitStack) -> tuple[Iterable[Batch], Executor]:
         """The batches, and who works on them. Processes begin before DuckDB has its threads."""
-        walked: list[list[str]] = []
-        each = batches(
-            self._storage, self._scope.run_ids, self._choose, walked.append, self._findings
-        )
+        each = batches(self._storage, self._scope.run_ids, self._choose)
         first = list(itertools.islice(each, _FIRST))
         workers = self._how.workers
         executor: Executor
-        count = sum(len(unit.revisions) for batch in first for unit in batch)
+        count = sum(len(unit.revisions) for batch in first for unit in batch.units)
         if count < MANY or workers == 1:
             executor = ThreadPoolExecutor(max(1, workers), "verify")
             stack.callback(executor.shutdown, wait=False, cancel_futures=True)
         else:
             executor = stack.enter_context(worker_processes(workers, self._how.stop))
-        return itertools.chain(first, each), executor, walked
+        return itertools.chain(first, each), executor
 
     def _choose(self, folder: str) -> Depth | None:
         scope, how = self._scope, self._how
@@ -158,13 +142,7 @@ class _Verification:
             return Depth.NAMES
         return Depth.ROWS if folder in how.done else Depth.BYTES
 
-    def _compare(
-        self,
-        stack: ExitStack,
-        units: Iterable[list[RunUnit]],
-        executor: Executor,
-        walked: list[list[str]],
-    ) -> None:
+    def _compare(self, stack: ExitStack, each: Iterable[Batch], executor: Executor) -> None:
         storage, scope, report = self._storage, self._scope, self._report
         comparison = stack.enter_context(Comparison())
         ledger = check_ledger(storage, comparison, scope.run_ids)
@@ -173,17 +151,13 @@ class _Verification:
         self._findings += check_signatures(storage, self._how.signatures, ledger.lost, report.notes)
         ((self._total,),) = comparison.ask("SELECT count(*) FROM listed")
         expected = ExpectedRows(comparison)
-        for checked in self._checked(units, executor):
-            comparison.add("walked", ((path,) for paths in walked for path in paths))
-            walked.clear()
+        for checked in self._checked(comparison, each, executor):
             self._take(comparison, expected, checked)
         expected.flush()
-        comparison.add("walked", ((path,) for paths in walked for path in paths))
         if not scope.run_ids:
             self._findings += stray_at_top(storage)
         self._findings += self._of_manifests(comparison, ledger)
-        self._findings += left_behind(self._left, ledger.unlisted)
-        self._forget_begun(ledger)
+        self._findings += left_behind(self._left, ledger.pending)
         self._how.stop.check()
         if scope.quick:
             has_runs = self._total > 0
@@ -192,7 +166,7 @@ class _Verification:
             self._findings += self._of_tables(comparison, ledger)
         if self._how.tells_gaps:
             self._tell_gaps(ledger)
-        if unlisted := [one for one in sorted(ledger.unlisted) if storage.exists(one)]:
+        if unlisted := [one for one in sorted(ledger.pending) if storage.exists(one)]:
             report.notes.append(
                 f"a session that was killed, or is still at work, committed {len(unlisted)} "
                 f"revisions that the ledger does not list yet: the next fetch lists them"
@@ -206,14 +180,17 @@ class _Verification:
             report.notes.append(f"whether the archive is complete cannot be told: {error.message}")
         report.gaps += interrupted(ledger)
 
-    def _checked(self, units: Iterable[list[RunUnit]], executor: Executor) -> Iterator[Checked]:
+    def _checked(
+        self, comparison: Comparison, each: Iterable[Batch], executor: Executor
+    ) -> Iterator[Checked]:
         """What came of each batch, in order; a few are under way at any time."""
         stop, waiting = self._how.stop, deque[Future[Checked]]()
-        for batch in units:
+        for batch in each:
             stop.check()
-            waiting.append(
-                executor.submit(check_runs, self._storage.root, batch, self._scope.since)
-            )
+            comparison.add("walked", ((folder,) for folder in batch.folders))
+            self._findings += batch.findings
+            root, since = self._storage.root, self._scope.since
+            waiting.append(executor.submit(check_runs, root, batch.units, since))
             if len(waiting) > 2 * self._how.workers:
                 yield self._result(waiting.popleft())
         while waiting:
@@ -264,43 +241,48 @@ class _Verification:
         found = len(self._findings) + len(self._suspicious)
         self._how.progress(VerifyProgress(report.revisions, self._total, report.bytes, found))
 
-    def _of_manifests(self, comparison: Comparison, ledger: Ledger) -> Iterator[Finding]:
+    def _of_manifests(self, comparison: Comparison, ledger: Ledger) -> list[Finding]:
         """What is wrong with revisions. Where the manifest is, the sums tell of its files."""
-        hidden = hidden_folders(
-            itertools.chain(self._findings, *(c.findings for c in self._suspicious.values()))
+        storage = self._storage
+        of_files = (check.findings for check in self._suspicious.values())
+        hidden = hidden_folders(itertools.chain(self._findings, *of_files))
+        set_states(storage, comparison, ledger, hidden)
+        # A run's folder that a session was about to fill is not stray.
+        begun = {folder.rpartition("/")[0] for folder in ledger.pending}
+        self._findings = [
+            one for one in self._findings if one.level is not Level.STRAY or one.path not in begun
+        ]
+        found = list(compare_ledger(storage, comparison, ledger, is_whole=self._scope.is_whole))
+        for folder in comparison.folders(State.FORGED):
+            found += missing_without(storage, folder)
+        wrong = dict.fromkeys(
+            comparison.folders(State.ALTERED, State.MISSING, State.FORGED, State.UNCOMMITTED)
         )
-        by_ledger = list(
-            compare_ledger(self._storage, comparison, ledger, hidden, is_whole=self._scope.is_whole)
-        )
-        for folder in ledger.forged:
-            yield from missing_without(self._storage, folder)
-        not_true = {one.path.removesuffix(f"/{MANIFEST}") for one in by_ledger}
-        yield from by_ledger
-        unknown = {folder.rpartition("/")[0] for folder in not_true} | ledger.forgetting
-        removals = Removals(self._storage)
+        forgetting = {run for (run,) in comparison.ask("FROM forgetting")}
+        unknown = {folder.rpartition("/")[0] for folder in wrong} | forgetting
+        tombstones = Tombstones(storage)
         for folder, check in self._suspicious.items():
-            found = removals.without(folder, check.findings)
             run = folder.rpartition("/")[0]
-            if run in unknown and folder not in not_true:
-                is_forgotten = run in ledger.forgetting
-                yield from without_pruned(self._storage, folder, found, is_forgotten=is_forgotten)
-            elif folder not in not_true:
-                yield from found
-        for folder in sorted(not_true):
-            if self._storage.exists(f"{folder}/{MANIFEST}") and not self._scope.quick:
-                yield from check_by_sums(self._storage, folder)
+            if folder in wrong or tombstones.has_replaced(folder):
+                continue
+            if run in unknown:
+                is_forgotten = run in forgetting
+                found += without_pruned(storage, folder, check.findings, is_forgotten=is_forgotten)
+            else:
+                found += check.findings
+        for folder in wrong if not self._scope.quick else ():
+            if storage.exists(f"{folder}/{MANIFEST}"):
+                found += check_by_sums(storage, folder)
+        return found
 
     def _of_tables(self, comparison: Comparison, ledger: Ledger) -> list[Finding]:
         """The tables may be replaced meanwhile: then they are looked at once more."""
-        scope = self._scope
+        scope, notes = self._scope, self._report.notes
         for tries in itertools.count(1):
             files = table_files(self._storage, self._how.stop.check)
-            explain(comparison, ledger.unlisted)
-            explain_removed(comparison, ledger.unlisted)
             try:
-                found = list(compare_tables(self._storage, comparison, files, scope))
+                found = compare_tables(self._storage, comparison, files, scope)
                 if not scope.run_ids:
-                    notes = self._report.notes
                     found += check_fetches(self._storage, comparison, files, ledger, notes)
             except (ArchiveDamaged, OSError):
                 if tries == _MOST_TRIES:

@@ -1,7 +1,7 @@
-"""What there is to be checked: the runs' folders, in order; and what does not belong there."""
+"""Walking the archive: the runs' folders, in order, and what does not belong where it lies."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from archiver.errors import ArchiveDamaged
@@ -91,41 +91,53 @@ _DIGITS = (
 _UNDATED = "undated"
 
 
-def batches(
-    storage: LocalStorage,
-    run_ids: frozenset[str],
-    choose: Callable[[str], Depth | None],
-    walked: Callable[[list[str]], None],
-    findings: list[Finding],
-) -> Iterator[list[RunUnit]]:
-    """The revisions to check, some at a time; of ``run_ids`` only, where there are any.
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some runs to be checked by a worker.
 
-    ``choose`` says how closely to look at the revision in a folder, ``walked`` hears of all.
-    What does not belong where it lies goes to ``findings``.
+    ``folders`` are those of all revisions that were come by on the way, ``findings`` what does not
+    belong where it lies.
     """
-    batch: list[RunUnit] = []
+
+    units: Sequence[RunUnit]
+    folders: Sequence[str] = ()
+    findings: Sequence[Finding] = ()
+
+
+def batches(
+    storage: LocalStorage, run_ids: frozenset[str], choose: Callable[[str], Depth | None]
+) -> Iterator[Batch]:
+    """Walk the run folders in order and yield batches of revisions to check.
+
+    Of ``run_ids`` only, where there are any. ``choose`` says how closely to look at the revision
+    in a folder; None: not at all.
+    """
+    units: list[RunUnit] = []
     folders: list[str] = []
+    findings: list[Finding] = []
     count = 0
     for folder in _run_folders(storage, run_ids, findings):
-        numbers = list(_run_units(storage, folder, findings))
+        numbers = _revision_numbers(storage, folder, findings)
         paths = [f"{folder}/r{number}" for number in numbers]
         folders += paths
         chosen = {n: d for n, path in zip(numbers, paths, strict=True) if (d := choose(path))}
         if chosen:
-            batch.append(RunUnit(folder, chosen, numbers[-1]))
+            units.append(RunUnit(folder, chosen, numbers[-1]))
             count += len(chosen)
         if not numbers and folder not in hidden_folders(findings[-1:]):
             findings.append(unlisted(folder, "there is no revision of a run in it"))
         if count >= _SPREAD * _BATCH or len(folders) >= 16 * _SPREAD * _BATCH:
-            walked(folders)
-            yield from _spread(batch)
-            batch, folders, count = [], [], 0
-    walked(folders)
-    yield from _spread(batch)
+            yield from _spread(units, folders, findings)
+            units, folders, count = [], [], 0
+            findings.clear()
+    yield from _spread(units, folders, findings)
 
 
-def _spread(units: list[RunUnit]) -> Iterator[list[RunUnit]]:
-    return (part for first in range(_SPREAD) if (part := units[first::_SPREAD]))
+def _spread(units: list[RunUnit], folders: list[str], findings: list[Finding]) -> Iterator[Batch]:
+    yield Batch(units[::_SPREAD], folders, tuple(findings))
+    for first in range(1, _SPREAD):
+        if part := units[first::_SPREAD]:
+            yield Batch(part)
 
 
 def stray_at_top(storage: LocalStorage) -> list[Finding]:
@@ -165,20 +177,20 @@ def _days(storage: LocalStorage, folder: str, depth: int, findings: list[Finding
             findings.append(unlisted(path))
 
 
-def _run_units(storage: LocalStorage, folder: str, findings: list[Finding]) -> Iterator[int]:
+def _revision_numbers(storage: LocalStorage, folder: str, findings: list[Finding]) -> list[int]:
     """The revisions in a run's folder, in order; what else is there goes to ``findings``."""
-    numbers = []
+    numbers: list[int] = []
     name = folder.rpartition("/")[2]
     if not _is_run_id(name):
         findings.append(unlisted(folder, "its name is no run id"))
-        return
+        return numbers
     for entry, kind in readable_entries(storage, folder, findings):
         number = entry[1:]
         if kind is Kind.FOLDER and entry[:1] == "r" and number.isdecimal() and number[0] != "0":
             numbers.append(int(number))
         else:
             findings.append(unlisted(f"{folder}/{entry}"))
-    yield from sorted(numbers)
+    return sorted(numbers)
 
 
 def _is_run_id(text: str) -> bool:

@@ -304,6 +304,22 @@ def test_a_revision_that_nobody_committed_is_found(root: Path) -> None:
     assert paths(root) == [str(folder.relative_to(root) / "r2/manifest.json")]
 
 
+def test_a_revision_that_nobody_committed_and_nothing_can_read_is_found(root: Path) -> None:
+    manifest = ArchiveFolder(root).run("tsk_2") / "r2/manifest.json"
+    manifest.parent.mkdir()
+    manifest.write_text("{}")
+    assert paths(root) == [str(manifest.relative_to(root))]
+
+
+def test_an_odd_line_in_the_list_of_a_lost_session_is_found(root: Path) -> None:
+    """No path of the tool's own: whoever wrote it may have meant to stop the check."""
+    record = records(root)[1]
+    record.unlink()
+    listed = record.with_suffix(".sha256")
+    listed.write_text(f"{listed.read_text()}{'0' * 64}  runs/odd/manifest.json\n")
+    assert set(paths(root)) == {str(record.relative_to(root)), "runs/odd"}
+
+
 def test_a_manifest_that_is_gone_is_found(root: Path) -> None:
     path = ArchiveFolder(root).run("tsk_2") / "r1/manifest.json"
     path.unlink()
