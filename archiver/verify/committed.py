@@ -17,8 +17,7 @@ from archiver.verify.findings import RESTORE, Finding, Level, finding, unlisted
 from archiver.verify.ledger import Ledger, read_journals
 from archiver.verify.removed import Tombstones
 
-_SAYS = "it says what was removed, which must not come back"
-_FORGETS = f"{RESTORE}: {_SAYS}"
+_FORGETS = f"{RESTORE}: it says what was removed, which must not come back"
 _NOT_AS_LISTED = """
 SELECT folder, max(l.session) AS session, CASE
     WHEN any_value(f.sha256) IS NOT NULL THEN 'altered'
@@ -84,21 +83,22 @@ def set_states(
     is looked at again.
     """
     read_journals(storage, ledger)
-    told = {session: (record.kind, False) for session, record in ledger.records.items()}
-    for session, record in ledger.records.items():
-        if record.manifests_sha256 is not None:  # of format 1: its digest is over all of them
-            told[session] = record.kind, True
+    # A record of format 1 has a digest over all that its session committed, and no list.
+    told = {
+        session: (record.kind, record.manifests_sha256 is not None)
+        for session, record in ledger.records.items()
+    }
     for session in ledger.lost | ledger.recovered:
         told[session] = told.get(session, ("", True))[0], True
     comparison.add("sessions", ((session, *of) for session, of in told.items()))
     comparison.add("pending", ((folder,) for folder in ledger.pending))
     comparison.add("hidden", ((path,) for path in hidden))
-    comparison.add_query("revision", _NOT_AS_LISTED)
-    comparison.add_query("revision", _NOT_LISTED)
-    comparison.set_states(_looked_at_again(storage, comparison))
+    comparison.add_query("unlike", _NOT_AS_LISTED)
+    comparison.add_query("unlike", _NOT_LISTED)
+    comparison.add("seen_again", _seen_again(storage, comparison).items())
 
 
-def _looked_at_again(storage: LocalStorage, comparison: Comparison) -> dict[str, State]:
+def _seen_again(storage: LocalStorage, comparison: Comparison) -> dict[str, State]:
     """The states that revisions turn out to be in, where these are others, by folder."""
     states: dict[str, State] = {}
     alone: dict[str, int] = {}
@@ -133,9 +133,8 @@ def compare_ledger(
     """
     for folder, session, forgets in comparison.ask(_ALTERED):
         problem = f"it is not the manifest that session {session} committed"
-        yield finding(
-            manifest_path(folder), problem, Level.LEDGER, _FORGETS if forgets else RESTORE
-        )
+        todo = _FORGETS if forgets else RESTORE
+        yield finding(manifest_path(folder), problem, Level.LEDGER, todo)
     for run, rows in groupby(comparison.ask(_MISSING), key=itemgetter(0)):
         if not storage.exists(run):
             revisions = ", ".join(folder.rpartition("/")[2] for _, folder, _, _ in rows)

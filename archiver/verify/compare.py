@@ -6,7 +6,7 @@ system's folder for temporary files.
 
 import hashlib
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import Any, Self
 
@@ -29,18 +29,21 @@ _TABLES = {
     "pending": "folder VARCHAR",
     "hidden": "path VARCHAR",
     "sessions": "session VARCHAR, kind VARCHAR, explains BOOLEAN",
-    "revision": "folder VARCHAR, session VARCHAR, state VARCHAR",
+    "unlike": "folder VARCHAR, session VARCHAR, state VARCHAR",
+    "seen_again": "folder VARCHAR, state VARCHAR",
     "expected": "table_name VARCHAR, run_id VARCHAR, revision BIGINT, rows BIGINT, digest VARCHAR",
     "stored": "table_name VARCHAR, run_id VARCHAR, revision BIGINT, rows BIGINT, digest VARCHAR",
     "explained": "table_name VARCHAR, run_id VARCHAR, revision BIGINT",
 }
-_STATES = pa.schema({"folder": pa.string(), "state": pa.string()})
 _MACROS = (
     "run_of(folder) AS regexp_replace(folder, '/r[0-9]+$', '')",
     "id_of(folder) AS split_part(folder, '/', -2)",
     "number_of(folder) AS TRY_CAST(regexp_extract(folder, '/r([0-9]+)$', 1) AS BIGINT)",
 )
 _VIEWS = {
+    "revision": """
+        SELECT folder, session, coalesce(seen_again.state, unlike.state) AS state
+        FROM unlike LEFT JOIN seen_again USING (folder)""",
     "forgetting": """
         SELECT DISTINCT run_of(folder) AS run FROM revision JOIN sessions USING (session)
         WHERE kind IN ('erase', 'prune') AND state IN ('altered', 'missing', 'unreadable')""",
@@ -82,7 +85,8 @@ class Comparison:
     have of them. ``listed``: what the ledger lists. ``removed``: what a tombstone names.
     ``pending``: what a journal names. ``hidden``: folders that could not be looked into.
     ``sessions``: those that the ledger tells of, by kind; one ``explains`` why no list has what it
-    committed. ``revision``: those that are not plainly as they were committed, by state.
+    committed. ``unlike``: revisions that are not plainly as they were committed, by state;
+    ``seen_again``: what became of some of them meanwhile; ``revision``: both in one.
     ``forgetting``: runs of which a revision is harmed that says what was removed. ``doubtful``:
     revisions whose rows nothing can be said of. ``expected`` and ``stored``: digests of rows.
     ``explained``: rows that may be missing, for their file is harmed.
@@ -119,12 +123,6 @@ class Comparison:
             if len(waiting) >= _BATCH:
                 self._write_waiting(table)
 
-    def add_table(self, table: str, rows: pa.Table) -> None:
-        """Add rows that are an Arrow table."""
-        self._connection.register("new_rows", rows)
-        self._connection.execute(f"INSERT INTO {table} BY NAME FROM new_rows")
-        self._connection.unregister("new_rows")
-
     def clear(self, table: str) -> None:
         """Empty a set."""
         self._waiting[table].clear()
@@ -142,29 +140,18 @@ class Comparison:
         for name in given:
             self._connection.unregister(name)
 
-    def set_states(self, states: Mapping[str, State]) -> None:
-        """Give revisions other states than they have, by folder."""
-        changed = pa.table({"folder": [*states], "state": [str(one) for one in states.values()]})
-        self._write_waiting()
-        self._connection.register("changed", changed.cast(_STATES))
-        self._connection.execute(
-            "UPDATE revision SET state = changed.state FROM changed "
-            "WHERE revision.folder = changed.folder"
-        )
-        self._connection.unregister("changed")
-
     def folders(self, *states: State) -> list[str]:
         """Return the folders of the revisions in these states, in order."""
         query = "SELECT folder FROM revision WHERE list_contains(?, state) ORDER BY folder"
         return [folder for (folder,) in self.ask(query, [[str(state) for state in states]])]
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> pa.Table:
-        """Return the rows of a query as an Arrow table."""
+        """Return the rows of a query as an Arrow table. Raises duckdb.Error."""
         self._write_waiting()
         return self._connection.sql(query, params=list(parameters)).to_arrow_table()
 
     def ask(self, query: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
-        """The rows of a query over the sets, a few at a time."""
+        """Yield the rows of a query over the sets. Raises duckdb.Error."""
         self._write_waiting()
         cursor = self._connection.cursor()
         cursor.execute(query, list(parameters))
@@ -178,8 +165,9 @@ class Comparison:
             if rows:
                 names = [column.split()[0] for column in _TABLES[table].split(", ")]
                 columns = map(list, zip(*rows, strict=True))
-                self.add_table(table, pa.table(dict(zip(names, columns, strict=True))))
+                new = pa.table(dict(zip(names, columns, strict=True)))
                 rows.clear()
+                self.add_query(table, "FROM new", new=new)
 
 
 PROJECTED = tuple(table for table in TABLES if not table.is_log)
@@ -189,7 +177,7 @@ _TEXT = "VARCHAR"
 
 
 def digest_query(table: Table, source: str) -> str:
-    """The query that gives, of each revision's rows in ``source``, their number and digest.
+    """Return the query that gives, of each revision's rows in ``source``, their number and digest.
 
     Columns: table_name, run_id, revision, rows, digest. Times must be shown in UTC.
     """
@@ -203,7 +191,7 @@ def digest_query(table: Table, source: str) -> str:
 
 
 def rows_with_digests(table: Table, source: str) -> str:
-    """The rows of a table in ``source``, with digests in place of long texts."""
+    """Return the rows of a table in ``source`` as SQL, with digests in place of long texts."""
     if table not in _LONG:
         return source
     digests = ", ".join(
@@ -213,7 +201,7 @@ def rows_with_digests(table: Table, source: str) -> str:
 
 
 def with_digests(rows: RevisionRows) -> RevisionRows:
-    """A revision's rows with digests in place of long texts, so that many can wait."""
+    """Return a revision's rows with digests in place of long texts, so that many can wait."""
     if rows.document is None:
         return rows
     document = tuple(
@@ -224,7 +212,7 @@ def with_digests(rows: RevisionRows) -> RevisionRows:
 
 
 def as_tables(rows: Sequence[RevisionRows]) -> dict[str, pa.Table]:
-    """The rows of some revisions, by table, as they would be written."""
+    """Return the rows of some revisions, by table, as they would be written."""
     by_table: dict[str, list[Row]] = {table.name: [] for table in PROJECTED}
     for one in rows:
         for table, of_table in one.by_table():

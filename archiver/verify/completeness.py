@@ -42,7 +42,7 @@ def gaps(
     run_ids: frozenset[str] = frozenset(),
     accepted: frozenset[str] = frozenset(),
 ) -> list[Gap]:
-    """What is not held that should be, of these runs where there are any.
+    """Return what should be in the archive and is not, of these runs where there are any.
 
     ``accepted`` are runs whose gaps somebody declared final. Raises ArchiveDamaged where the tables
     cannot be read.

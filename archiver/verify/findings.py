@@ -15,7 +15,7 @@ _REVISION = re.compile(
 
 
 class Level(StrEnum):
-    """Between which levels of the archive something does not fit."""
+    """The levels of the archive between which something does not fit."""
 
     FILES = "files"
     TABLES = "tables"
@@ -40,7 +40,7 @@ class Finding:
     columns: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As in ``schemas/verify-report.schema.json``."""
+        """Return it as ``schemas/verify-report.schema.json`` has it."""
         return {
             "path": self.path,
             "problem": self.problem,
@@ -54,13 +54,13 @@ class Finding:
 
 
 def finding(path: str, problem: str, level: Level, todo: str = RESTORE) -> Finding:
-    """A finding, with the run and revision that its path is of."""
+    """Return a finding, with the run and revision that its path is of."""
     run_id, revision = run_of(path)
     return Finding(path, problem, level, todo, run_id, revision)
 
 
 def without_name(path: str) -> str:
-    """A path in the archive, of a run's file only as far as its revision's folder."""
+    """Return a path in the archive, of a run's file only as far as its revision's folder."""
     run_id, revision = run_of(path)
     if run_id is None:
         return path
@@ -69,7 +69,7 @@ def without_name(path: str) -> str:
 
 
 def run_of(path: str) -> tuple[str | None, int | None]:
-    """The run and the revision that a path of the archive is of."""
+    """Return the run and the revision that a path is of; None where it is of none."""
     match = _REVISION.fullmatch(path)
     if match is None:
         return None, None
@@ -98,7 +98,7 @@ class Gap:
     is_accepted: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """As in ``schemas/verify-report.schema.json``."""
+        """Return it as ``schemas/verify-report.schema.json`` has it."""
         return {
             "kind": self.kind.value,
             "id": self.id,
@@ -129,11 +129,11 @@ class VerifyReport:
 
     @property
     def open_gaps(self) -> list[Gap]:
-        """Those that nobody has accepted."""
+        """The gaps that nobody has accepted."""
         return [gap for gap in self.gaps if not gap.is_accepted]
 
     def to_json(self) -> dict[str, Any]:
-        """As in ``schemas/verify-report.schema.json``."""
+        """Return it as ``schemas/verify-report.schema.json`` has it."""
         return {
             "check": self.started,
             "revisions": self.revisions,
@@ -154,7 +154,7 @@ class VerifyReport:
 
 
 def by_run(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
-    """Findings by run, those of none under the empty name and first."""
+    """Return findings by run, those of none under the empty name and first."""
     found: dict[str, list[Finding]] = {}
     for one in findings:
         found.setdefault(one.run_id or "", []).append(one)
@@ -162,7 +162,7 @@ def by_run(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
 
 
 def distinct(findings: Iterable[Finding]) -> list[Finding]:
-    """One finding for each path and row: later revisions list files of earlier ones."""
+    """Return one finding for each path and row: later revisions list files of earlier ones."""
     seen: dict[object, Finding] = {}
     for one in findings:
         seen.setdefault(
@@ -199,5 +199,5 @@ class Scope:
 
 
 def unlisted(path: str, problem: str = "nothing in the archive lists it") -> Finding:
-    """Something that does not belong where it lies."""
+    """Return a finding for something that does not belong where it lies."""
     return finding(path, problem, Level.STRAY, "Find out who put it there, and remove it")

@@ -57,7 +57,7 @@ _row = attrgetter(*CHECKS.column_names)
 
 
 def check_row(check: Check) -> Row:
-    """The row of the table ``checks``."""
+    """Return the row of the table ``checks``."""
     row: Row = _row(check)
     return row
 
@@ -71,7 +71,7 @@ class Past(msgspec.Struct, frozen=True):
 
 
 def share_due(now: datetime, last: datetime | None, period: timedelta) -> float:
-    """Which share of the bytes is to be read now so that each is read once in ``period``.
+    """Return which share of the bytes, 0 to 1, to read now so that each is read once in ``period``.
 
     ``last`` is when the check began that did so before.
     """
@@ -82,7 +82,7 @@ def share_due(now: datetime, last: datetime | None, period: timedelta) -> float:
 def oldest(
     revisions: Iterable[Past], total: int, share: float, since: datetime | None
 ) -> Iterator[str]:
-    """The folders of the revisions whose turn it is, out of all in the order of their last check.
+    """Yield the folders of revisions whose turn it is, out of all in the order of their last check.
 
     Those of ``share`` of the ``total`` bytes, at least one; what was read after ``since`` by a
     check that did not come to its end counts.
@@ -124,7 +124,7 @@ class Unfinished:
 
 
 def revisions_due(storage: LocalStorage, now: datetime, period: timedelta) -> frozenset[str]:
-    """The folders of the revisions whose turn it is, where all are to be read once in ``period``.
+    """Return the folders of the revisions to read now so that all are read once in ``period``.
 
     Raises ArchiveDamaged where the tables cannot be read.
     """
@@ -149,7 +149,7 @@ def _past(connection: "duckdb.DuckDBPyConnection") -> Iterator[Past]:
 
 
 def last_rotation(storage: LocalStorage) -> tuple[datetime | None, datetime | None]:
-    """When the last check began and ended that read the oldest part and came to its end."""
+    """Return when the last check that read the oldest part and came to its end began and ended."""
     for record in _verifications(storage):
         moment = record.details.get(ROTATED_AT)
         if isinstance(moment, str) and not record.interrupted:
@@ -161,7 +161,7 @@ def last_rotation(storage: LocalStorage) -> tuple[datetime | None, datetime | No
 
 
 def unfinished_check(storage: LocalStorage) -> Unfinished | None:
-    """The last check, if it was interrupted or killed. Raises ArchiveDamaged."""
+    """Return the last check, if it was interrupted or killed. Raises ArchiveDamaged."""
     from archiver.tables.views import read_tables
 
     def work(connection: "duckdb.DuckDBPyConnection") -> Unfinished | None:
@@ -242,7 +242,10 @@ class CheckLog:
                 self._write(writer, damaged)
 
     def close(self, report: VerifyReport) -> ClosedSession:
-        """Write the rest, and the record. Raises ArchiveLocked, ArchiveUnwritable, NotAnArchive."""
+        """Write what waits, and the record.
+
+        Raises ArchiveLocked, ArchiveUnwritable, NotAnArchive.
+        """
         damaged: dict[str, tuple[str, ...]] = {}
         for one in report.findings:
             if one.level is not Level.TABLES and one.revision is not None:

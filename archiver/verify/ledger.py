@@ -76,7 +76,7 @@ class Ledger:
 
     @property
     def last(self) -> str:
-        """The last session of all that have a record, as it was when the ledger was read."""
+        """The last session that had a record when the ledger was read; empty where none had."""
         return max(self.digests, default="")
 
     def add_finding(self, path: str, problem: str, todo: str = RESTORE) -> None:
@@ -85,6 +85,7 @@ class Ledger:
             self.findings.append(finding(path, problem, Level.LEDGER, todo))
 
     def add_lost(self, session: str, problem: str) -> None:
+        """Note that a session's record is not there, or not true."""
         self.lost.add(session)
         self.add_finding(record_path(session), problem)
 
@@ -260,7 +261,10 @@ def _check_own_files(storage: LocalStorage, ledger: Ledger) -> None:
 
 
 def read_journals(storage: LocalStorage, ledger: Ledger) -> None:
-    """What killed sessions committed, or a session that is still at work."""
+    """Add to ``pending`` what killed sessions committed, or a session that is still at work.
+
+    Here alone is decided where journals lie.
+    """
     for folder in (TEMPORARY_FOLDER, LEDGER_FOLDER):
         for name, kind in readable_entries(storage, folder, ledger.findings):
             if kind is Kind.FILE and is_journal(name):
@@ -269,7 +273,7 @@ def read_journals(storage: LocalStorage, ledger: Ledger) -> None:
 
 
 def is_marker_harmed(storage: LocalStorage) -> bool:
-    """Whether archive.json is not what the ledger says it was, so that no format can be told."""
+    """Tell whether archive.json is not what the ledger says, so that no format can be told."""
     may_be = archive_files(one.record for one in ledger_records(storage, []))
     try:
         return bool(may_be) and storage.digest(ARCHIVE_FILE)[1] not in may_be
@@ -278,7 +282,10 @@ def is_marker_harmed(storage: LocalStorage) -> bool:
 
 
 def interrupted(ledger: Ledger) -> Iterator[Gap]:
-    """The last fetch, if it was interrupted: what it was to ask for is not known from here."""
+    """Yield a gap for the last fetch if it was interrupted.
+
+    What else it would have asked for is not known from here.
+    """
     fetches = [record for record in ledger.records.values() if record.kind == FETCH]
     if fetches and fetches[-1].interrupted:
         what = "the last fetch was interrupted: the same command again picks up where it stopped"

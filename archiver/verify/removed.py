@@ -13,7 +13,7 @@ from archiver.verify.findings import Finding, Level, finding
 
 
 def tombstone_at(storage: LocalStorage, revision_folder: str) -> int:
-    """The number of a revision that is a tombstone, else 0."""
+    """Return the number of a revision that is a tombstone, else 0."""
     try:
         manifest = read_manifest(storage, revision_folder)
     except ArchiverError:  # what is wrong with it is found where it is looked at
@@ -32,14 +32,14 @@ class Tombstones:
         self._last: tuple[str, Manifest | None] = ("", None)
 
     def names(self, revision_folder: str, sha256: str) -> bool:
-        """Whether a tombstone has taken the place of a revision with this manifest."""
+        """Tell whether a tombstone has taken the place of a revision with this manifest."""
         tombstone = self._of(revision_folder.rpartition("/r")[0])
         removed = tombstone.removed.revisions if tombstone and tombstone.removed else ()
         named = f"{revision_folder}/{MANIFEST}", sha256
         return any((one.manifest, one.sha256) == named for one in removed)
 
     def has_replaced(self, revision_folder: str) -> bool:
-        """Whether a tombstone has taken the place of a revision, whatever its manifest was."""
+        """Tell whether a tombstone has taken the place of a revision, whatever its manifest was."""
         run, _, number = revision_folder.rpartition("/r")
         tombstone = self._of(run)
         return tombstone is not None and int(number) < tombstone.revision
@@ -69,7 +69,10 @@ class PrunedFiles:
         self._pruned: PrunedPaths | None = None
 
     def explains(self, path: str, sha256: str, revision: int) -> bool:
-        """Whether a file of ``revision``, by its path in the run's folder, is rightly not there."""
+        """Tell whether a file of ``revision`` is rightly not there.
+
+        ``path`` is in the run's folder, ``sha256`` what the revision lists of it.
+        """
         if self._storage.exists(f"{self._folder}/{path}"):
             return False
         if self._pruned is None:
@@ -77,7 +80,7 @@ class PrunedFiles:
         return self._pruned.explains(path, sha256, revision)
 
     def manifests(self) -> Iterator[Manifest]:
-        """Those of the run that can be read."""
+        """Yield the manifests of the run that can be read."""
         for number in revision_numbers(self._storage, self._folder):
             revision = f"{self._folder}/{revision_name(number)}"
             try:
@@ -88,7 +91,10 @@ class PrunedFiles:
 
 
 def missing_without(storage: LocalStorage, forged: str) -> Iterator[Finding]:
-    """Files that are not there, which only a revision says to be pruned that nobody committed."""
+    """Yield a finding for each file that is not there, and that only ``forged`` says to be pruned.
+
+    That is the folder of a revision that nobody committed.
+    """
     run = forged.rpartition("/")[0]
     gone = PrunedFiles(storage, run, forged)
     for manifest in gone.manifests():
@@ -102,7 +108,7 @@ def missing_without(storage: LocalStorage, forged: str) -> Iterator[Finding]:
 def without_pruned(
     storage: LocalStorage, folder: str, findings: Iterable[Finding], *, is_forgotten: bool
 ) -> Iterator[Finding]:
-    """What was found in a revision, without files that the tables know to be pruned.
+    """Yield what was found in a revision, without files that the tables know to be pruned.
 
     For runs with a manifest that is not true: it may be the one that would say so. If it is
     (``is_forgotten``), no file is missing for sure.
@@ -122,13 +128,15 @@ def without_pruned(
 
 
 def still_there(storage: LocalStorage, folder: str, manifest: Manifest) -> Sequence[str]:
-    """The files that a revision says are gone, and that are not."""
+    """Return the paths of files that a revision says are gone, and that are not."""
     pruned = manifest.pruned.files if manifest.pruned is not None else ()
     return [path for file in pruned if storage.exists(path := f"{folder}/{file.path}")]
 
 
 def left_behind(left: Mapping[str, Sequence[str]], pending: Collection[str]) -> Iterator[Finding]:
-    """Findings for what is still there, by the revision that says it is gone.
+    """Yield a finding for what is still there, although a revision says that it is gone.
+
+    ``left``: paths in the archive by the folder of that revision.
 
     Not for ``pending`` revisions: a session is at work on them, or was killed.
     """

@@ -66,7 +66,8 @@ class Checked:
 def check_runs(root: Path, units: Sequence[RunUnit], since: datetime | None = None) -> Checked:
     """Check every file of these revisions against its manifest, and the manifest with its document.
 
-    ``root`` is the archive's folder. Those fetched before ``since`` are skipped.
+    ``root`` is the archive's folder. Those fetched before ``since`` (UTC) are skipped.
+    Returns what came of each revision, and the rows that the tables should have of them.
     """
     storage = LocalStorage(root)
     checked = Checked()

@@ -44,7 +44,7 @@ class SessionRows(NamedTuple):
 
 
 def stored_fetches(comparison: Comparison, files: Sequence[str]) -> Iterator[SessionRows]:
-    """What these Parquet files have, by session in order. Raises duckdb.Error."""
+    """Yield what these Parquet files have, by session in order. Raises duckdb.Error."""
     named = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
     query = (
         f"SELECT session, unhex(sha256({_LINE})) AS digest, filename "  # noqa: S608 # names of this machine's files
@@ -80,7 +80,7 @@ class TableFiles:
     findings: list[Finding] = field(default_factory=list)
 
     def is_hidden(self, table_name: str) -> bool:
-        """Whether files of a table may lie in a folder that could not be looked into."""
+        """Tell whether files of a table may lie in a folder that could not be looked into."""
         folder = f"{TABLES_FOLDER}/{table_name}"
         return any(
             f"{one}/".startswith(f"{folder}/") or one == TABLES_FOLDER
@@ -88,13 +88,13 @@ class TableFiles:
         )
 
     def harm(self, table: Table, path: str, problem: str, of_log: str = _WITHOUT) -> None:
-        """``of_log`` says what to do about a file that nothing can rebuild."""
+        """Note that a file is harmed; ``of_log``: what to do about one that nothing can rebuild."""
         self.harmed.setdefault(table, []).append(path)
         todo = of_log if table.is_log else REINDEX
         self.findings.append(finding(path, problem, Level.TABLES, todo))
 
     def set_copies_aside(self, storage: LocalStorage, table: Table) -> None:
-        """Files with the same bytes as another: all their rows would be there twice."""
+        """Name files with the same bytes as another: all their rows would be there twice."""
         alike: dict[tuple[int, bytes], list[str]] = {}
         for path in list(self.sound.get(table, ())):
             path_on_disk = storage.locate(path)
@@ -157,7 +157,10 @@ def table_files(
 def quick_look(
     storage: LocalStorage, check_stop: Callable[[], None], *, has_runs: bool
 ) -> list[Finding]:
-    """What is wrong with the names of the tables' files. Where there are runs, so are files."""
+    """Return what is wrong with the names of the tables' files.
+
+    ``has_runs``: the ledger lists some, so there must be files of them.
+    """
     files = table_files(storage, check_stop, is_quick=True)
     if has_runs and not files.sound.get(RUNS) and not files.is_hidden(RUNS.name):
         path = f"{TABLES_FOLDER}/{RUNS.name}"

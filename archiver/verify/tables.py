@@ -20,7 +20,10 @@ from archiver.verify.table_files import TableFiles
 
 
 def rows_of(storage: LocalStorage, table: Table, paths: Sequence[str]) -> str:
-    """The rows of table files, in_file besides; a column that none of them has is null."""
+    """Return the rows of table files as SQL; a column that none of them has is null.
+
+    The column in_file names the file that each lies in.
+    """
     listed = quoted(str(storage.locate(path)) for path in paths)
     read = f"read_parquet([{listed}], hive_partitioning = false, union_by_name = true, "
     there = {name for path in paths for name in pq.read_schema(storage.locate(path)).names}
@@ -31,6 +34,7 @@ def rows_of(storage: LocalStorage, table: Table, paths: Sequence[str]) -> str:
 
 
 def quoted(texts: Iterable[str]) -> str:
+    """Return texts as SQL literals, sorted, with commas between."""
     return ", ".join("'" + text.replace("'", "''") + "'" for text in sorted(texts))
 
 
@@ -49,6 +53,7 @@ class ExpectedRows:
         self._bytes = 0
 
     def add(self, rows: Mapping[str, pa.Table]) -> None:
+        """Add the rows of some revisions, by table."""
         if rows:
             self._waiting.append(rows)
             self._bytes += sum(of_table.nbytes for of_table in rows.values())
@@ -70,7 +75,8 @@ def compare_tables(
     """Hold the rows that the manifests give against those that the tables have.
 
     ``comparison`` has what is expected and what was found. Where the ``scope`` is not whole, only
-    of the runs that are meant, or of the revisions that were looked at. Raises ArchiveDamaged.
+    of the runs that are meant, or of the revisions that were looked at. Returns what differs.
+    Raises ArchiveDamaged where the tables cannot be read.
     """
     try:
         for table in PROJECTED:

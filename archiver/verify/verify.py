@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from archiver.errors import ArchiveDamaged, Interrupted, UsageError, WorkerLost
-from archiver.ledger.records import sessions_in_ledger
-from archiver.model.ledger import list_path
+from archiver.ledger.records import listed_revisions
 from archiver.model.paths import MANIFEST
 from archiver.store.revisions import run_folders
 from archiver.store.storage import LocalStorage
@@ -80,7 +79,7 @@ _MOST_TRIES = 3
 
 
 def find_damage(storage: LocalStorage) -> list[Finding]:
-    """Everything in a whole archive that is not as it was stored. Writes nothing."""
+    """Return everything in a whole archive that is not as it was stored. Writes nothing."""
     return verify(storage, how=Checking(tells_gaps=False)).findings
 
 
@@ -89,7 +88,7 @@ def verify(
 ) -> VerifyReport:
     """Hold every level of an archive against the next, and tell what is not there.
 
-    Where it is interrupted, the report says so, and has what was found by then.
+    Writes nothing. Where it is interrupted, the report says so, and has what was found by then.
     """
     return _Verification(storage, scope or Scope(), how or Checking()).run()
 
@@ -295,7 +294,7 @@ class _Verification:
 
 
 def runs_meant(storage: LocalStorage, ids: frozenset[str]) -> frozenset[str]:
-    """These ids, and those of the runs that were asked for under them.
+    """Return these ids, and those of the runs that were asked for under them.
 
     Raises UsageError where the archive knows nothing of one: neither a folder, nor a line of the
     ledger's lists, nor that the API was asked for it.
@@ -306,20 +305,10 @@ def runs_meant(storage: LocalStorage, ids: frozenset[str]) -> frozenset[str]:
         known |= set(asked_for(storage, sorted(ids)))
     except ArchiveDamaged:  # what cannot be read is found where it is looked at
         return ids
-    lists = _lists(storage) if ids - known else ()
-    for data in lists:
-        known |= {one for one in ids - known if f"/{one}/r".encode() in data}
+    known |= listed_revisions(storage, ids - known).keys() if ids - known else set()
     if unknown := sorted(ids - known):
         raise UsageError(
             f"the archive knows nothing of {', '.join(unknown)}",
             hint="`archiver fetch` fetches a run; `archiver query` shows which there are",
         )
     return ids | {run_id for asked, run_id in pairs if asked in ids}
-
-
-def _lists(storage: LocalStorage) -> Iterator[bytes]:
-    for session in sessions_in_ledger(storage):
-        try:
-            yield storage.read(list_path(session))
-        except ArchiveDamaged:  # most sessions have none
-            continue

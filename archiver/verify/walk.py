@@ -39,7 +39,10 @@ _READABLE = "Make it readable, then check again: what is in it was not looked at
 def readable_entries(
     storage: LocalStorage, folder: str, findings: list[Finding]
 ) -> list[tuple[str, Kind]]:
-    """Names and kinds of what is in a folder; nothing, and a finding, where it cannot be read."""
+    """Return names and kinds of what is in a folder, sorted.
+
+    Where it cannot be read, nothing, and ``findings`` gets one.
+    """
     try:
         return entries(storage, folder)
     except ArchiveDamaged as error:
@@ -48,12 +51,12 @@ def readable_entries(
 
 
 def hidden_folders(findings: Iterable[Finding]) -> frozenset[str]:
-    """Those that could not be looked into."""
+    """Return the paths of folders that could not be looked into."""
     return frozenset(one.path for one in findings if one.todo == _READABLE)
 
 
 def is_hidden(path: str, hidden: Collection[str]) -> bool:
-    """Whether something lies in a folder that could not be looked into."""
+    """Tell whether a path lies in one of the folders that could not be looked into."""
     while hidden and path:
         path = path.rpartition("/")[0]
         if path in hidden:
@@ -62,7 +65,7 @@ def is_hidden(path: str, hidden: Collection[str]) -> bool:
 
 
 def without_hidden(findings: list[Finding]) -> list[Finding]:
-    """What was found, without what only follows from a folder that could not be looked into."""
+    """Return what was found, without what only follows from a folder that cannot be read."""
     hidden = hidden_folders(findings)
     return [one for one in findings if not is_hidden(one.path, hidden)]
 
@@ -141,7 +144,7 @@ def _spread(units: list[RunUnit], folders: list[str], findings: list[Finding]) -
 
 
 def stray_at_top(storage: LocalStorage) -> list[Finding]:
-    """What lies in the archive's own folder and is no part of it."""
+    """Return findings for what lies in the archive's own folder and is no part of it."""
     found: list[Finding] = []
     for name, kind in readable_entries(storage, "", found):
         if _TOP.get(name) is not kind:
