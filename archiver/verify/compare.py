@@ -49,11 +49,12 @@ _VIEWS = {
         WHERE kind IN ('erase', 'prune') AND state IN ('altered', 'missing', 'unreadable')""",
     "doubtful": """
         SELECT id_of(folder) AS run_id, number_of(folder) AS revision FROM revision
-        WHERE state NOT IN ('pending', 'removed', 'unrecorded')
+        WHERE state NOT IN ('pending', 'removed', 'unrecorded') AND number_of(folder) IS NOT NULL
         UNION SELECT run_id, revision FROM found WHERE run_of(folder) IN (FROM forgetting)
         UNION SELECT run_id, revision FROM found SEMI JOIN removed USING (folder)
         UNION SELECT id_of(folder), number_of(folder) FROM removed
-        WHERE run_of(folder) IN (SELECT run_of(folder) FROM pending)""",
+        WHERE run_of(folder) IN (SELECT run_of(folder) FROM pending)
+        AND number_of(folder) IS NOT NULL""",
 }
 
 
