@@ -42,6 +42,7 @@ from archiver.model.manifest import (
     decode_manifest,
     encode_manifest,
 )
+from archiver.model.merkle import InclusionPaths
 from archiver.model.proof import FORMAT as PROOF_FORMAT
 from archiver.model.proof import Proof, encode_proof, make_proof
 from archiver.model.rows import Outcome
@@ -442,7 +443,8 @@ def test_a_proof_is_as_its_schema_says(signature: bytes | None) -> None:
     committed = decode_list((archive / f"ledger/{session}.sha256").read_bytes(), "it")
     records = [(archive / f"ledger/{session}.json").read_bytes()]
     data = (archive / committed[1].path).read_bytes()
-    shown = json.loads(encode_proof(make_proof(committed, 1, data, records, signature)))
+    paths = InclusionPaths([one.leaf for one in committed])
+    shown = json.loads(encode_proof(make_proof(committed, paths, 1, data, records, signature)))
     validate(PROOF, shown)
     for name, wrong in (
         *((name, None) for name in PROOF["required"]),
