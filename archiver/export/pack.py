@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 from archiver.errors import ArchiveDamaged
 from archiver.export import content as bag
@@ -21,6 +21,7 @@ from archiver.model.manifest import Manifest, decode_manifest
 from archiver.model.paths import MANIFEST
 from archiver.model.run import ChosenRun
 from archiver.model.schema import ARTIFACTS, ERRORS, RUNS
+from archiver.model.values import text_of
 from archiver.store.lock import TOOL
 from archiver.store.storage import LocalStorage
 from archiver.tables.choose import table_rows
@@ -30,22 +31,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 def cell(value: object) -> str:
-    """A value of a table: times as SQL writes them, lists as JSON, nothing for None."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return str(value)
-        case datetime():
-            return value.isoformat(sep=" ")
-        case date():
-            return value.isoformat()
-        case list() | tuple():
-            return json.dumps(list(value), ensure_ascii=False)
-    text = str(value)
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
+    """Return a value for a spreadsheet, which is to take no text for a formula."""
+    text = text_of(value)
+    is_formula = isinstance(value, str) and text.lstrip(" ").startswith(_FORMULA)
+    return f"'{text}" if is_formula else text
 
 
 _ROWS = 1_000

@@ -12,15 +12,9 @@ import pyarrow as pa
 
 from archiver.cli.output.tables import Screen, show, write_lines, write_table
 from archiver.cli.output.text import printable
-from archiver.cli.output.values import (
-    interval_text,
-    is_interval,
-    is_number,
-    json_value,
-    rows_of,
-    text_of,
-)
+from archiver.cli.output.values import is_interval, is_number, rows_of
 from archiver.errors import UsageError
+from archiver.model.values import interval_text, json_value, text_of
 from archiver.query.sql import QueryResult
 from archiver.system.atomic import binary_output, text_output
 
@@ -71,7 +65,7 @@ def _write_csv(result: QueryResult, out: Any) -> None:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(result.schema.names)
     for row in rows_of(result):
-        writer.writerow("" if value is None else text_of(value) for value in row)
+        writer.writerow(map(text_of, row))
 
 
 def _write_json(result: QueryResult, out: Any) -> None:
@@ -127,8 +121,7 @@ def _without_intervals(column: pa.Array) -> pa.Array:
 
 def _write_markdown(result: QueryResult, out: Any) -> None:
     columns = [(field.name, is_number(field.type)) for field in result.schema]
-    rows = (["" if value is None else text_of(value) for value in row] for row in rows_of(result))
-    print_markdown(columns, rows, out)
+    print_markdown(columns, (list(map(text_of, row)) for row in rows_of(result)), out)
 
 
 def print_markdown(

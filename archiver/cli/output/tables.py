@@ -12,7 +12,8 @@ from typing import Any, Literal, TypeAlias
 import click
 
 from archiver.cli.output.text import printable
-from archiver.cli.output.values import is_number, rows_of, text_of
+from archiver.cli.output.values import is_number, rows_of
+from archiver.model.values import text_of
 from archiver.query.sql import QueryResult
 
 _ANY_WIDTH = 1_000_000
@@ -83,7 +84,7 @@ def _plan(rows: Iterable[Sequence[Any]]) -> str:
 def _lines(names: Sequence[str], number: int, row: Sequence[Any]) -> str:
     width = max(map(len, names), default=0)
     cells = (
-        f"{name:<{width}}  {'' if value is None else printable(text_of(value))}".rstrip()
+        f"{name:<{width}}  {printable(text_of(value))}".rstrip()
         for name, value in zip(names, row, strict=True)
     )
     return f"row {number}\n" + "".join(f"  {cell}\n" for cell in cells)
@@ -136,7 +137,7 @@ def table_width(out: Any) -> int:
 
 def _cells(result: QueryResult, rows: Iterable[Sequence[Any]]) -> _Table:
     columns = [(field.name, is_number(field.type)) for field in result.schema]
-    return columns, (["" if value is None else text_of(value) for value in row] for row in rows)
+    return columns, (list(map(text_of, row)) for row in rows)
 
 
 def _page(text: str, terminal: os.terminal_size, has_pager: bool) -> None:
