@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from archiver.cli.options import Duration, Size
+from archiver.cli.param_types import Duration, Size
 from archiver.errors import UsageError
 
 DEFAULT_CONFIG = "archiver.toml"
@@ -61,7 +61,7 @@ def _of_command(
     options = {
         name.removeprefix("--"): parameter
         for parameter in command.params
-        if isinstance(parameter, click.Option)
+        if isinstance(parameter, click.Option) and parameter.expose_value
         for name in parameter.opts
         if name.startswith("--")
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from archiver.cli.command import Group
 from archiver.cli.commands.demo import demo
 from archiver.cli.commands.export import export
 from archiver.cli.commands.fetch import fetch
@@ -21,57 +22,35 @@ from archiver.cli.commands.remove import erase, prune
 from archiver.cli.commands.report import report
 from archiver.cli.commands.show import show
 from archiver.cli.commands.verify import verify
-from archiver.cli.config import DEFAULT_CONFIG, read_defaults
 from archiver.cli.output.text import printable
 from archiver.errors import ArchiverError, ExitCode
 from archiver.version import __version__
 
 _NEWLINE = "\n"
 
-EPILOG = """
-\b
-Exit codes:
-  0    all that was asked for is held, or not settled yet
-  2    wrong usage
-  3    some runs or artifacts could not be had, or something is on hold or without time stamp
-  4    verify found damage, a proof does not hold, or the tables cannot be read
-  10   not an archive, or one of a newer format
-  11   another writer holds the archive
-  12   the API refused the key
-  130  interrupted
-After 3, 11, 12 and 130 the same command again picks up where it stopped.
-"""
-
 
 @click.group(
+    cls=Group,
     context_settings={
         "help_option_names": ["-h", "--help"],
         "auto_envvar_prefix": "ARCHIVER",
         "max_content_width": 100,
     },
-    epilog=EPILOG,
 )
 @click.version_option(__version__, prog_name="archiver")
-@click.option(
-    "--config",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help=f"TOML file with options [default: {DEFAULT_CONFIG} where present]",
-)
-@click.pass_context
-def cli(context: click.Context, config: Path | None) -> None:
+def cli(**_options: Path | None) -> None:
     """Keep what Skyvern browser runs left behind: fetch runs, check them, query them.
 
-    The API's key and address come from SKYVERN_API_KEY and SKYVERN_BASE_URL.
+    The API's key and address come from SKYVERN_API_KEY and SKYVERN_BASE_URL. Each option of a
+    command may also be set by a variable, as ARCHIVER_FETCH_SETTLE for --settle of fetch, or in the
+    config file.
     """
-    context.default_map = read_defaults(config, cli.commands)
 
 
-for _command in (
-    *(fetch, query, report, show, verify, export, reindex),
-    *(ledger, prove, check_proof, keygen),
-    *(hold, release, accept, prune, erase, demo),
-):
-    cli.add_command(_command)
+cli.add_section("Everyday", fetch, query, report, show, export)
+cli.add_section("Proof", verify, ledger, prove, check_proof, keygen)
+cli.add_section("Keeping and forgetting", hold, release, accept, prune, erase)
+cli.add_section("Upkeep", reindex, demo)
 
 
 class WithoutUnused:

@@ -1,71 +1,31 @@
-"""Options and value types that commands share."""
+"""Options that commands share."""
 
-import re
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from archiver.model.ids import parse_timestamp
+from archiver.cli.command import ArchiveOption
+from archiver.errors import UsageError
 
 FORMATS = ("table", "line", "csv", "json", "ndjson", "markdown", "parquet")
+"""How a query's result is written,"""
+REPORT_FORMATS = ("table", "csv", "json", "markdown", "parquet")
+"""and how a report is."""
 
+PASSPHRASE = "ARCHIVER_KEY_PASSPHRASE"  # noqa: S105 # the variable's name
+PASSPHRASE_MEANING = {PASSPHRASE: "The passphrase of the key of --sign-key, where it has one."}
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
-
-_DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s*([smhdwy]?)", re.ASCII)
-_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "y": 31_557_600}
-_LONGEST = 36_500 * 86_400
-_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([kmgt]?)(i?)b?", re.ASCII | re.IGNORECASE)
-
-
-class Duration(click.ParamType[timedelta]):
-    """A span of time: ``90``, ``30s``, ``10m``, ``2h``, ``1d``, ``2w``, ``7y`` (of 365.25 days)."""
-
-    name = "duration"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> timedelta:
-        if isinstance(value, timedelta):
-            return value
-        match = _DURATION.fullmatch(str(value).strip().lower())
-        if match is None:
-            self.fail(f"{value!r} is no duration: use 30s, 10m, 2h, 1d, 2w or 7y", param, ctx)
-        seconds = float(match[1]) * _SECONDS[match[2]]
-        if seconds > _LONGEST:
-            self.fail(f"{value!r} is longer than a hundred years", param, ctx)
-        return timedelta(seconds=seconds)
-
-
-class Size(click.ParamType[int]):
-    """A number of bytes: ``500``, ``20MB``, ``1.5GiB``."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        match = _SIZE.fullmatch(str(value).strip())
-        if match is None:
-            self.fail(f"{value!r} is no size: use 500, 20MB or 1GiB", param, ctx)
-        power = " kmgt".index(match[2].lower() or " ")
-        return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
-
-
-class Line(click.ParamType[str]):
-    """A text that may hold spaces: of several, a variable of the environment has one a line."""
-
-    name = "text"
-
-    def split_envvar_value(self, rv: str) -> list[str]:
-        return [line for line in rv.splitlines() if line]
 
 
 def archive_option(command: CommandT) -> CommandT:
     """``--archive``, the same on every command."""
     return click.option(
         "--archive",
+        cls=ArchiveOption,
         type=click.Path(path_type=Path, file_okay=False),
         default=Path("archive"),
         envvar="ARCHIVER_ARCHIVE",
@@ -83,45 +43,107 @@ def json_option(command: CommandT) -> CommandT:
     )
 
 
-_DAY = re.compile(r"\d{4}-?\d\d-?\d\d", re.ASCII)
-_WEEK = re.compile(r"\d{4}-?W", re.ASCII)
+def ids_options(command: CommandT) -> CommandT:
+    """Ids of runs: as arguments, or in files with a ``--column``."""
+    return several(
+        command,
+        click.argument("run_ids", nargs=-1, metavar="[RUN_ID]..."),
+        click.option(
+            "--ids",
+            multiple=True,
+            metavar="FILE",
+            help="File with run ids, - for standard input: an id a line, or CSV, NDJSON, Parquet "
+            "(repeatable).",
+        ),
+        click.option(
+            "--column",
+            default="run_id",
+            show_default=True,
+            metavar="NAME",
+            help="The column of CSV, NDJSON or Parquet files that holds the ids.",
+        ),
+    )
 
 
-class Moment(click.ParamType[datetime]):
-    """A moment in UTC: a day, a date and time as in ISO 8601, or a span of time before now.
+def choice_options(command: CommandT) -> CommandT:
+    """Runs of the archive, by their ids or by a condition."""
+    where = click.option(
+        "--where",
+        metavar="SQL",
+        help="Choose the runs for which this condition over the view runs holds.",
+    )
+    return ids_options(where(command))
 
-    As an end (``is_end``), a day counts whole.
+
+def signing_options(command: CommandT) -> CommandT:
+    """``--sign-key`` and ``--tsa-url``, the same on every command that writes into the ledger."""
+    return several(
+        command,
+        click.option(
+            "--sign-key",
+            type=click.Path(path_type=Path, dir_okay=False),
+            envvar="ARCHIVER_SIGN_KEY",
+            show_envvar=True,
+            help="Sign the session's record in the ledger with this Ed25519 key (PEM or OpenSSH).",
+        ),
+        click.option(
+            "--tsa-url",
+            envvar="ARCHIVER_TSA_URL",
+            show_envvar=True,
+            metavar="URL",
+            help="Have the session's record stamped with the time by this authority (RFC 3161).",
+        ),
+    )
+
+
+def format_options(formats: Sequence[str]) -> Callable[[CommandT], CommandT]:
+    """``--format``, and ``--json`` for that of JSON; ``chosen_format`` makes one of them."""
+    return lambda command: several(
+        command,
+        click.option(
+            "--format",
+            type=click.Choice(formats),
+            metavar="FORMAT",
+            help=f"How it is written: {', '.join(formats)}.  [default: by --output's ending, else "
+            "table]",
+        ),
+        click.option("--json", is_flag=True, help="The same as --format json."),
+    )
+
+
+def chosen_format(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a command with ``--json`` made one with ``--format``.
+
+    Raises UsageError where both are given and say different things.
     """
+    is_json, chosen = options.pop("json"), options["format"]
+    if is_json and chosen != "json":
+        counts = stronger("json", "format")  # a --format that is not given is the weaker
+        if counts is None:
+            raise UsageError("--json and another --format were given", hint="Give one of them")
+        if counts == "json":
+            options["format"] = "json"
+    return options
 
-    name = "moment"
 
-    def __init__(self, *, is_end: bool = False) -> None:
-        self._is_end = is_end
+def stronger(one: str, other: str) -> str | None:
+    """Which of two options counts, if any: the command line is stronger than the environment, and
+    that than the config file."""
+    of = click.get_current_context().get_parameter_source
+    sources = of(one), of(other)
+    if sources[0] == sources[1] or None in sources:
+        return None
+    return one if sources[0] < sources[1] else other  # type: ignore[operator] # None is no source
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        if isinstance(value, datetime):
-            return value
-        text = str(value).strip()
-        try:
-            moment = parse_timestamp(text)
-            if _WEEK.match(text):  # Python takes 2026-W48 for its Monday
-                raise ValueError(text)
-            is_day = _DAY.fullmatch(text) is not None
-            return moment + timedelta(days=1) if is_day and self._is_end else moment
-        except OverflowError:
-            self.fail(f"{value!r} is outside the calendar", param, ctx)
-        except ValueError:
-            pass
-        try:
-            span = Duration().convert(text, param, ctx)
-            if text.isdecimal():
-                raise click.BadParameter(text)
-            return datetime.now(UTC) - span
-        except (click.BadParameter, OverflowError):
-            self.fail(
-                f"{value!r} is no moment: use 2026-11-25, 2026-11-25T14:30 (UTC) or 30d",
-                param,
-                ctx,
-            )
+
+def passphrase() -> bytes | None:
+    """Return that of the signing key, which is never taken from the command line."""
+    text = os.environ.get(PASSPHRASE)
+    return text.encode() if text else None
+
+
+def several(command: CommandT, *decorators: Callable[[CommandT], CommandT]) -> CommandT:
+    """Return ``command`` with decorators as if these stood above it, in this order."""
+    for decorate in reversed(decorators):
+        command = decorate(command)
+    return command

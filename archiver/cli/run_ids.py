@@ -6,14 +6,59 @@ import io
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from archiver.errors import InvalidRunId, UsageError
 from archiver.model.ids import RunId
+from archiver.tables.choose import Choice, Where
 
 STANDARD_INPUT = "-"
 _MOST_ERRORS = 10
 _LONGEST_FIELD = 1 << 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdArguments:
+    """Run ids, and files that have them in ``column``."""
+
+    run_ids: Sequence[str]
+    ids: Sequence[str]
+    column: str
+
+    def read(self) -> list[RunId]:
+        """Return every id once. Raises UsageError where one is no run id, or there are none."""
+        return read_ids(self.run_ids, self.ids, self.column)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChoiceArguments(IdArguments):
+    """Runs of the archive: ids, or a condition over the view runs."""
+
+    where: str | None
+
+    @property
+    def is_given(self) -> bool:
+        return self.where is not None or bool(self.run_ids or self.ids)
+
+    def choice(self) -> Choice:
+        """Return the runs that are meant. Raises UsageError where that is not clear."""
+        if not self.is_given:
+            raise UsageError(
+                "it is not said which runs",
+                hint="Name ids, or use --ids FILE or --where SQL (--where true: all)",
+            )
+        if self.where is None:
+            return self.read()
+        if self.run_ids or self.ids:
+            raise UsageError(
+                "runs are chosen by their ids or by --where, not both",
+                hint="Put the ids into the condition: run_id IN ('tsk_1', 'tsk_2') AND …",
+            )
+        return Where(self.where)
 
 
 def read_ids(arguments: Sequence[str], files: Sequence[str], column: str) -> list[RunId]:
@@ -113,9 +158,6 @@ def _of_ndjson(name: str, column: str) -> Iterator[tuple[str, str]]:
 
 
 def _of_parquet(name: str, column: str) -> Iterator[tuple[str, str]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         with pq.ParquetFile(name) as file:
             _check_column(name, column, file.schema_arrow.names)

@@ -23,6 +23,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LOOK_SECONDS = 0.2
 
 
+def core_count() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @contextlib.contextmanager
 def worker_processes(count: int, stop: StopSwitch) -> Iterator[Executor]:
     """``count`` processes, started at once; waited for at the end unless the session is to stop,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import click
 import pytest
 
-from archiver.cli.options import Moment
+from archiver.cli.param_types import Moment
 
 
 @pytest.mark.parametrize(

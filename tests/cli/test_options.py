@@ -1,7 +1,6 @@
 """Options come from the command line, the environment, and a file, in this order."""
 
 import json
-import re
 from pathlib import Path
 
 import click
@@ -95,6 +94,61 @@ def test_a_file_that_is_wrong_is_refused_with_what_is_wrong(
     Path("archiver.toml").write_text(text)
     assert told in fetch("tsk_1", code=2).err.replace("_", "-")
     assert (server.requests, archive.root.exists()) == ([], False)
+
+
+def test_the_config_file_is_named_before_or_after_the_command_and_after_counts(
+    fetch: Fetch, archiver: Command, archive: ArchiveFolder, tmp_path: Path
+) -> None:
+    Path("none.toml").write_text('[fetch]\nonly = ["none"]\nquiet = true\n')
+    Path("night.toml").write_text('[fetch]\nonly = "screenshot"\nquiet = true\n')
+    archiver("--config", "none.toml", "fetch", "tsk_1", "--config", "night.toml")
+    assert excluded(archive) == {"recording 1"}
+    other = ArchiveFolder(tmp_path / "other")
+    archiver("fetch", "--config", "none.toml", "tsk_1", "--archive", other.root)
+    assert excluded(other) == {"recording 1", "screenshot 1"}
+
+
+def test_a_config_file_that_is_wrong_hides_no_help(archiver: Command) -> None:
+    Path("archiver.toml").write_text("[fetch\n")
+    assert "Usage" in archiver("fetch", "--help").out
+    archiver("fetch", "tsk_1", code=2)
+
+
+def test_the_archive_is_named_before_or_after_the_command_and_after_counts(
+    archiver: Command, archive: ArchiveFolder, tmp_path: Path
+) -> None:
+    Path("archiver.toml").write_text('archive = "from-the-file"\n')
+    before, after = ArchiveFolder(tmp_path / "before"), ArchiveFolder(tmp_path / "after")
+    archiver("--archive", before.root, "fetch", "tsk_1", "--without", "recording")
+    assert excluded(before) == {"recording 1"}
+    archiver("--archive", before.root, "fetch", "tsk_1", "--archive", after.root)
+    assert excluded(after) == set()
+    count = "SELECT count(*) AS n FROM runs"
+    assert archiver("--archive", before.root, "query", count, "--json").json == [{"n": 1}]
+    assert not archive.root.exists()
+    assert not Path("from-the-file").exists()
+
+
+def test_json_is_a_format(archiver: Command, fetch: Fetch, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetch("tsk_1")
+    asked = ("query", "SELECT 1 AS n")
+    assert archiver(*asked, "--json").json == [{"n": 1}]
+    assert archiver(*asked, "--json", "--format", "json").json == [{"n": 1}]
+    assert "--json" in archiver(*asked, "--json", "--format", "csv", code=2).err
+    assert "--json" in archiver("report", "failures", "--json", "--format", "csv", code=2).err
+
+
+def test_of_json_and_another_format_the_one_that_is_nearer_counts(
+    archiver: Command, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch("tsk_1")
+    asked = ("query", "SELECT 1 AS n")
+    Path("archiver.toml").write_text("[query]\njson = true\n")
+    assert archiver(*asked).json == [{"n": 1}]
+    assert archiver(*asked, "--format", "csv").out == "n\n1\n"
+    monkeypatch.setenv("ARCHIVER_QUERY_FORMAT", "csv")
+    assert archiver(*asked).out == "n\n1\n"
+    assert archiver(*asked, "--json").json == [{"n": 1}]
 
 
 def test_a_file_that_was_named_and_is_not_there_is_refused(archiver: Command) -> None:
@@ -229,27 +283,6 @@ def test_a_dry_run_is_refused_as_the_real_one_would_be(
     archiver("fetch", "nonsense", "--dry-run", code=2)
 
 
-COMMANDS = ["", *sorted(cli.commands)]
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help(archiver: Command, archive: ArchiveFolder, command: str) -> None:
-    for option in ("--help", "-h"):
-        out = archiver(*command.split(), option).out
-        assert out.startswith("Usage: archiver")
-    if command in cli.commands:
-        assert ("--archive" in out) is (command not in ("check-proof", "keygen"))
-        for parameter in cli.commands[command].params:
-            assert isinstance(parameter, click.Argument) or parameter.opts[0] in out
-    assert not archive.root.exists()
-
-
-def test_the_exit_codes_are_told(archiver: Command) -> None:
-    out = archiver("--help").out
-    for code in ("0", "2", "3", "4", "10", "11", "12", "130"):
-        assert re.search(rf"^ +{code}  ", out, re.MULTILINE)
-
-
 def test_the_version_is_told(archiver: Command) -> None:
     assert archiver("--version").out.startswith("archiver, version ")
 
@@ -262,16 +295,6 @@ def test_wrong_commands_are_wrong_usage(archiver: Command) -> None:
 
 def child(*arguments: str, **environment: str) -> Ran:
     return run_child(*arguments, environment=child_environment(**environment))
-
-
-def test_help_imports_nothing_heavy(archiver: Command) -> None:
-    for arguments in (["--help"], ["fetch", "--help"]):
-        ran = child(*arguments, PYTHONPROFILEIMPORTTIME="1")
-        assert ran.out.startswith("Usage: archiver")
-        imported = {line.rpartition("|")[2].strip().split(".")[0] for line in ran.err.splitlines()}
-        assert {"click", "archiver"} <= imported
-        heavy = {"httpx", "pyarrow", "duckdb", "rich", "msgspec", "pandas", "tenacity", "asyncio"}
-        assert imported & heavy == set()
 
 
 def test_processes_end_with_the_codes_that_were_promised(

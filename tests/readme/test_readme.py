@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
-from archiver.cli.main import EPILOG, cli
+from archiver.cli.command import EXIT_CODES
+from archiver.cli.main import cli
 from tests.readme.examples import (
     README,
     Example,
@@ -68,10 +69,8 @@ def test_every_option_of_fetch_is_documented() -> None:
 
 
 def test_exit_codes_are_those_of_the_help() -> None:
-    for line in EPILOG.splitlines():
-        code, _, meaning = line.strip().partition(" ")
-        if code.isdecimal():
-            assert f"| {code} | {meaning.strip()} |" in TEXT
+    for code, meaning in EXIT_CODES.items():
+        assert f"| {code} | {meaning} |" in TEXT
 
 
 def test_the_config_file_of_readme_is_taken() -> None:

@@ -1,99 +1,39 @@
 """``archiver demo``: the whole story on this machine, no account needed."""
 
-from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 
-from archiver.cli.output.text import readable_bytes
-from archiver.errors import ExitCode
+from archiver.cli.command import EXIT_CODES, ArchiveOption, Command
 
-_KEY = "demo-key"
-_QUESTIONS = (
-    (
-        "How did the runs end, and how long did they take?",
-        "SELECT status, count(*) AS runs, round(median(run_seconds), 1) AS median_seconds "
-        "FROM runs GROUP BY ALL ORDER BY runs DESC, status",
-    ),
-    (
-        "What failed, and why?",
-        "SELECT run_id, status, error_codes, failure_reason FROM failures ORDER BY created_at",
-    ),
-    (
-        "What was kept of which kind?",
-        "SELECT kind, state, count(*) AS artifacts, sum(size) AS bytes "
-        "FROM artifacts GROUP BY ALL ORDER BY kind, state",
-    ),
+
+@click.command(
+    cls=Command,
+    examples={
+        "archiver demo": "See the whole story, in a new temporary folder.",
+        "archiver demo --archive demo": "Keep its archive in ./demo.",
+    },
+    exit_codes={code: EXIT_CODES[code] for code in (2, 10, 11, 130)}
+    | {
+        0: "all runs of the demo are held and intact",
+        3: "some could not be had",
+        4: "what was kept is damaged",
+    },
 )
-
-
-@click.command()
 @click.option(
     "--archive",
+    cls=ArchiveOption,
     type=click.Path(path_type=Path, file_okay=False),
-    help="Folder for the demo's archive [default: a new temporary one].",
+    metavar="LOCATION",
+    help="Folder for the demo's archive.  [default: a new temporary one]",
 )
-def demo(archive: Path | None) -> int:
+def demo(**options: Any) -> int:
     """Archive a dozen runs of a small Skyvern-compatible server on this machine.
 
     Starts the server, fetches its runs over HTTP exactly as `archiver fetch` does, verifies the
     archive and asks it a few questions. Needs no account and no network.
     """
-    import secrets
-    import sys
-    import tempfile
-    import time
-    from datetime import UTC, datetime
+    from archiver.cli.actions import demo as action
 
-    from archiver.cli.output.formats import write_result
-    from archiver.cli.progress import reporter, summary_line
-    from archiver.cli.signals import interruptible
-    from archiver.demo.runs import demo_runs
-    from archiver.demo.server import DemoServer
-    from archiver.fetch.answer import RunOptions
-    from archiver.fetch.options import Context, FetchOptions
-    from archiver.fetch.plan import Selection
-    from archiver.fetch.session import fetch
-    from archiver.model.ids import RunId
-    from archiver.query.sql import run_query
-    from archiver.store.lock import open_archive
-    from archiver.verify.verify import verify
-
-    folder = archive or Path(tempfile.mkdtemp(prefix="archiver-demo-"))
-    server = DemoServer(
-        demo_runs(datetime.now(UTC)),
-        api_key=_KEY,
-        signing_secret=secrets.token_bytes(32),
-        clock=time.time,
-    )
-    from random import SystemRandom
-
-    with server, reporter("text", quiet=True) as report, interruptible() as stop:
-        click.echo(f"A Skyvern-compatible server runs at {server.base_url}")
-        click.echo(f"with {len(server.run_ids)} runs. Fetching them into {folder} …\n")
-        summary = fetch(
-            [RunId(text) for text in server.run_ids],
-            FetchOptions(
-                archive=folder,
-                base_url=server.base_url,
-                key=_KEY,
-                run=RunOptions(Selection(), timedelta(minutes=10), (_KEY,)),
-            ),
-            Context(lambda: datetime.now(UTC), SystemRandom(), report.take, stop),
-        )
-    click.echo(summary_line(summary))
-    storage = open_archive(folder)
-    verified = verify(storage)
-    findings = verified.findings
-    click.echo(
-        f"Verified {verified.files} files, {readable_bytes(verified.bytes)}: "
-        + (f"{len(findings)} damaged" if findings else "all intact")
-    )
-    for question, sql in _QUESTIONS:
-        click.echo(f'\n{question}\n  archiver query "{sql}"')
-        sys.stdout.flush()
-        write_result(run_query(storage, sql), "table", None)
-    click.echo(f"\nThe archive is in {folder}; README.txt in it says what is where. Ask it more:")
-    click.echo(f'  archiver query --archive {folder} "FROM durations"')
-    click.echo(f"  archiver show --archive {folder} {server.run_ids[0]}")
-    return ExitCode.DAMAGED if findings else summary.exit_code
+    return action.run(**options)

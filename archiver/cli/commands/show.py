@@ -1,75 +1,31 @@
 """``archiver show``: one run, as the archive holds it."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import click
 
+from archiver.cli.command import READS, Command
 from archiver.cli.options import archive_option, json_option
-from archiver.cli.output.text import printable, readable_bytes
-from archiver.errors import ExitCode
-from archiver.model.ids import RunId
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples={
+        "archiver show tsk_123": "Show the run: its fields, its artifacts and their files.",
+        "archiver show tsk_123 --json": "Show all that the archive has of it, as JSON.",
+    },
+    exit_codes=READS
+    | {
+        0: "the run was shown",
+        3: "the archive does not hold it",
+        4: "the tables, or the run's files, cannot be read",
+    },
+)
 @click.argument("run_id")
 @archive_option
 @json_option
-def show(run_id: str, archive: Path, **options: Any) -> int:
+def show(**options: Any) -> int:
     """Show one run: its metadata, its artifacts, and where they lie."""
-    from archiver.query.show import show_run
-    from archiver.store.lock import open_archive
+    from archiver.cli.actions import show as action
 
-    asked = RunId(run_id)
-    shown = show_run(open_archive(archive), asked)
-    if shown is None:
-        click.echo(
-            f"Error: the archive {archive} does not hold {asked}. "
-            f"`archiver fetch {asked}` fetches it",
-            err=True,
-        )
-        return ExitCode.INCOMPLETE
-    if options["json"]:
-        click.echo(json.dumps(shown, indent=2, ensure_ascii=False, default=str))
-    else:
-        _print(shown)
-    return ExitCode.OK
-
-
-def _print(shown: dict[str, Any]) -> None:
-    run = shown["run"]
-    state = "complete" if run["is_complete"] else "settled" if run["is_settled"] else "not settled"
-    click.echo(f"{run['run_id']}  {_short(run['status'])}  revision {run['revision']}, {state}")
-    for name, said in (("hold", "on hold since"), ("accepted", "accepted as it is since")):
-        _print_decision(said, shown[name])
-    if (removal := shown["removal"]) is not None:
-        _print_decision(removal["kind"], removal)
-    for name, value in run.items():
-        if value not in (None, [], "") and name not in ("run_id", "status", "revision"):
-            click.echo(f"  {name:<24} {_short(value)}")
-    for error in shown["errors"]:
-        code = _short(error["error_code"])
-        click.echo(f"  error {error['ordinal']}: {code} {_short(error['reasoning'])}")
-    click.echo("artifacts")
-    for artifact in shown["artifacts"] or ():
-        name = f"{artifact['kind']} {artifact['ordinal']}"
-        size = readable_bytes(artifact["size"]) if artifact["size"] is not None else ""
-        location = shown["location"][artifact["path"]] if artifact["path"] else artifact["reason"]
-        click.echo(f"  {name:<14} {artifact['state']:<11} {size:>9}  {printable(location)}")
-        if artifact["filename"]:
-            click.echo(f"  {'':<14} named {artifact['filename']!r}")
-    if not shown["artifacts"]:
-        click.echo("  none")
-
-
-def _print_decision(said: str, decision: dict[str, Any] | None) -> None:
-    if decision is not None:
-        by = decision["by"] and decision["by"]["user"]
-        who = f" by {_short(by)}" if by else ""
-        click.echo(f"  {said} {decision['at'][:10]}{who}: {_short(decision['reason'])}")
-
-
-def _short(value: Any) -> str:
-    text = printable(str(value).replace("\n", " "))
-    return text if len(text) <= 200 else text[:199] + "…"
+    return action.run(action.ShowArguments(**options))

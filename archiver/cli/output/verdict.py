@@ -1,21 +1,10 @@
-"""What ``archiver verify`` shows: how far it is, and its two verdicts in words."""
-
-import contextlib
-import sys
-import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+"""What ``archiver verify`` shows: its two verdicts, in words."""
 
 import click
 
 from archiver.cli.output.text import printable, readable_bytes
 from archiver.verify.findings import Finding, GapKind, VerifyReport, by_run
 
-if TYPE_CHECKING:
-    from archiver.verify.verify import VerifyProgress
-
-_LINE_EVERY = 10.0
-"""Seconds between plain lines of progress."""
 _MOST_GAPS = 20
 _GAPS = {
     GapKind.ARTIFACT: "artifacts could not be had: `archiver fetch` tries again",
@@ -23,64 +12,6 @@ _GAPS = {
     GapKind.NEVER_HAD: "ids were asked for and never had",
     GapKind.INTERRUPTED: "sessions were interrupted",
 }
-
-
-@contextlib.contextmanager
-def progress(*, quiet: bool) -> Iterator[Callable[["VerifyProgress"], None]]:
-    """Who shows how far it is: a bar on a terminal, a plain line now and then otherwise."""
-    if quiet or sys.stderr is None:
-        yield lambda _: None
-    elif sys.stderr.isatty():
-        with _bar() as show:
-            yield show
-    else:
-        yield _lines()
-
-
-@contextlib.contextmanager
-def _bar() -> Iterator[Callable[["VerifyProgress"], None]]:
-    from rich import progress as bars
-    from rich.console import Console
-
-    with bars.Progress(
-        bars.TextColumn("{task.description}"),
-        bars.BarColumn(),
-        bars.MofNCompleteColumn(),
-        bars.TimeElapsedColumn(),
-        bars.TextColumn("left"),
-        bars.TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    ) as bar:
-        task = bar.add_task("revisions", total=None)
-
-        def show(at: "VerifyProgress") -> None:
-            found = f", {at.findings} findings" if at.findings else ""
-            bar.update(
-                task,
-                completed=at.revisions,
-                total=max(at.total, at.revisions) or None,
-                description=f"revisions, {readable_bytes(at.bytes)}{found}",
-            )
-
-        yield show
-
-
-def _lines() -> Callable[["VerifyProgress"], None]:
-    last = time.monotonic()
-
-    def show(at: "VerifyProgress") -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= _LINE_EVERY:
-            last = now
-            click.echo(
-                f"{at.revisions}/{max(at.total, at.revisions)} revisions, "
-                f"{readable_bytes(at.bytes)} read, {at.findings} findings so far",
-                err=True,
-            )
-
-    return show
 
 
 def write_report(report: VerifyReport, head: str | None, *, as_json: bool) -> None:

@@ -16,7 +16,7 @@ Change: TypeAlias = Callable[[Settings, str], Settings]
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class PromptCommand:
     """A command: what it takes, what it is for, and the settings that it makes of others."""
 
     takes: str
@@ -61,16 +61,18 @@ def _output(settings: Settings, argument: str) -> Settings:
     return dataclasses.replace(settings, output=Path(argument).expanduser())
 
 
-COMMANDS: Final[Mapping[str, Command]] = {
-    r"\d": Command("[NAME]", "list the views, or the columns of one"),
-    r"\o": Command("FILE", "write the next result to a file, in the format of its ending", _output),
-    r"\format": Command("|".join(FORMATS), "how results are written", _format),
-    r"\x": Command("", "a line for each column, or a table again", _lines),
-    r"\rows": Command("N", "show at most N rows; 0 shows all", _rows),
-    r"\pager": Command("", "show in the pager what does not fit, or do not", _pager),
-    r"\timing": Command("", "say how long DuckDB took, or do not", _timing),
-    r"\?": Command("", "show this"),
-    r"\q": Command("", "leave, as Ctrl-D does"),
+COMMANDS: Final[Mapping[str, PromptCommand]] = {
+    r"\d": PromptCommand("[NAME]", "list the views, or the columns of one"),
+    r"\o": PromptCommand(
+        "FILE", "write the next result to a file, in the format of its ending", _output
+    ),
+    r"\format": PromptCommand("|".join(FORMATS), "how results are written", _format),
+    r"\x": PromptCommand("", "a line for each column, or a table again", _lines),
+    r"\rows": PromptCommand("N", "show at most N rows; 0 shows all", _rows),
+    r"\pager": PromptCommand("", "show in the pager what does not fit, or do not", _pager),
+    r"\timing": PromptCommand("", "say how long DuckDB took, or do not", _timing),
+    r"\?": PromptCommand("", "show this"),
+    r"\q": PromptCommand("", "leave, as Ctrl-D does"),
 }
 HELP = r"\?"
 QUIT = r"\q"
@@ -90,5 +92,5 @@ def help_text() -> str:
     return "SQL ends with ; and may have many lines.\n" + "\n".join(lines)
 
 
-def _shown() -> Mapping[str, Command]:
+def _shown() -> Mapping[str, PromptCommand]:
     return {**COMMANDS, r"\format": dataclasses.replace(COMMANDS[r"\format"], takes="FORMAT")}

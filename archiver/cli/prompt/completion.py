@@ -33,7 +33,7 @@ _AFTER_TABLE_WORD = re.compile(r"\b(?:FROM|JOIN|DESCRIBE|SUMMARIZE|PIVOT)\s+\Z",
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class QueryNames:
     """What a query can name: the columns of each table, words of SQL, functions."""
 
     columns: Mapping[str, tuple[str, ...]]
@@ -41,12 +41,12 @@ class Names:
     functions: tuple[str, ...]
 
 
-def read_names(run_query: Callable[[str], QueryResult]) -> Names:
+def read_names(run_query: Callable[[str], QueryResult]) -> QueryNames:
     """What there is to name now, asked of DuckDB."""
     columns: dict[str, list[str]] = {}
     for table, column in rows_asked(run_query, _COLUMNS):
         columns.setdefault(table, []).append(column)
-    return Names(
+    return QueryNames(
         {table: tuple(names) for table, names in columns.items()},
         tuple(word for (word,) in rows_asked(run_query, _WORDS)),
         tuple(name for (name,) in rows_asked(run_query, _FUNCTIONS)),
@@ -56,13 +56,13 @@ def read_names(run_query: Callable[[str], QueryResult]) -> Names:
 class SqlCompleter(Completer):
     """Completes by what stands before: a table behind FROM, a column of the tables named before."""
 
-    def __init__(self, names: Callable[[], Names]) -> None:
+    def __init__(self, names: Callable[[], QueryNames]) -> None:
         """``names`` is called when something is completed for the first time."""
         self._read = names
         self._files = PathCompleter(expanduser=True)
 
     @cached_property
-    def _names(self) -> Names:
+    def _names(self) -> QueryNames:
         return self._read()
 
     def get_completions(

@@ -1,0 +1,99 @@
+"""What ``archiver ledger`` and ``archiver prove`` do."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from archiver.cli.actions.proof import digest_of
+from archiver.cli.output.tables import print_table
+from archiver.cli.output.text import printable
+from archiver.errors import ExitCode, UsageError
+from archiver.ledger import proofs
+from archiver.ledger.records import ShownRecord, shown_records
+from archiver.model.ids import RunId, SessionId
+from archiver.model.proof import encode_proof
+from archiver.store.lock import open_archive
+from archiver.system.atomic import require_outside, text_output
+
+_COLUMNS = (
+    *(("session", False), ("kind", False), ("by", False), ("runs", True), ("revisions", True)),
+    *(("signed", False), ("stamped", False), ("sha256", False)),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LedgerArguments:
+    """What the command line, the environment and the config file say of ``ledger``."""
+
+    archive: Path
+    limit: int
+    json: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProveArguments:
+    """What the command line, the environment and the config file say of ``prove``."""
+
+    run_id: str
+    archive: Path
+    revision: int | None
+    session: str | None
+    head: str | None
+    output: Path | None
+
+
+def run(given: LedgerArguments) -> int:
+    """Show the ledger's records, and return the exit code."""
+    damaged: list[str] = []
+    records = shown_records(open_archive(given.archive), given.limit, damaged)
+    for problem in damaged:
+        click.echo(f"left out: {printable(problem)}", err=True)
+    if given.json:
+        head = records[-1].sha256 if records else None
+        documents = [record.to_json() for record in records]
+        click.echo(json.dumps({"head": head, "records": documents}, indent=2, ensure_ascii=False))
+    else:
+        _print(records)
+    return ExitCode.DAMAGED if damaged else ExitCode.OK
+
+
+def _print(records: list[ShownRecord]) -> None:
+    if not records:
+        click.echo("the ledger is empty")
+        return
+    rows = [
+        (
+            shown.record.session,
+            shown.record.kind + (", interrupted" if shown.record.interrupted else ""),
+            f"{by.user} on {by.host}" if (by := shown.record.by) else "",
+            f"{shown.record.ids_asked:,}",
+            f"{shown.record.manifests:,}",
+            "yes" if shown.is_signed else "",
+            "yes" if shown.is_stamped else "",
+            shown.sha256,
+        )
+        for shown in records
+    ]
+    print_table(_COLUMNS, rows, sys.stdout)
+    click.echo(f"head {records[-1].sha256}")
+
+
+def prove(given: ProveArguments) -> int:
+    """Write the proof of a run, and return the exit code."""
+    storage = open_archive(given.archive)
+    if given.session is not None and given.head is not None:
+        raise UsageError("--session and --head name the same: give one of them")
+    try:
+        until = SessionId(given.session) if given.session is not None else None
+    except ValueError:
+        raise UsageError(f"{given.session!r} is no session", hint="See `archiver ledger`") from None
+    if given.head is not None:
+        until = proofs.session_of_head(storage, digest_of(given.head))
+    require_outside(given.output, storage.root)
+    data = encode_proof(proofs.prove(storage, RunId(given.run_id), given.revision, until))
+    with text_output(given.output) as out:
+        out.write(data.decode())
+    return ExitCode.OK

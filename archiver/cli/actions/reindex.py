@@ -1,0 +1,55 @@
+"""What ``archiver reindex`` does."""
+
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from archiver.errors import ExitCode
+from archiver.session import open_for_writing, recover
+from archiver.store.lock import Writer, open_archive
+from archiver.tables import rewrite
+from archiver.tables.rebuild import reindex
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReindexArguments:
+    """What the command line, the environment and the config file say."""
+
+    compact: bool
+    archive: Path
+    json: bool
+
+
+def run(given: ReindexArguments) -> int:
+    """Rebuild or merge the tables, and return the exit code."""
+    open_archive(given.archive)
+    with open_for_writing(given.archive, datetime.now(UTC), secrets.token_bytes(4)) as writer:
+        return (_compact if given.compact else _rebuild)(writer, as_json=given.json)
+
+
+def _compact(writer: Writer, *, as_json: bool) -> int:
+    recover(writer)
+    after, before = rewrite.compact(writer, check_stop=lambda: None)
+    if as_json:
+        click.echo(json.dumps({"files": {"before": before, "after": after}}, indent=2))
+    elif before:
+        click.echo(f"{before} table files were merged into {after}")
+    else:
+        click.echo("no table files are left to be merged")
+    return ExitCode.OK
+
+
+def _rebuild(writer: Writer, *, as_json: bool) -> int:
+    damaged: list[str] = []
+    count = reindex(writer, damaged)
+    for problem in damaged:
+        click.echo(f"left out: {problem}", err=True)
+    if as_json:
+        click.echo(json.dumps({"revisions": count, "damaged": damaged}, indent=2))
+    else:
+        click.echo(f"{count} revisions are in the tables, {len(damaged)} left out")
+    return ExitCode.DAMAGED if damaged else ExitCode.OK

@@ -1,0 +1,203 @@
+"""What ``archiver prune`` and ``archiver erase`` do."""
+
+import json
+import secrets
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import click
+
+from archiver.cli.actions.hold import reason_of
+from archiver.cli.output.text import printable, readable_bytes
+from archiver.cli.param_types import Duration
+from archiver.cli.run_ids import ChoiceArguments
+from archiver.cli.signing import SigningArguments
+from archiver.errors import ExitCode, UsageError
+from archiver.model.manifest import RemovalKind
+from archiver.retention.candidates import DisposalPlan, DisposalSize, extent, plan_erase, plan_prune
+from archiver.retention.disposal import DisposalResult, dispose, order_of
+from archiver.retention.rules import Rule, disposals, split_rule
+from archiver.store.lock import open_archive
+from archiver.store.storage import LocalStorage
+
+_NAMED = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class PruneArguments(SigningArguments):
+    """What the command line, the environment and the config file say of ``prune``."""
+
+    archive: Path
+    older_than: timedelta | None
+    rule: Sequence[str]
+    reason: str | None
+    dry_run: bool
+    json: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class EraseArguments(ChoiceArguments, SigningArguments):
+    """What the command line, the environment and the config file say of ``erase``."""
+
+    archive: Path
+    reason: str | None
+    dry_run: bool
+    yes: bool
+    json: bool
+
+
+def prune(given: PruneArguments) -> int:
+    """Remove runs by rules, and return the exit code."""
+    words = [*given.rule]
+    if given.older_than is not None:
+        words.insert(0, f"older-than={given.older_than.days}d")
+    reason = (given.reason or "").strip() or "kept long enough: " + "; ".join(words)
+    choose = partial(plan_prune, disposals=disposals(_rules(given), datetime.now(UTC)))
+    return _remove(RemovalKind.PRUNED, reason, choose, given)
+
+
+def erase(given: EraseArguments) -> int:
+    """Erase chosen runs, and return the exit code."""
+    reason, choice = reason_of(given.reason), given.choice()
+    choose = partial(plan_erase, choice=choice, now=datetime.now(UTC))
+    return _remove(RemovalKind.ERASED, reason, choose, given)
+
+
+def _rules(given: PruneArguments) -> list[Rule]:
+    rules = []
+    if given.older_than is not None:
+        rules.append(Rule(_positive(given.older_than)))
+    for text in given.rule:
+        try:
+            age, only, kinds = split_rule(text)
+            older_than = _positive(Duration().convert(age, None, None))
+            rules.append(Rule(older_than, tuple(only.items()), kinds))
+        except (ValueError, click.BadParameter) as error:
+            raise UsageError(f"the rule {text!r} cannot be understood: {error}") from None
+    if not rules:
+        raise UsageError("it is not said what may go", hint="Give --older-than, or a --rule")
+    return rules
+
+
+def _positive(age: timedelta) -> timedelta:
+    if not age:
+        raise UsageError("older-than must be longer than zero")
+    return age
+
+
+def _remove(
+    kind: RemovalKind,
+    reason: str,
+    choose: Callable[[LocalStorage], DisposalPlan],
+    given: PruneArguments | EraseArguments,
+) -> int:
+    # The condition may say what is to be forgotten.
+    signing = given.signing(secret=frozenset({"where"}))
+    storage = open_archive(given.archive)
+    plan = choose(storage)
+    is_shown = given.dry_run or plan.is_nothing
+    asks = isinstance(given, EraseArguments) and not given.yes
+    if is_shown or asks:
+        order = order_of(kind, reason, signing, datetime.now(UTC))
+        there = extent(storage, order, plan)
+        if is_shown:
+            return _show(plan, there, as_json=given.json)
+        _ask(len(plan.runs) + len(plan.asked), there.files)
+    result = dispose(
+        given.archive,
+        kind,
+        reason,
+        choose,
+        signing,
+        lambda: datetime.now(UTC),
+        secrets.token_bytes(4),
+    )
+    if result.unstamped is not None:
+        click.echo(f"Error: {printable(str(result.unstamped))}", err=True)
+    for problem in result.damaged:
+        click.echo(f"not {kind.value}: {printable(problem)}", err=True)
+    _report(kind, result, as_json=given.json)
+    if result.damaged:
+        return ExitCode.DAMAGED
+    return ExitCode.INCOMPLETE if result.unstamped else ExitCode.OK
+
+
+def _ask(runs: int, files: int) -> None:
+    what = f"{runs} runs with {files} files"
+    if not sys.stdin.isatty():
+        raise UsageError(f"{what} would be erased for good", hint="Say --yes, or try --dry-run")
+    click.confirm(f"Erase {what} for good?", abort=True, err=True)
+
+
+def _show(plan: DisposalPlan, extent: DisposalSize, *, as_json: bool) -> int:
+    ids = [run.run_id for run in plan.runs]
+    if as_json:
+        document = {
+            "runs": ids,
+            "pruned_of": sorted(extent.pruned_of),
+            "asked": plan.asked,
+            "files": extent.files,
+            "bytes": extent.bytes,
+            "on_hold": [{"run_id": run, **why.to_json()} for run, why in plan.on_hold],
+            "damaged": extent.damaged,
+        }
+        click.echo(json.dumps(document, indent=2))
+        return ExitCode.OK
+    for run_id, decision in plan.on_hold:
+        click.echo(f"on hold: {run_id}: {printable(decision.reason)}", err=True)
+    for problem in extent.damaged[:_NAMED]:
+        click.echo(f"would not be pruned: {printable(problem)}", err=True)
+    if plan.is_nothing:
+        if plan.erased:
+            click.echo(f"nothing to do: {len(plan.erased)} of these runs were erased before")
+        else:
+            click.echo("no run is old enough")
+        return ExitCode.OK
+    lines = [*ids, *(f"{run_id} (never had)" for run_id in plan.asked)]
+    lines += (
+        f"{run.run_id} ({', '.join(sorted(kinds))})"
+        for run, kinds in plan.artifacts
+        if run.run_id in extent.pruned_of
+    )
+    for line in lines[:_NAMED]:
+        click.echo(line)
+    if len(lines) > _NAMED:
+        click.echo(f"… and {len(lines) - _NAMED} more; --json names all")
+    others = len(extent.pruned_of)
+    of_others = f" and artifacts of {others} others" if plan.artifacts else ""
+    click.echo(
+        f"{len(ids) + len(plan.asked)} runs{of_others} with {extent.files} files "
+        f"({readable_bytes(extent.bytes)}) would go, {len(plan.on_hold)} are on hold"
+    )
+    return ExitCode.OK
+
+
+def _report(kind: RemovalKind, result: DisposalResult, *, as_json: bool) -> None:
+    if as_json:
+        document = {
+            "session": result.session,
+            "head": result.head,
+            "runs": result.runs,
+            "pruned_of": result.pruned_of,
+            "asked": result.asked,
+            "files": result.files,
+            "bytes": result.bytes,
+            "on_hold": result.on_hold,
+            "damaged": result.damaged,
+        }
+        click.echo(json.dumps(document, indent=2))
+        return
+    if result.session is None:
+        click.echo("nothing to do")
+        return
+    others = len(result.pruned_of)
+    click.echo(
+        f"{len(result.runs) + len(result.asked)} runs {kind.value}"
+        f"{f', and artifacts of {others} others' if others else ''}: {result.files} files, "
+        f"{readable_bytes(result.bytes)}; {len(result.on_hold)} on hold stay. "
+        f"Session {result.session}, ledger head {result.head}"
+    )

@@ -1,0 +1,133 @@
+"""What ``archiver report`` does."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from archiver.cli.options import REPORT_FORMATS
+from archiver.cli.output.formats import ending_format
+from archiver.cli.output.report import write_report
+from archiver.cli.output.text import readable_bytes
+from archiver.errors import ExitCode, UsageError
+from archiver.query.reports.options import REPORTS, AskedReport, By, Filters
+from archiver.query.reports.run import run_report
+from archiver.store.lock import open_archive
+from archiver.system.atomic import require_outside, text_output
+
+_ONE_TABLE = ("csv", "parquet")
+_GLANCE = 40
+"""Rows that people are shown of a table."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportArguments:
+    """What the command line, the environment and the config file say."""
+
+    name: str | None
+    archive: Path
+    since: datetime | None
+    until: datetime | None
+    run_type: tuple[str, ...]
+    status: tuple[str, ...]
+    workflow: tuple[str, ...]
+    by: str | None
+    format: str | None
+    table: str | None
+    limit: int | None
+    output: Path | None
+    html: Path | None
+
+    @property
+    def filters(self) -> Filters:
+        return Filters(self.since, self.until, self.run_type, self.status, self.workflow)
+
+
+def run(given: ReportArguments) -> int:
+    """Write a report, the page of all reports, or a list of them; return the exit code."""
+    if given.html is not None:
+        _write_page(given, given.html)
+        return ExitCode.OK
+    if given.name is None:
+        _list(is_json=given.format == "json")
+        return ExitCode.OK
+    chosen = given.format or ending_format(given.output) or "table"
+    if chosen not in REPORT_FORMATS:
+        raise UsageError(
+            f"reports are not written as {chosen}", hint=f"Use {', '.join(REPORT_FORMATS)}"
+        )
+    asked = AskedReport(REPORTS[given.name], given.filters, By(given.by) if given.by else None)
+    names = _tables(asked, given.table, chosen)
+    limit = given.limit
+    if limit is None:
+        limit = _GLANCE if chosen in ("table", "markdown") else 0
+    storage = open_archive(given.archive)
+    require_outside(given.output, storage.root)
+    damaged: list[str] = []
+    tables = run_report(storage, asked, damaged)
+    for problem in damaged:
+        click.echo(f"left out: {problem}", err=True)
+    cut = write_report(asked, [t for t in tables if t.name in names], chosen, given.output, limit)
+    for table, count in cut.items():
+        click.echo(f"{table}: {limit} of {count:,} rows; --limit 0 shows all", err=True)
+    return ExitCode.DAMAGED if damaged else ExitCode.OK
+
+
+def _write_page(given: ReportArguments, html: Path) -> None:
+    # What it draws with takes long to import, and is an extra.
+    from archiver.query.page.page import draw_page
+
+    # What the page does not have.
+    others = [
+        f"--{option}"
+        for option in ("by", "format", "table", "limit", "output")
+        if getattr(given, option) is not None
+    ]
+    if given.name is not None or others:
+        raise UsageError(
+            f"--html cannot be combined with {', '.join(others) or given.name}",
+            hint="The page has all reports; choose runs by --since, --until, --run-type, "
+            "--status and --workflow",
+        )
+    storage = open_archive(given.archive)
+    require_outside(html, storage.root)
+    with text_output(html) as stream:  # whether it can be written is known before it is drawn
+        page = draw_page(storage, given.filters, datetime.now(UTC))
+        stream.write(page)
+    click.echo(
+        f"The report is in {html}, {readable_bytes(len(page.encode()))}: open it in a browser"
+    )
+
+
+def _tables(asked: AskedReport, table: str | None, chosen: str) -> list[str]:
+    names = [name for name, _ in asked.report.tables]
+    if table is None:
+        return names[:1] if chosen in _ONE_TABLE else names
+    if table not in names:
+        raise UsageError(
+            f"the report {asked.report.name} has no table {table}",
+            hint=f"It has {', '.join(names)}",
+        )
+    return [table]
+
+
+def _list(*, is_json: bool) -> None:
+    if is_json:
+        document = [
+            {
+                "report": asked.name,
+                "question": asked.question,
+                "tables": dict(asked.tables),
+                "by": asked.groups,
+                "default": asked.default,
+            }
+            for asked in REPORTS.values()
+        ]
+        click.echo(json.dumps(document, indent=2))
+        return
+    for asked in REPORTS.values():
+        click.echo(f"{asked.name:<10} {asked.question}")
+        click.echo(f"{'':<10} --table {', '.join(name for name, _ in asked.tables)}")
+        click.echo(f"{'':<10} --by {', '.join(asked.groups)}")
