@@ -183,9 +183,9 @@ def _package_line(written: WrittenPackage) -> str:
         f"{count} {method.value}" for method, count in sorted(written.methods.items())
     )
     runs = "1 run" if written.runs == 1 else f"{written.runs} runs"
-    return (
-        f"{written.destination.path}  {runs}, {written.files} files, {readable_bytes(written.bytes)}"
-        + (f"; of the archive's {methods}" if methods else "")
+    size = readable_bytes(written.bytes)
+    return f"{written.destination.path}  {runs}, {written.files} files, {size}" + (
+        f"; of the archive's {methods}" if methods else ""
     )
 
 

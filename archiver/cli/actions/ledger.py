@@ -1,4 +1,4 @@
-"""What ``archiver ledger`` and ``archiver prove`` do."""
+"""What ``archiver ledger``, ``archiver prove`` and ``archiver hold --list`` do."""
 
 import json
 import sys
@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from archiver.cli.actions.proof import digest_of
-from archiver.cli.output.tables import print_table
 from archiver.cli.output.text import printable
+from archiver.cli.output.wide import print_table
 from archiver.errors import ExitCode, UsageError
 from archiver.ledger import proofs
+from archiver.ledger.decisions import runs_accepted, runs_on_hold
 from archiver.ledger.records import ShownRecord, shown_records
 from archiver.model.ids import RunId, SessionId
 from archiver.model.proof import encode_proof
@@ -22,6 +23,9 @@ _COLUMNS = (
     *(("session", False), ("kind", False), ("by", False), ("runs", True), ("revisions", True)),
     *(("signed", False), ("stamped", False), ("sha256", False)),
 )
+
+_DECIDED = {"hold": runs_on_hold, "accept": runs_accepted}
+_DECISION_COLUMNS = (("run_id", False), ("since", False), ("by", False), ("reason", False))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +83,23 @@ def _print(records: list[ShownRecord]) -> None:
     ]
     print_table(_COLUMNS, rows, sys.stdout)
     click.echo(f"head {records[-1].sha256}")
+
+
+def decisions(kind: str, archive: Path, *, as_json: bool) -> int:
+    """Show which runs are on hold, or accepted, and return the exit code."""
+    decided = _DECIDED[kind](open_archive(archive))
+    if as_json:
+        shown = [{"run_id": run, **decision.to_json()} for run, decision in decided.items()]
+        click.echo(json.dumps({"runs": shown}, indent=2, ensure_ascii=False))
+    elif not decided:
+        click.echo("there are none")
+    else:
+        rows = [
+            (run, f"{d.at:%Y-%m-%d %H:%M}", f"{d.by.user} on {d.by.host}" if d.by else "", d.reason)
+            for run, d in decided.items()
+        ]
+        print_table(_DECISION_COLUMNS, rows, sys.stdout)
+    return ExitCode.OK
 
 
 def prove(given: ProveArguments) -> int:

@@ -95,6 +95,10 @@ def accept(**options: Any) -> int:
 
 
 def _decide(kind: str, options: dict[str, Any]) -> int:
+    if options.pop("is_list", False):
+        from archiver.cli.actions import ledger
+
+        return ledger.decisions(kind, options["archive"], as_json=options["json"])
     from archiver.cli.actions import hold as action
 
     return action.run(kind, action.DecisionArguments(**options))

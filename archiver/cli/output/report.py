@@ -9,10 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from archiver.cli.output.formats import json_entries, print_markdown, write_result
-from archiver.cli.output.tables import print_table, table_width
 from archiver.cli.output.text import readable_bytes
 from archiver.cli.output.values import is_number
-from archiver.cli.output.wide import parts
+from archiver.cli.output.wide import parts, print_table, table_width
 from archiver.query.reports.options import AskedReport, By
 from archiver.query.reports.run import ReportTable
 from archiver.query.sql import QueryResult

@@ -7,16 +7,16 @@ import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import click
 
 from archiver.cli.output.text import printable
 from archiver.cli.output.values import is_number, rows_of
+from archiver.cli.output.wide import print_table
 from archiver.model.values import text_of
 from archiver.query.sql import QueryResult
 
-_ANY_WIDTH = 1_000_000
 _READABLE = 12
 """Characters that each column should have: a table of many is not folded, but scrolled."""
 _NEWLINE = "\n"
@@ -90,51 +90,6 @@ def _lines(names: Sequence[str], number: int, row: Sequence[Any]) -> str:
     return f"row {number}\n" + "".join(f"  {cell}\n" for cell in cells)
 
 
-def print_table(
-    columns: Sequence[tuple[str, bool]],
-    rows: Iterable[Sequence[str]],
-    out: Any,
-    widths: Sequence[int] = (),
-    *,
-    width: int | None = None,
-    encoding: str | None = None,
-) -> None:
-    """Print a table for people; of each column the name, and whether it holds numbers.
-
-    Where no column has a name there is no heading. ``widths`` say how wide the columns are,
-    whose names then have line ends where they are folded; else they are as wide as they must, or
-    as there is room. Without ``width`` that is the terminal's;
-    off a terminal nothing limits it: what is cut off cannot be searched. ``encoding`` is that of
-    where the text goes, else it is that of ``out``.
-    """
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(
-        box=box.ROUNDED if _is_unicode(encoding or getattr(out, "encoding", None)) else box.ASCII2,
-        show_header=any(name for name, _ in columns),
-    )
-    for index, (name, is_numeric) in enumerate(columns):
-        justify: Literal["left", "right"] = "right" if is_numeric else "left"
-        fixed = widths[index] if widths else None
-        heading = Text(printable(name, keep=_NEWLINE if widths else ""))
-        table.add_column(heading, justify=justify, overflow="fold", width=fixed)
-    for row in rows:
-        table.add_row(*(Text(printable(cell)) for cell in row))
-    limited = width is not None or out.isatty()
-    console = Console(file=out, width=width if limited else _ANY_WIDTH, highlight=False)
-    console.print(table, soft_wrap=not limited, crop=limited)
-
-
-def table_width(out: Any) -> int:
-    """How wide a table may be. Off a terminal nothing limits it: what is cut is not found again."""
-    from rich.console import Console
-
-    return Console(file=out).width if out.isatty() else _ANY_WIDTH
-
-
 def _cells(result: QueryResult, rows: Iterable[Sequence[Any]]) -> _Table:
     columns = [(field.name, is_number(field.type)) for field in result.schema]
     return columns, (list(map(text_of, row)) for row in rows)
@@ -160,7 +115,3 @@ def _has_pager() -> bool:
     if not sys.stdin.isatty() or os.environ.get("TERM") in (None, "dumb"):
         return False
     return bool(os.environ.get("PAGER", shutil.which("less") or ""))
-
-
-def _is_unicode(encoding: str | None) -> bool:
-    return "utf" in (encoding or "utf-8").lower()

@@ -1,13 +1,20 @@
-"""Tables wider than a terminal, in parts that fit: a number that is cut in two cannot be read."""
+"""Tables on a terminal, in parts where they are wider: a number that is cut cannot be read."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
+from rich import box
 from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from archiver.cli.output.text import printable
 
+_ANY_WIDTH = 1_000_000
+_NEWLINE = "\n"
 _FOLDED = 24
 """Characters that a column of longer texts keeps at least; and so that words, such as ids, stay
 whole, up to as many as the longest word has,"""
@@ -89,3 +96,45 @@ def _placed(part: Sequence[_Sized], width: int) -> list[Placed]:
         widths[column.index] = column.least + more
         left -= more
     return [Placed(column.index, column.heading, widths[column.index]) for column in part]
+
+
+def print_table(
+    columns: Sequence[tuple[str, bool]],
+    rows: Iterable[Sequence[str]],
+    out: Any,
+    widths: Sequence[int] = (),
+    *,
+    width: int | None = None,
+    encoding: str | None = None,
+) -> None:
+    """Print a table for people; of each column the name, and whether it holds numbers.
+
+    Where no column has a name there is no heading. ``widths`` say how wide the columns are,
+    whose names then have line ends where they are folded; else they are as wide as they must, or
+    as there is room. Without ``width`` that is the terminal's;
+    off a terminal nothing limits it: what is cut off cannot be searched. ``encoding`` is that of
+    where the text goes, else it is that of ``out``.
+    """
+    table = Table(
+        box=box.ROUNDED if _is_unicode(encoding or getattr(out, "encoding", None)) else box.ASCII2,
+        show_header=any(name for name, _ in columns),
+    )
+    for index, (name, is_numeric) in enumerate(columns):
+        justify: Literal["left", "right"] = "right" if is_numeric else "left"
+        fixed = widths[index] if widths else None
+        heading = Text(printable(name, keep=_NEWLINE if widths else ""))
+        table.add_column(heading, justify=justify, overflow="fold", width=fixed)
+    for row in rows:
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    limited = width is not None or out.isatty()
+    console = Console(file=out, width=width if limited else _ANY_WIDTH, highlight=False)
+    console.print(table, soft_wrap=not limited, crop=limited)
+
+
+def table_width(out: Any) -> int:
+    """How wide a table may be. Off a terminal nothing limits it: what is cut is not found again."""
+    return Console(file=out).width if out.isatty() else _ANY_WIDTH
+
+
+def _is_unicode(encoding: str | None) -> bool:
+    return "utf" in (encoding or "utf-8").lower()
