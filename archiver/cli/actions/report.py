@@ -12,6 +12,7 @@ from archiver.cli.output.formats import ending_format
 from archiver.cli.output.report import write_report
 from archiver.cli.output.text import readable_bytes
 from archiver.errors import ExitCode, UsageError
+from archiver.query.page.page import draw_page
 from archiver.query.reports.options import REPORTS, AskedReport, By, Filters
 from archiver.query.reports.run import run_report
 from archiver.store.lock import open_archive
@@ -76,15 +77,15 @@ def run(given: ReportArguments) -> int:
 
 
 def _write_page(given: ReportArguments, html: Path) -> None:
-    # What it draws with takes long to import, and is an extra.
-    from archiver.query.page.page import draw_page
-
     # What the page does not have.
-    others = [
-        f"--{option}"
-        for option in ("by", "format", "table", "limit", "output")
-        if getattr(given, option) is not None
-    ]
+    without = {
+        "json" if given.format == "json" else "format": given.format,
+        "by": given.by,
+        "table": given.table,
+        "limit": given.limit,
+        "output": given.output,
+    }
+    others = [f"--{option}" for option, value in without.items() if value is not None]
     if given.name is not None or others:
         raise UsageError(
             f"--html cannot be combined with {', '.join(others) or given.name}",
