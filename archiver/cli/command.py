@@ -32,7 +32,7 @@ _TERMS = 22
 """Columns that options are given; what is longer has its text below."""
 
 
-def config_option() -> click.Option:
+def _config_option() -> click.Option:
     """``--config`` of the program, before the command. It may be set by ARCHIVER_CONFIG."""
     return click.Option(
         ["--config"],
@@ -63,7 +63,7 @@ class Command(click.Command):
         self.exit_codes = exit_codes
         self.environment = environment or {}
         self.groups = groups or {}
-        own = config_option()
+        own = _config_option()
         own.is_eager, own.expose_value, own.allow_from_autoenv = True, False, False
         own.callback = _read_config
         self.params.append(own)
@@ -85,7 +85,7 @@ class Command(click.Command):
                 formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
                 with formatter.indentation():
                     formatter.write_text(meaning)
-        write_exit_codes(formatter, self.exit_codes)
+        _write_exit_codes(formatter, self.exit_codes)
 
 
 class Group(click.Group):
@@ -94,7 +94,7 @@ class Group(click.Group):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.sections: dict[str, list[str]] = {}
-        self.params += [config_option(), archive_before()]
+        self.params += [_config_option(), _archive_option()]
 
     def add_section(self, heading: str, *commands: click.Command) -> None:
         """Add commands, to be listed under a heading."""
@@ -109,14 +109,14 @@ class Group(click.Group):
             _write_terms(formatter, heading, rows)
 
     def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        write_exit_codes(formatter, EXIT_CODES)
+        _write_exit_codes(formatter, EXIT_CODES)
         formatter.write_paragraph()
         formatter.write_text(
             "After 3, 11, 12 and 130 the same command again picks up where it stopped."
         )
 
 
-def archive_before() -> click.Option:
+def _archive_option() -> click.Option:
     """``--archive`` of the program, before the command: as if it stood behind it."""
     return click.Option(
         ["--archive"],
@@ -141,7 +141,7 @@ class ArchiveOption(click.Option):
         return value, source
 
 
-def write_exit_codes(formatter: click.HelpFormatter, codes: Mapping[int, str]) -> None:
+def _write_exit_codes(formatter: click.HelpFormatter, codes: Mapping[int, str]) -> None:
     """Write what exit codes mean, smallest first."""
     _write_terms(formatter, "Exit codes", [(str(code), codes[code]) for code in sorted(codes)])
 
