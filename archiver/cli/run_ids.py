@@ -49,7 +49,7 @@ class ChoiceArguments(IdArguments):
         if not self.is_given:
             raise UsageError(
                 "it is not said which runs",
-                hint="Name ids, or use --ids FILE or --where SQL (--where true: all)",
+                hint="Name ids, or use --ids FILE or --where SQL",
             )
         if self.where is None:
             return self.read()
