@@ -22,7 +22,7 @@ from archiver.errors import (
 )
 from archiver.fetch.http.api import Tally
 from archiver.fetch.http.downloads import Downloader
-from archiver.fetch.http.resume import Checkpoints, Progress
+from archiver.fetch.http.resume import Checkpoints, DownloadState
 from archiver.fetch.http.retry import Patience
 from archiver.fetch.limits import DownloadSlots, Slot, SlotBusy, TooLargeForWorker
 from archiver.fetch.plan import Decision, Fetch, Keep, Record, with_source
@@ -206,21 +206,21 @@ class ArtifactFetcher:
         checkpoints = Checkpoints(
             self._storage, name, source.address, lambda said: self._mask(said) == said
         )
-        file, progress = checkpoints.begin()
-        progress.admit = slot.admit
+        file, state = checkpoints.begin()
+        state.admit = slot.admit
         try:
-            download = _Download(self._downloader, links, self._now, file, progress, tally.patience)
+            download = _Download(self._downloader, links, self._now, file, state, tally.patience)
             outcome = self._download_and_check(fetch, download)
             if isinstance(outcome, Received):
                 file.finish()
                 return outcome
         except ArtifactError as error:
-            outcome = self._without_bytes(fetch, error, progress)
-            if isinstance(error, DownloadFailed) and checkpoints.save(file, progress.whole):
+            outcome = self._without_bytes(fetch, error, state)
+            if isinstance(error, DownloadFailed) and checkpoints.save(file, state.remote):
                 file.leave()
                 return outcome
         except (Interrupted, SlotBusy, TooLargeForWorker):
-            if checkpoints.save(file, progress.whole):
+            if checkpoints.save(file, state.remote):
                 file.leave()
             else:
                 file.discard()
@@ -229,8 +229,8 @@ class ArtifactFetcher:
             file.discard()
             raise
         finally:
-            again = max(0, progress.attempts - 1)
-            tally.add(requests=progress.attempts, retries=again, received=progress.received)
+            again = max(0, state.attempts - 1)
+            tally.add(requests=state.attempts, retries=again, received=state.received)
         file.discard()
         return outcome
 
@@ -239,10 +239,10 @@ class ArtifactFetcher:
     ) -> ArtifactOutcome[StagedFile]:
         """Download, and once more from scratch where the digest is not the one expected."""
         source, expected = fetch.source, fetch.source.expected_sha256
-        file, progress = download.file, download.progress
+        file, state = download.file, download.state
         download.run(source, decode=expected is None)
         if expected is not None and file.sha256 != expected:
-            progress.start_over(file)
+            state.start_over(file)
             download.run(source, decode=True)
             if file.sha256 != expected:
                 return Recorded(
@@ -253,47 +253,47 @@ class ArtifactFetcher:
                         size=file.size,
                         sha256=file.sha256,
                         media_type=file.media_type.name,
-                        served_type=self._served_type(progress),
-                        attempts=progress.attempts,
+                        served_type=self._served_type(state),
+                        attempts=state.attempts,
                         fetched_at=self._now(),
                         reason="the bytes do not have the SHA-256 that the API gave",
                     )
                 )
         if fetch.fallback is not None and fetch.fallback.sha256 == file.sha256:
             return Recorded(with_source(fetch.fallback, source))
-        return Received(source, file, progress.attempts, self._served_type(progress), self._now())
+        return Received(source, file, state.attempts, self._served_type(state), self._now())
 
     def _without_bytes(
-        self, fetch: Fetch, error: ArtifactError, progress: Progress
+        self, fetch: Fetch, error: ArtifactError, state: DownloadState
     ) -> ArtifactOutcome[StagedFile]:
         match error:
             case ArtifactGone():
-                state = ArtifactState.GONE
+                became = ArtifactState.GONE
             case ArtifactUnwanted():
-                state = ArtifactState.EXCLUDED
+                became = ArtifactState.EXCLUDED
             case _:
-                state = ArtifactState.FAILED
+                became = ArtifactState.FAILED
         reason = self._mask(str(error))
-        if fetch.fallback is not None and state is ArtifactState.EXCLUDED:
+        if fetch.fallback is not None and became is ArtifactState.EXCLUDED:
             return Recorded(with_source(fetch.fallback, fetch.source, reason=reason))
-        if fetch.fallback is not None and state is ArtifactState.GONE:
+        if fetch.fallback is not None and became is ArtifactState.GONE:
             return Recorded(with_source(fetch.fallback, fetch.source, reason=EARLIER_COPY))
-        if fetch.fallback is not None and state is ArtifactState.FAILED:
+        if fetch.fallback is not None and became is ArtifactState.FAILED:
             return Recorded(with_source(fetch.fallback, fetch.source), failure=reason)
         return Recorded(
             entry_for(
                 fetch.source,
-                state,
+                became,
                 self._session,
-                served_type=self._served_type(progress),
-                attempts=progress.attempts,
+                served_type=self._served_type(state),
+                attempts=state.attempts,
                 fetched_at=self._now(),
                 reason=reason,
             )
         )
 
-    def _served_type(self, progress: Progress) -> str | None:
-        return None if progress.served_type is None else self._mask(progress.served_type)
+    def _served_type(self, state: DownloadState) -> str | None:
+        return None if state.served_type is None else self._mask(state.served_type)
 
 
 def discard(outcomes: Iterable[ArtifactOutcome[StagedFile]]) -> None:
@@ -311,7 +311,7 @@ class _Download:
     links: FreshLinks
     now: Callable[[], datetime]
     file: StagedFile
-    progress: Progress
+    state: DownloadState
     patience: Patience
 
     def run(self, source: ArtifactSource, *, decode: bool) -> None:
@@ -321,7 +321,7 @@ class _Download:
         for left in reversed(range(_RENEWALS + 1)):
             try:
                 self.downloader.download(
-                    source, self.file, self.progress, self.patience, decode=decode
+                    source, self.file, self.state, self.patience, decode=decode
                 )
             except LinkExpired as error:
                 if not left:

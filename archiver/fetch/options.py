@@ -9,7 +9,9 @@ from random import Random
 from archiver.fetch.answer import RunOptions
 from archiver.fetch.events import EventSink
 from archiver.fetch.http.client import Timeouts
+from archiver.fetch.http.proxies import Proxies
 from archiver.fetch.http.retry import RetryPolicy
+from archiver.fetch.http.tls import TlsOptions
 from archiver.session import Signing
 from archiver.system.fsync import Durability
 from archiver.system.stop import StopSwitch
@@ -35,7 +37,8 @@ class FetchOptions:
     attempts: int = 5
     local_artifacts: Path | None = None
     max_document_size: int = 64 << 20
-    verify_tls: bool = True
+    tls: TlsOptions = field(default_factory=TlsOptions)
+    proxies: Proxies = field(default_factory=Proxies)
     fsync: bool = True
     workers: int = 1
     max_requests_per_second: float | None = None

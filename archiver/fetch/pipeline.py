@@ -15,7 +15,7 @@ from archiver.fetch.answer import AnswerClient
 from archiver.fetch.artifacts import ArtifactFetcher
 from archiver.fetch.events import BytesReceived
 from archiver.fetch.http.api import RunsApi
-from archiver.fetch.http.client import new_client
+from archiver.fetch.http.client import HttpClient, new_client
 from archiver.fetch.http.downloads import Downloader
 from archiver.fetch.http.retry import Throttle
 from archiver.fetch.limits import VERY_LARGE, DownloadSlots
@@ -32,7 +32,7 @@ def answer_client(options: FetchOptions, context: Context) -> Iterator[AnswerCli
     """The API, ready to be asked."""
     connections = options.api_concurrency
     redaction = options.run.redact.redaction()
-    with new_client(options.timeouts, connections, verify=options.verify_tls) as client:
+    with _client(options, connections, world) as client:
         api = RunsApi(
             client,
             options.base_url,
@@ -59,7 +59,7 @@ def answer_client(options: FetchOptions, context: Context) -> Iterator[AnswerCli
 def artifact_downloader(options: FetchOptions, context: Context) -> Iterator[Downloader]:
     """Storage, ready to be downloaded from: over a client of its own, without the key."""
     connections = options.download_concurrency
-    with new_client(options.timeouts, connections, verify=options.verify_tls) as client:
+    with _client(options, connections, world) as client:
         yield Downloader(
             client,
             options.base_url,
@@ -71,6 +71,16 @@ def artifact_downloader(options: FetchOptions, context: Context) -> Iterator[Dow
             on_bytes=lambda count: context.report(BytesReceived(count)),
             throttle=Throttle(options.max_bandwidth, context.stop.sleep),
         )
+
+
+def _client(options: FetchOptions, connections: int, world: Surroundings) -> HttpClient:
+    return new_client(
+        options.timeouts,
+        connections,
+        tls=options.tls,
+        proxies=options.proxies,
+        check_stop=world.stop.check,
+    )
 
 
 COMMITTED_AT_ONCE = 64

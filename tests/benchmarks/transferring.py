@@ -1,21 +1,21 @@
-"""Downloads over one transport into nothing but a hash; prints the seconds and the bytes.
+"""Downloads over one client into nothing but a hash; prints the seconds and the bytes.
 
 Arguments: ``httpx``, ``pyreqwest`` or ``archiver`` (the project's own), a file with a URL and its
 SHA-256 on each line, the number of threads. Imports do not count.
 """
 
+import contextlib
 import hashlib
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 
-from archiver.fetch.http.client import views
-from archiver.fetch.http.transport import SocketTransport
+from archiver.fetch.http.client import HttpClient, Timeouts, new_client
 
 
 def main() -> None:
@@ -28,11 +28,9 @@ def main() -> None:
     sys.stdout.write(json.dumps([seconds, received]))
 
 
-def _client(name: str, connections: int) -> httpx.Client:
+def _client(name: str, connections: int) -> httpx.Client | HttpClient:
     if name == "archiver":
-        context = httpx.create_ssl_context()
-        transport = SocketTransport(context, connections, keep_idle=30, stall=30)
-        return httpx.Client(transport=transport)
+        return new_client(Timeouts(), connections)
     if name == "pyreqwest":
         from pyreqwest.compatibility.httpx import SyncHttpxTransport
 
@@ -41,17 +39,26 @@ def _client(name: str, connections: int) -> httpx.Client:
     return httpx.Client(limits=limits)
 
 
-def _receive(client: httpx.Client, wanted: Sequence[str]) -> int:
+def _receive(client: httpx.Client | HttpClient, wanted: Sequence[str]) -> int:
     url, sha256 = wanted
     digest = hashlib.sha256()
     received = 0
-    with client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response:
-        for piece in views(response.raise_for_status()):
-            digest.update(piece)
-            received += len(piece)
+    for piece in _pieces(client, url):
+        digest.update(piece)
+        received += len(piece)
     if digest.hexdigest() != sha256:
         sys.exit(f"{url} came damaged")
     return received
+
+
+def _pieces(client: httpx.Client | HttpClient, url: str) -> Iterator[bytes | memoryview]:
+    headers = {"Accept-Encoding": "identity"}
+    if isinstance(client, HttpClient):
+        with contextlib.closing(client.get(url, client.headers(headers))) as answer:
+            yield from answer.views()
+    else:
+        with client.stream("GET", url, headers=headers) as response:
+            yield from response.raise_for_status().iter_raw()
 
 
 if __name__ == "__main__":

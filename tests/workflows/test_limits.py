@@ -15,6 +15,7 @@ from archiver.errors import ApiUnavailable
 from archiver.fetch.http.api import RunsApi, Tally
 from archiver.fetch.http.client import Timeouts, new_client
 from archiver.fetch.http.retry import RetryPolicy, Throttle
+from archiver.fetch.http.tls import TlsOptions
 from archiver.model.ids import RunId
 from tests.cli.running import Command, Fetch, run_child
 from tests.lying_server import Blob, LyingServer, Status, task_run, throttled
@@ -129,7 +130,7 @@ def waits() -> Waits:
 
 
 def asking(server: LyingServer, waits: Waits, stack: ExitStack) -> RunsApi:
-    client = stack.enter_context(new_client(Timeouts(), 8, verify=False))
+    client = stack.enter_context(new_client(Timeouts(), 8, tls=TlsOptions(verify=False)))
     retry = RetryPolicy(waits.sleep, Random(1), attempts=1)
     throttle = Throttle(None, waits.sleep, waits)
     now = datetime.now(UTC)

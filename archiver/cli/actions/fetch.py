@@ -20,7 +20,9 @@ from archiver.errors import ArchiverError, UsageError
 from archiver.fetch.answer import RunOptions
 from archiver.fetch.events import Event, EventSink
 from archiver.fetch.http.api import checked_base_url, checked_key
-from archiver.fetch.http.client import Timeouts, why_default_transport
+from archiver.fetch.http.client import Timeouts
+from archiver.fetch.http.proxies import Proxies, read_proxies
+from archiver.fetch.http.tls import TlsOptions, tls_context
 from archiver.fetch.options import Context, FetchOptions
 from archiver.fetch.plan import Selection
 from archiver.fetch.preview import preview
@@ -63,6 +65,8 @@ class FetchArguments(IdArguments, SigningArguments):
     max_document_size: int
     fsync: bool
     insecure: bool
+    client_cert: Path | None
+    client_key: Path | None
     quiet: bool
     log_format: str
     json: bool
@@ -78,7 +82,7 @@ def run(given: FetchArguments) -> int:
         reporter(given.log_format, quiet=given.quiet) as report,
         interruptible(report.notice) as stop,
     ):
-        for warning in _warnings(given):
+        for warning in _warnings(given, options.proxies):
             report.warn(warning)
         try:
             summary = fetch(ids, options, _context(report.take, stop))
@@ -97,7 +101,7 @@ def run(given: FetchArguments) -> int:
 
 
 def _dry_run(ids: list[RunId], given: FetchArguments, options: FetchOptions) -> int:
-    for warning in _warnings(given):
+    for warning in _warnings(given, options.proxies):
         click.echo(f"warning: {warning}", err=True)
     with interruptible() as stop:
         previews = preview(ids, options, _context(_ignore, stop))
@@ -136,7 +140,8 @@ def fetch_options(given: FetchArguments) -> FetchOptions:
         attempts=given.attempts,
         local_artifacts=given.local_artifacts,
         max_document_size=given.max_document_size,
-        verify_tls=not given.insecure,
+        tls=_tls(given),
+        proxies=read_proxies(os.environ),
         fsync=given.fsync,
         workers=given.workers or min(4, core_count()),
         max_requests_per_second=_rate(given.max_requests_per_second),
@@ -159,16 +164,25 @@ def _selection(given: FetchArguments) -> Selection:
     return Selection(kinds, given.max_file_size, given.without_name, given.without_type)
 
 
-def _warnings(given: FetchArguments) -> Iterator[str]:
+def _tls(given: FetchArguments) -> TlsOptions:
+    """What the user says of TLS. Raises UsageError where a certificate or its key is of no use."""
+    chosen = TlsOptions(not given.insecure, given.client_cert, given.client_key)
+    tls_context(chosen)  # what is wrong with it is said before anything begins
+    return chosen
+
+
+def _warnings(given: FetchArguments, proxies: Proxies) -> Iterator[str]:
+    yield from proxies.warnings
     if given.insecure:
-        yield "TLS certificates are not checked (--insecure)"
+        yield (
+            "TLS certificates are not checked (--insecure): whoever is on the way can read the API "
+            "key and change what is archived"
+        )
     if not given.fsync:
         yield (
             "nothing is made durable (--no-fsync): after a power cut or a crash of the system, "
             "runs that were said to be held may be damaged or gone; check with archiver verify"
         )
-    if (reason := why_default_transport()) is not None:
-        yield f"{reason}; downloads go over httpx's own transport, which is slower"
 
 
 def _seconds(duration: timedelta, name: str) -> float:

@@ -31,7 +31,14 @@ GROUPS = {
         *("api_concurrency", "download_concurrency", "workers"),
         *("max_requests_per_second", "max_bandwidth", "max_document_size"),
     ),
-    "Connections": ("connect_timeout", "stall_timeout", "attempts", "insecure"),
+    "Connections": (
+        "connect_timeout",
+        "stall_timeout",
+        "attempts",
+        "client_cert",
+        "client_key",
+        "insecure",
+    ),
     "The archive": ("archive", "fsync", "sign_key", "tsa_url"),
     "What is shown": ("quiet", "log_format", "json"),
 }
@@ -204,7 +211,24 @@ def selection_options(command: CommandT) -> CommandT:
     help="Make each run durable before it counts. Without, a power cut may lose or damage runs.",
 )
 @click.option(
-    "--insecure", is_flag=True, help="Accept any TLS certificate (self-signed servers). Dangerous."
+    "--insecure",
+    is_flag=True,
+    help="Accept any TLS certificate: whoever is on the way can read the key and change what is "
+    "archived. SSL_CERT_FILE names the authority of a self-signed server.",
+)
+@click.option(
+    "--client-cert",
+    type=click.Path(path_type=Path),
+    envvar="ARCHIVER_CLIENT_CERT",
+    show_envvar=True,
+    help="File in PEM with the certificate to show to servers that ask for one.",
+)
+@click.option(
+    "--client-key",
+    type=click.Path(path_type=Path),
+    envvar="ARCHIVER_CLIENT_KEY",
+    show_envvar=True,
+    help="File in PEM with its key, not encrypted [default: in --client-cert]",
 )
 @signing_options
 @click.option("--quiet", is_flag=True, help="Say nothing but what could not be had.")

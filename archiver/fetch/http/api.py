@@ -24,9 +24,9 @@ from archiver.fetch.http.client import (
     Fault,
     HttpClient,
     decoded,
+    http_errors,
     is_encoded,
     retry_after,
-    translated,
 )
 from archiver.fetch.http.retry import Patience, RetryPolicy, Throttle
 from archiver.model.ids import RunId, Sha256
@@ -86,9 +86,11 @@ class RunsApi:
         self._mask = mask
         self._base_url = checked_base_url(base_url)
         self._key = checked_key(key)
-        self._headers = client.headers(
-            {"x-api-key": self._key, "Accept": "application/json", "Accept-Encoding": ACCEPTED}
-        )
+        self._headers = {
+            "x-api-key": self._key,
+            "Accept": "application/json",
+            "Accept-Encoding": ACCEPTED,
+        }
         self._retry = retry
         self._now = now
         self._max_document_size = max_document_size
@@ -126,11 +128,14 @@ class RunsApi:
         url = f"{self._base_url}/v1/runs/{run_id}"
         passed_at = self._throttle.wait()
         tally.add(requests=1)
-        with translated(fail), contextlib.closing(self._client.get(url, self._headers)) as response:
+        with (
+            http_errors(fail),
+            contextlib.closing(self._client.request(url, self._headers)) as response,
+        ):
             tally.http_status = response.status_code
             at = self._now()
             if response.status_code == 429:
-                pause = retry_after(response, self._now) or 0.0
+                pause = self._asked_pause(response) or 0.0
                 self._throttle.slow_down(passed_at, min(pause, self._retry.longest_wait))
             else:
                 self._throttle.speed_up()
@@ -180,10 +185,13 @@ class RunsApi:
             case _ if status >= 500 or status in (408, 425, 429):
                 return ApiUnavailable(
                     f"the API answered HTTP {status} for {run_id}{detail}",
-                    retry_after=retry_after(response, self._now),
+                    retry_after=self._asked_pause(response),
                 )
             case _:
                 return RunError(f"the API answered HTTP {status} for {run_id}{detail}")
+
+    def _asked_pause(self, response: httpx.Response) -> float | None:
+        return retry_after(response.headers.get("Retry-After", ""), self._now)
 
     def _detail(self, response: httpx.Response) -> str:
         """The beginning of an error's body: what the server says of it, without secrets."""

@@ -6,20 +6,22 @@ redirect. The downloader's carries no key at all.
 
 import contextlib
 import errno
-import os
-import ssl
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from typing import NoReturn, Self
 
 import httpx
 
-from archiver.errors import SystemLimit, UsageError
-from archiver.fetch.http.wire import watch
+from archiver.errors import SystemLimit
+from archiver.fetch.http.connection import Limits, Waiting
+from archiver.fetch.http.proxies import Proxies
+from archiver.fetch.http.target import target_of
+from archiver.fetch.http.tls import TlsOptions, tls_context
+from archiver.fetch.http.transport import ConnectionPool, SocketTransport, header_lines
+from archiver.fetch.http.wire import Exchange
 from archiver.model.urls import mask_text
 from archiver.version import __version__
 
@@ -89,9 +91,7 @@ def _begins_a_stream(data: bytes) -> bool:
 
 
 USER_AGENT = f"skyvern-archiver/{__version__}"
-_TLS_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-_KEEP_IDLE = 30.0
-"""Seconds that a connection is kept while nobody uses it."""
+_OWN = {"User-Agent": USER_AGENT, "Connection": "keep-alive"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,109 +103,68 @@ class Timeouts:
 
 
 class HttpClient:
-    """Gets what is at a URL: over httpx's transports, without what its client would add.
+    """Gets what is at a URL, and nothing besides: no cookies, no redirects, no decoding.
 
-    No cookies, no redirects, no decoding: none of it is wanted here, and all of it costs. Used from
-    several threads.
+    Used from several threads. ``transport`` asks over the same connections for who speaks httpx.
     """
 
-    def __init__(self, client: httpx.Client) -> None:
-        self._client = client
-        self._extensions = {"timeout": client.timeout.as_dict()}
-        self._own = {"User-Agent": USER_AGENT, "Connection": "keep-alive"}
+    def __init__(self, pool: ConnectionPool, timeouts: Timeouts) -> None:
+        self.transport = SocketTransport(pool)
+        self._pool = pool
+        self._limits = Limits(timeouts.connect, timeouts.stall, timeouts.stall, None)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._client.close()
+        self._pool.close()
 
-    def headers(self, headers: Mapping[str, str]) -> httpx.Headers:
-        """Headers to get with: to make them once costs less than for every request."""
-        return httpx.Headers({**self._own, **headers})
+    def headers(self, headers: Mapping[str, str]) -> bytes:
+        """Return header lines to get with: to make them once costs less than for every request.
 
-    def get(self, url: str, headers: httpx.Headers) -> httpx.Response:
-        """The answer, of which the body is still to be read; it must be closed.
-
-        Raises what httpx raises, ValueError and UnicodeError among it.
+        Raises httpx.LocalProtocolError for a line break, UnicodeError for what no header has.
         """
-        request = httpx.Request("GET", url, headers=headers, extensions=self._extensions)
-        if request.url.port is not None and not 0 < request.url.port < 1 << 16:
-            raise httpx.InvalidURL("no such port")  # systems take it for another one, or for none
-        if request.url.userinfo:
-            auth = httpx.BasicAuth(request.url.username, request.url.password)
-            request = next(auth.sync_auth_flow(request))
-        response = self._client._transport_for_url(request.url).handle_request(request)
+        fields = {**_OWN, **headers}
+        return header_lines([(n.encode("ascii"), v.encode("latin-1")) for n, v in fields.items()])
+
+    def get(self, url: str, headers: bytes) -> Exchange:
+        """Return the answer, of which the body is still to be read; it must be closed.
+
+        Raises what httpx raises, and Interrupted.
+        """
+        return self._pool.exchange("GET", target_of(url), headers, self._limits)
+
+    def request(self, url: str, headers: Mapping[str, str]) -> httpx.Response:
+        """The same as httpx has it. Raises what httpx raises, ValueError among it."""
+        timeouts = self._limits._asdict()
+        request = httpx.Request(
+            "GET", url, headers={**_OWN, **headers}, extensions={"timeout": timeouts}
+        )
+        response = self.transport.handle_request(request)
         response.request = request
         return response
 
 
-def new_client(timeouts: Timeouts, connections: int, *, verify: bool = True) -> HttpClient:
-    """An HTTP client for ``connections`` threads. Proxies and certificates are the environment's
-    (HTTP_PROXY, NO_PROXY, SSL_CERT_FILE, as httpx documents). Raises UsageError where they make no
-    sense."""
-    try:
-        context = _tls_context(verify, *map(os.environ.get, _TLS_VARIABLES))
-        client = httpx.Client(
-            timeout=httpx.Timeout(timeouts.stall, connect=timeouts.connect, pool=None),
-            limits=httpx.Limits(
-                max_connections=connections,
-                max_keepalive_connections=connections,
-                keepalive_expiry=_KEEP_IDLE,
-            ),
-            verify=context,
-        )
-    except OSError as error:  # ssl.SSLError too
-        raise UsageError(
-            f"the TLS certificates cannot be loaded: {error.strerror or error}",
-            hint="Check SSL_CERT_FILE and SSL_CERT_DIR in the environment",
-        ) from None
-    except (ImportError, ValueError, httpx.InvalidURL) as error:
-        raise UsageError(
-            f"the proxy of the environment cannot be used: {mask_text(str(error))}",
-            hint="Check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY; they may be http or https",
-        ) from None
-    watch(client, timeouts.stall)
-    if why_default_transport() is None:
-        from archiver.fetch.http.transport import SocketTransport
+def new_client(
+    timeouts: Timeouts,
+    connections: int,
+    *,
+    tls: TlsOptions | None = None,
+    proxies: Proxies | None = None,
+    check_stop: Callable[[], None] = lambda: None,
+) -> HttpClient:
+    """Return an HTTP client for ``connections`` threads.
 
-        # httpx would no longer look for proxies in the environment if it were given one.
-        client._transport = SocketTransport(
-            context, connections, keep_idle=_KEEP_IDLE, stall=timeouts.stall
-        )
-    return HttpClient(client)
-
-
-@lru_cache(maxsize=2)
-def _tls_context(verify: bool, *_environment: str | None) -> ssl.SSLContext:
-    """To read all certificates takes longer than many a request: once for all clients."""
-    return httpx.create_ssl_context(verify)
-
-
-def why_default_transport() -> str | None:
-    """Why requests go over httpx's own transport, None where they do not."""
-    try:
-        import archiver.fetch.http.transport  # noqa: F401
-    except ImportError as error:
-        return f"{error.name or 'httptools'} cannot be imported: {error}"
-    return None
-
-
-def header_fields(response: httpx.Response) -> dict[str, str]:
-    """The headers by name in lower case; of one that comes more than once the last."""
-    return {
-        name.decode("latin-1").lower(): value.decode("latin-1")
-        for name, value in response.headers.raw
-    }
-
-
-def views(response: httpx.Response) -> Iterator[bytes | memoryview]:
-    """The body's bytes as they come, not decoded, without a copy where the transport can.
-
-    Each piece stays as it is until the one after the next is taken.
+    ``check_stop`` is called wherever one waits, and may raise Interrupted. Raises UsageError where
+    certificates cannot be loaded.
     """
-    without_copy = response.extensions.get("views")
-    return without_copy() if without_copy is not None else response.iter_raw()
+    pool = ConnectionPool(
+        tls_context(tls or TlsOptions()),
+        connections,
+        Waiting(timeouts.stall, check_stop),
+        proxies=proxies,
+    )
+    return HttpClient(pool, timeouts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +182,8 @@ class Fault:
 
 
 @contextlib.contextmanager
-def translated(fail: Callable[[Fault], NoReturn]) -> Iterator[None]:
-    """Calls ``fail`` for anything that httpx raises. Raises SystemLimit by itself."""
+def http_errors(fail: Callable[[Fault], NoReturn]) -> Iterator[None]:
+    """Call ``fail`` for anything that httpx raises. Raises SystemLimit by itself."""
     try:
         yield
     except ValueError:  # a host's name that is none, a number of thousands of digits
@@ -280,9 +239,12 @@ def _system_errno(error: BaseException | None) -> int | None:
     return None
 
 
-def retry_after(response: httpx.Response, now: Callable[[], datetime]) -> float | None:
-    """Seconds that the server asks to wait (RFC 9110, 10.2.3: seconds or an HTTP date)."""
-    value = response.headers.get("Retry-After", "").strip()
+def retry_after(value: str, now: Callable[[], datetime]) -> float | None:
+    """Return the seconds that a server's Retry-After asks to wait, None where it asks nothing.
+
+    Source: RFC 9110, 10.2.3 (seconds or an HTTP date).
+    """
+    value = value.strip()
     if not value:
         return None
     if value.isdecimal():

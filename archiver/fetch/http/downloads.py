@@ -7,13 +7,11 @@ is never part of a message: its query is a credential.
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import unquote, urljoin, urlsplit
-
-import httpx
 
 from archiver.errors import (
     ArtifactGone,
@@ -26,14 +24,13 @@ from archiver.fetch.http.client import (
     Fault,
     HttpClient,
     decoded,
-    header_fields,
+    http_errors,
     is_encoded,
     retry_after,
-    translated,
-    views,
 )
-from archiver.fetch.http.resume import Progress, agree, range_headers
+from archiver.fetch.http.resume import DownloadState, check_response, range_headers
 from archiver.fetch.http.retry import Patience, RetryPolicy, Throttle
+from archiver.fetch.http.wire import Exchange
 from archiver.fetch.plan import Selection
 from archiver.model.artifact import HEAD_SIZE, ArtifactSource
 from archiver.store.staging import StagedFile
@@ -87,6 +84,7 @@ MAX_REDIRECTS = 5
 _PIECE = 1 << 18
 _ERROR_BYTES = 4_096
 _SLACK = 1 << 20
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}
 _MEDIA_TYPE = re.compile(r"[a-z0-9][\w.+-]{0,60}/[a-z0-9][\w.+-]{0,100}", re.ASCII)
 _EXPIRY = re.compile(rb"expired|invalid or expired|ExpiredToken|signature", re.IGNORECASE)
@@ -128,7 +126,7 @@ class Downloader:
         self,
         source: ArtifactSource,
         into: StagedFile,
-        progress: Progress,
+        state: DownloadState,
         patience: Patience,
         *,
         decode: bool = False,
@@ -144,11 +142,11 @@ class Downloader:
         url = self._absolute(source.url or "")
 
         def attempt() -> None:
-            progress.attempts += 1
+            state.attempts += 1
             if url[:5].lower() == "file:":
-                self._copy(url, source, into, progress)
+                self._copy(url, source, into, state)
             else:
-                self._receive(url, source, into, progress, decode)
+                self._receive(url, source, into, state, decode)
 
         self._retry.call(attempt, patience)
 
@@ -161,78 +159,77 @@ class Downloader:
             raise DownloadFailed("its URL cannot be understood") from None
 
     def _receive(
-        self, url: str, source: ArtifactSource, into: StagedFile, progress: Progress, decode: bool
+        self, url: str, source: ArtifactSource, into: StagedFile, state: DownloadState, decode: bool
     ) -> None:
-        with translated(_fail):
+        with http_errors(_fail):
             for _ in range(MAX_REDIRECTS + 1):
-                rest = range_headers(into, progress)
-                response = self._get(url, rest)
+                rest = range_headers(into, state)
+                answer = self._get(url, rest)
                 try:
-                    if response.has_redirect_location:
-                        url = _redirected(url, response.headers["Location"])
+                    location = answer.fields.get("location")
+                    if answer.status in _REDIRECTS and location is not None:
+                        url = _redirected(url, location)
                         continue
-                    self._check_status(response)
-                    fields = header_fields(response)
-                    agree(response.status_code, fields, bool(rest), into, progress)
-                    self._take(response, fields, source, into, progress, decode)
+                    self._check_status(answer)
+                    check_response(answer.status, answer.fields, bool(rest), into, state)
+                    self._take(answer, source, into, state, decode)
                 finally:
-                    response.close()
+                    answer.close()
                 return
         raise DownloadFailed(f"more than {MAX_REDIRECTS} redirects")
 
-    def _get(self, url: str, more: dict[str, str]) -> httpx.Response:
+    def _get(self, url: str, more: dict[str, str]) -> Exchange:
         headers = self._client.headers({**_HEADERS, **more}) if more else self._headers
-        try:
-            return self._client.get(url, headers)
-        except (UnicodeError, ValueError):  # names and characters that no URL has
-            raise DownloadFailed("its URL cannot be understood") from None
+        return self._client.get(url, headers)
 
     def _take(
         self,
-        response: httpx.Response,
-        fields: Mapping[str, str],
+        answer: Exchange,
         source: ArtifactSource,
         into: StagedFile,
-        progress: Progress,
+        state: DownloadState,
         decode: bool,
     ) -> None:
+        fields = answer.fields
         content_type = fields.get("content-type", "").partition(";")[0].strip().lower()
-        progress.served_type = content_type if _MEDIA_TYPE.fullmatch(content_type) else None
-        self._check_type(progress.served_type)
+        state.served_type = content_type if _MEDIA_TYPE.fullmatch(content_type) else None
+        self._check_type(state.served_type)
         encoded = is_encoded(fields.get("content-encoding", ""))
         if encoded and decode:
             # What is decoded has no length, and cannot be continued in the middle.
-            progress.whole = None
-            self._write(decoded(response.iter_raw()), source, None, into, progress)
+            state.remote = None
+            self._write(decoded(map(bytes, answer.views())), source, None, into, state)
         else:
-            length = progress.whole.length if progress.whole else None
-            self._write(views(response), source, length, into, progress)
+            length = state.remote.length if state.remote else None
+            self._write(answer.views(), source, length, into, state)
         if decode or not encoded:
             framed = encoded or "chunked" in fields.get("transfer-encoding", "")
-            may_be_cut = progress.whole is None and not framed
-            self._compare(source, into, progress, may_be_cut=may_be_cut)
+            may_be_cut = state.remote is None and not framed
+            self._compare(source, into, state, may_be_cut=may_be_cut)
 
-    def _check_status(self, response: httpx.Response) -> None:
-        status = response.status_code
-        if status in (400, 401, 403, 410) and (status == 403 or _says_expired(response)):
+    def _check_status(self, answer: Exchange) -> None:
+        status = answer.status
+        if status in (400, 401, 403, 410) and (status == 403 or _says_expired(answer)):
             raise LinkExpired(f"storage refused the link (HTTP {status})")
         if status in (404, 410):
             raise ArtifactGone(f"storage does not have it any more (HTTP {status})")
         if status in (408, 425, 429) or status >= 500:
-            wait = retry_after(response, self._now)
+            wait = retry_after(answer.fields.get("retry-after", ""), self._now)
             raise DownloadFailed(f"storage answered HTTP {status}", retry=True, retry_after=wait)
         if status not in (200, 206, 416):
             raise DownloadFailed(f"storage answered HTTP {status}")
 
-    def _copy(self, url: str, source: ArtifactSource, into: StagedFile, progress: Progress) -> None:
+    def _copy(
+        self, url: str, source: ArtifactSource, into: StagedFile, state: DownloadState
+    ) -> None:
         path = self._local.find(url)
-        progress.start_over(into)
+        state.start_over(into)
         try:
             with path.open("rb") as file:
                 pieces = iter(lambda: file.read(_PIECE), b"")
                 length = os.fstat(file.fileno()).st_size
-                self._write(pieces, source, length, into, progress)
-            self._compare(source, into, progress, may_be_cut=False)
+                self._write(pieces, source, length, into, state)
+            self._compare(source, into, state, may_be_cut=False)
         except OSError as error:
             raise DownloadFailed(f"the local file cannot be read: {error.strerror}") from None
 
@@ -242,7 +239,7 @@ class Downloader:
         source: ArtifactSource,
         length: int | None,
         into: StagedFile,
-        progress: Progress,
+        state: DownloadState,
     ) -> None:
         """Write all pieces. Stops a body that is longer than anybody said, or not wanted.
 
@@ -256,26 +253,26 @@ class Downloader:
                 )
             if not into.could_hold(length):
                 raise DownloadFailed(f"its {length} bytes are more than the whole disk has")
-            progress.admit(length - into.size)
+            state.admit(length - into.size)
             into.check_space(length - into.size)
             most = length
         is_known = False  # what they are
         try:
             for piece in pieces:
                 self._check_stop()
-                progress.expect(piece, into)
+                state.check_overlap(piece, into)
                 into.write(piece)
-                progress.received += len(piece)
+                state.received += len(piece)
                 self._on_bytes(len(piece))
                 self._throttle.wait(len(piece))
                 self._check_size(into.size)
                 if not is_known:
                     self._check_head(into, is_all=False)
                     is_known = into.size >= HEAD_SIZE
-                if progress.checkpoints is not None:
-                    progress.checkpoints.pass_by(into, progress.whole)
+                if state.checkpoints is not None:
+                    state.checkpoints.save_if_due(into, state.remote)
                 if most is not None and into.size > most:
-                    progress.start_over(into)
+                    state.start_over(into)
                     raise DownloadFailed(f"more than the {most} bytes that were announced came")
             self._check_head(into, is_all=length in (None, into.size))
         finally:
@@ -284,7 +281,7 @@ class Downloader:
             raise DownloadFailed(f"{into.size} of {length} bytes came", retry=True)
 
     def _compare(
-        self, source: ArtifactSource, into: StagedFile, progress: Progress, *, may_be_cut: bool
+        self, source: ArtifactSource, into: StagedFile, state: DownloadState, *, may_be_cut: bool
     ) -> None:
         """Compare with the size that the API gave; where there is a digest, that decides.
 
@@ -294,7 +291,7 @@ class Downloader:
         if source.expected_size in (None, came):
             return
         if expected is None or (may_be_cut and expected != into.sha256):
-            progress.start_over(into)
+            state.start_over(into)
             raise DownloadFailed(
                 f"{came} bytes came, the API says {source.expected_size}", retry=may_be_cut
             )
@@ -324,9 +321,9 @@ def _most(source: ArtifactSource) -> int | None:
     return source.expected_size + (_SLACK if source.expected_sha256 is not None else 0)
 
 
-def _says_expired(response: httpx.Response) -> bool:
+def _says_expired(answer: Exchange) -> bool:
     body = b""
-    for piece in response.iter_raw():
+    for piece in answer.views():
         body += piece
         if len(body) >= _ERROR_BYTES:
             break

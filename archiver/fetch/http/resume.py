@@ -26,7 +26,7 @@ _SELDOM = 64 << 20
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 
 
-class Whole(msgspec.Struct, frozen=True):
+class RemoteFile(msgspec.Struct, frozen=True):
     """What the server said of the whole file: its length in bytes and its validators."""
 
     length: int
@@ -41,13 +41,13 @@ class Whole(msgspec.Struct, frozen=True):
 
 
 @dataclass(slots=True)
-class Progress:
+class DownloadState:
     """What a download did so far, whatever its end: tries, and bytes received over all of them."""
 
     attempts: int = 0
     received: int = 0
     served_type: str | None = None
-    whole: Whole | None = None
+    remote: RemoteFile | None = None
     checkpoints: "Checkpoints | None" = None
     tail: bytes = b""
     """What comes next was had before, and must be the same."""
@@ -56,11 +56,11 @@ class Progress:
 
     def start_over(self, into: StagedFile) -> None:
         """Forget what came so far: the next try begins at the beginning."""
-        self.whole = None
+        self.remote = None
         self.tail = b""
         into.restart()
 
-    def expect(self, piece: bytes | memoryview, into: StagedFile) -> None:
+    def check_overlap(self, piece: bytes | memoryview, into: StagedFile) -> None:
         """Compare a piece with what an earlier session had there. Raises DownloadFailed."""
         if self.tail:
             known, self.tail = self.tail[: len(piece)], self.tail[len(piece) :]
@@ -69,21 +69,21 @@ class Progress:
                 raise _other_file()
 
 
-def range_headers(into: StagedFile, progress: Progress) -> dict[str, str]:
+def range_headers(into: StagedFile, state: DownloadState) -> dict[str, str]:
     """What asks for the rest of what is there already; nothing where that cannot be continued."""
-    whole = progress.whole
-    if whole is None or not 0 < into.size < whole.length:
+    remote = state.remote
+    if remote is None or not 0 < into.size < remote.length:
         return {}
     headers = {"Range": f"bytes={into.size}-"}
-    return headers | {"If-Range": whole.strong_etag} if whole.strong_etag else headers
+    return headers | {"If-Range": remote.strong_etag} if remote.strong_etag else headers
 
 
-def agree(
+def check_response(
     status: int,
     fields: Mapping[str, str],
     asked_rest: bool,
     into: StagedFile,
-    progress: Progress,
+    state: DownloadState,
 ) -> None:
     """Make ``into`` fit the answer: go on if it is the rest of the same file, else begin again.
 
@@ -91,20 +91,20 @@ def agree(
     """
     validators = (fields.get("etag"), fields.get("last-modified"))
     if status == 200:
-        progress.start_over(into)
+        state.start_over(into)
         length = fields.get("content-length", "")
-        progress.whole = Whole(int(length), *validators) if length.isdecimal() else None
+        state.remote = RemoteFile(int(length), *validators) if length.isdecimal() else None
         return
-    whole = progress.whole
+    remote = state.remote
     match = _CONTENT_RANGE.fullmatch(fields.get("content-range", "").strip())
-    if status == 206 and asked_rest and whole is not None and match is not None:
-        rest = (into.size, whole.length - 1, whole.length)
-        same = validators == (whole.etag, whole.last_modified)
+    if status == 206 and asked_rest and remote is not None and match is not None:
+        rest = (into.size, remote.length - 1, remote.length)
+        same = validators == (remote.etag, remote.last_modified)
         length = fields.get("content-length", "")
-        same &= length in ("", str(whole.length - into.size))
+        same &= length in ("", str(remote.length - into.size))
         if same and tuple(map(int, match.groups())) == rest:
             return
-    progress.start_over(into)
+    state.start_over(into)
     raise _other_file()
 
 
@@ -114,11 +114,11 @@ def _other_file() -> DownloadFailed:
     )
 
 
-class _Checkpoint(msgspec.Struct, frozen=True):
+class _Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """How far a download came. ``sha256`` is of the first ``size`` bytes."""
 
     address: str | None
-    whole: Whole
+    remote: RemoteFile = msgspec.field(name="whole")
     size: int
     sha256: str
 
@@ -154,35 +154,35 @@ class Checkpoints:
     def _note(self) -> Path:
         return self._storage.locate(f"{TEMPORARY_FOLDER}/{self._name}{NOTE_ENDING}")
 
-    def begin(self) -> tuple[StagedFile, Progress]:
+    def begin(self) -> tuple[StagedFile, DownloadState]:
         """The file to write into, with what an earlier session left of it."""
-        progress = Progress(checkpoints=self)
+        state = DownloadState(checkpoints=self)
         file = self._storage.stage(self._part)
         if file.was_there:
             file.companion = str(self._note)
             note = self._read_note()
             # Where no validator tells, the last bytes are asked for again, to be compared.
-            again = _OVERLAP if note and note.whole.strong_etag is None else 0
+            again = _OVERLAP if note and note.remote.strong_etag is None else 0
             size, sha256, tail = file.take_over(note.size if note else 0, again)
             if note and (size, sha256) == (note.size, note.sha256):
-                progress.whole, progress.tail = note.whole, tail
+                state.remote, state.tail = note.remote, tail
             else:
                 file.restart()
-        return file, progress
+        return file, state
 
-    def pass_by(self, file: StagedFile, whole: Whole | None) -> None:
+    def save_if_due(self, file: StagedFile, remote: RemoteFile | None) -> None:
         """Note where the download stands, now and then."""
-        if file.size >= self._next and whole is not None:
-            self.save(file, whole)
+        if file.size >= self._next and remote is not None:
+            self.save(file, remote)
             self._next = file.size + max(_WORTH, min(file.size // 8, _SELDOM))
 
-    def save(self, file: StagedFile, whole: Whole | None) -> bool:
+    def save(self, file: StagedFile, remote: RemoteFile | None) -> bool:
         """Note where the download stands. False where it is not worth to go on with."""
-        if whole is None or file.size < _WORTH:
+        if remote is None or file.size < _WORTH:
             return False
-        if not all(self._may_keep(said) for said in (whole.etag, whole.last_modified) if said):
+        if not all(self._may_keep(said) for said in (remote.etag, remote.last_modified) if said):
             return False
-        note = _Checkpoint(self._address, whole, file.size, file.sha256)
+        note = _Checkpoint(address=self._address, remote=remote, size=file.size, sha256=file.sha256)
         file.companion = str(self._note)
         aside = self._note.with_suffix(".new")
         with os_errors(f"write {self._note}"):

@@ -1,149 +1,45 @@
-"""One exchange over one connection: a request is sent, the head of its answer comes in.
+"""One exchange over one connection: the head of an answer, and its body.
 
-llhttp reads what is syntax. Errors are httpx's, in the words that httpcore and h11 have for them.
+llhttp, the parser of Node.js, reads what is syntax, by way of httptools. Errors are httpx's.
 """
 
-import select
-import socket
-import struct
-import sys
-import time
-from collections.abc import Callable, Iterable
-from ssl import SSLContext, SSLSocket
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator
 
-import httpcore
-import httptools
 import httpx
 
-LEAST = 1_024
-"""Bytes that must come in the time that an answer may stall."""
-TRICKLES = "the answer only trickles"
-ENDED_WHILE_IDLE = "Server disconnected without sending a response."
-"""httpcore's words for a connection that the server closed while nobody used it."""
+from archiver.errors import UsageError
+from archiver.fetch.http.connection import CUT, Connection
 
+try:
+    import httptools
+except ImportError as error:  # its compiled part may not fit the system
+    raise UsageError(
+        f"{error.name or 'httptools'} cannot be imported: {error}",
+        hint="Install archiver again, with what it depends on",
+    ) from None
 
-class Trickle:
-    """Tells an answer that brings fewer than ``LEAST`` bytes in ``stall`` seconds of waiting.
-
-    Only the time spent waiting counts, not what is done with the bytes.
-    """
-
-    def __init__(self, stall: float) -> None:
-        self._stall = stall
-        self.restart()
-
-    def restart(self) -> None:
-        self._waited, self._came = 0.0, 0
-
-    def is_all(self, count: int, waited: float) -> bool:
-        """Whether, with ``count`` bytes after ``waited`` seconds, too little came."""
-        self._waited += waited
-        self._came += count
-        if count and self._waited >= self._stall:
-            if self._came < LEAST:
-                return True
-            self.restart()
-        return False
-
-
-class WatchedBackend(httpcore.SyncBackend):
-    """Opens connections that give up when an answer stalls for ``stall`` seconds."""
-
-    def __init__(self, stall: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._stall = stall
-        self._clock = clock
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        stream = super().connect_tcp(host, port, timeout, local_address, socket_options)
-        return WatchedStream(stream, self._stall, self._clock)
-
-
-class WatchedStream(httpcore.NetworkStream):
-    """One connection. ``clock`` gives seconds and never goes back."""
-
-    def __init__(
-        self, stream: httpcore.NetworkStream, stall: float, clock: Callable[[], float]
-    ) -> None:
-        self._stream = stream
-        self._stall = stall
-        self._clock = clock
-        self._trickle = Trickle(stall)
-        self._has_answered = self._is_used_again = False
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        began = self._clock()
-        try:
-            data = self._stream.read(max_bytes, timeout)
-        except httpcore.ReadError:
-            if self._is_used_again and not self._has_answered:
-                raise httpcore.RemoteProtocolError(ENDED_WHILE_IDLE) from None
-            raise
-        # What the server thinks before it answers has a limit of its own.
-        waited = self._clock() - began if self._has_answered else 0.0
-        self._has_answered = True
-        if self._trickle.is_all(len(data), waited):
-            raise httpcore.ReadTimeout(TRICKLES)
-        return data
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._is_used_again |= self._has_answered
-        self._has_answered = False
-        self._trickle.restart()
-        self._stream.write(buffer, timeout)
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self,
-        ssl_context: SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
-        stream = self._stream.start_tls(ssl_context, server_hostname, timeout)
-        return WatchedStream(stream, self._stall, self._clock)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-
-def watch(client: httpx.Client, stall: float) -> None:
-    """Watch every connection that ``client`` will open, through proxies too."""
-    for transport in [client._transport, *client._mounts.values()]:
-        if isinstance(transport, httpx.HTTPTransport):
-            transport._pool._network_backend = WatchedBackend(stall)
-
-
-_KERNEL_KEEPS_TIME = sys.platform == "linux"
-_BUFFER = 128 << 10
-_NEXT_SECONDS = 0.01
-"""How long it may take for more to come."""
+_LARGE = 1 << 20
+"""Bodies from this size get larger buffers (bytes)."""
+_LARGE_BUFFER = 512 << 10
 _HEAD = 16 << 10
 _LONGEST_LENGTH = 19
 """Digits."""
-MOST_HEAD = 100 << 10
-"""Bytes of a head, or of what is no content in a chunked body, that are looked at."""
-CUT = "peer closed connection without sending complete message body"
-Origin: TypeAlias = tuple[bytes, str, int]
-"""Scheme, host and port."""
+_MOST_HEAD = 100 << 10
+"""Bytes of a head, interim ones with it, or of what is no content in a chunked body."""
+_MOST_FIELDS = 1_000
 
 
-class Head:
-    """An answer's head, as llhttp reads it; what of the body came along is in ``pieces``."""
+class HttpHead:
+    """An answer's head, as llhttp reads it; what of the body came along is in ``pieces``.
+
+    ``has_more``: something came behind the answer that nobody asked for.
+    """
 
     def __init__(self) -> None:
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self.pieces: list[bytes] = []
-        self.is_final = self.is_complete = self.keeps_alive = False
+        self.is_final = self.is_complete = self.keeps_alive = self.has_more = False
         self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, data: memoryview) -> None:
@@ -152,7 +48,7 @@ class Head:
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):  # asked for by nobody
             if not self.is_complete:
                 raise httpx.RemoteProtocolError("what came is not HTTP") from None
-            self.keeps_alive = False
+            self.has_more = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.is_final:  # else it is a trailer, or of the next answer
@@ -160,7 +56,7 @@ class Head:
 
     def on_message_begin(self) -> None:
         if self.is_complete:  # of the next answer, that nobody asked for
-            self.keeps_alive = False
+            self.has_more = True
 
     def on_headers_complete(self) -> None:
         if self.is_complete:
@@ -182,121 +78,138 @@ class Head:
     def values(self, name: bytes) -> list[bytes]:
         return [v for n, v in self.headers if n.lower() == name]
 
+    def check(self) -> None:
+        """Raises httpx.RemoteProtocolError where its framing is none that was asked for."""
+        if [v.lower() for v in self.values(b"transfer-encoding")] not in ([], [b"chunked"]):
+            raise httpx.RemoteProtocolError("its Transfer-Encoding was not asked for")
+        if any(len(v) > _LONGEST_LENGTH for v in self.values(b"content-length")):
+            raise httpx.RemoteProtocolError("its Content-Length makes no sense")
 
-class Connection:
-    """One socket, and two buffers that take turns."""
+
+def receive_head(connection: Connection, timeout: float | None) -> tuple[HttpHead, memoryview]:
+    """Receive the head of the next answer.
+
+    ``timeout``: seconds until the next bytes come, here and for what comes behind it. Returns
+    it with what came of its body besides ``head.pieces``. Raises httpx's errors.
+    """
+    connection.timeout = timeout
+    buffer = connection.buffers[0]
+    head, rest, seen = HttpHead(), buffer[:0], 0
+    while not head.is_final:
+        if not rest:
+            rest = buffer[: connection.receive(buffer)]
+            if not rest:
+                raise httpx.RemoteProtocolError(f"{CUT} (the head)")
+        end = bytes(rest[:_HEAD]).find(b"\r\n\r\n") + 4
+        cut = end if end > 3 else min(len(rest), _HEAD)
+        head.feed(rest[:cut])
+        rest, seen = rest[cut:], seen + cut
+        if seen > _MOST_HEAD or len(head.headers) > _MOST_FIELDS:
+            raise httpx.RemoteProtocolError("the head is too long")
+    return head, rest
+
+
+class Exchange:
+    """An answer whose head came; its body (RFC 9112, 6.3) is still to be read. Must be closed.
+
+    ``fields`` are its headers by name in lower case; of one that comes more than once the last.
+    ``release`` is told once what becomes of the connection.
+    """
 
     def __init__(
-        self, origin: Origin, sock: socket.socket, trickle: Trickle, clock: Callable[[], float]
+        self,
+        connection: Connection,
+        head: HttpHead,
+        rest: memoryview,
+        release: Callable[["Exchange"], None],
+        *,
+        has_content: bool = True,
     ) -> None:
-        self.origin = origin
-        self.clock = clock
-        self.buffers = memoryview(bytearray(_BUFFER)), memoryview(bytearray(_BUFFER))
-        self._socket = sock
-        self._trickle = trickle
-        self._is_used_again = self._has_answered = False
-        self._timeout: float | None = -1.0
+        head.check()
+        self.connection = connection
+        self.head = head
+        self.status = head.status
+        self.fields = {
+            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in head.headers
+        }
+        self._release: Callable[[Exchange], None] | None = release
+        self._is_chunked = "transfer-encoding" in self.fields
+        self._left: int | None = None
+        if not has_content or head.status in (204, 304):
+            self._left = 0
+        elif not self._is_chunked and "content-length" in self.fields:
+            self._left = int(self.fields["content-length"])
+        if head.pieces and not self._is_chunked:
+            rest = memoryview(b"".join([*head.pieces, rest]))
+        self._rest = rest
+
+    @property
+    def brought_more(self) -> bool:
+        """Whether more came than the answer, as far as was read."""
+        return self.head.has_more or (self._left is not None and len(self._rest) > self._left)
+
+    @property
+    def is_reusable(self) -> bool:
+        """Whether the answer is over, and nothing else came on its connection."""
+        is_over = self._left is not None and self._left == len(self._rest)
+        return is_over and self.head.keeps_alive and not self.head.has_more
+
+    def views(self) -> Iterator[memoryview]:
+        """The body's bytes. Each view stays as it is until the one after the next is taken."""
+        if self._left is None:
+            return self._chunked() if self._is_chunked else self._until_end()
+        return self._measured(self._left)
 
     def close(self) -> None:
-        self._socket.close()
+        release, self._release = self._release, None
+        if release is not None:
+            release(self)
 
-    def is_readable(self, within: float = 0.0) -> bool:
-        """Whether something came, or the end, ``within`` so many seconds.
+    def _chunked(self) -> Iterator[memoryview]:
+        head, buffer, data, overhead = self.head, self.connection.buffers[0], self._rest, 0
+        while True:
+            head.feed(data)
+            pieces, head.pieces = head.pieces, []
+            overhead = 0 if pieces else overhead + len(data)
+            if head.is_complete:
+                self._left, self._rest = 0, self._rest[:0]
+            for piece in pieces:
+                yield memoryview(piece)
+            if head.is_complete:
+                return
+            if overhead > _MOST_HEAD:
+                raise httpx.RemoteProtocolError("what stands between its chunks is too long")
+            data = buffer[: self.connection.receive(buffer)]
+            if not data:
+                raise httpx.RemoteProtocolError(f"{CUT} (incomplete chunked read)")
 
-        While it is idle that can only be its end, or what nobody asked for.
-        """
-        if isinstance(self._socket, SSLSocket) and self._socket.pending():
-            return True  # decrypted already: the system knows nothing of it
-        if not hasattr(select, "poll"):
-            return bool(select.select([self._socket], [], [], within)[0])
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        return bool(poll.poll(within * 1_000))
+    def _until_end(self) -> Iterator[memoryview]:
+        if self._rest:
+            yield self._rest
+        turn = 1
+        while count := self.connection.receive(self.connection.buffers[turn]):
+            yield self.connection.buffers[turn][:count]
+            turn = 1 - turn
+        if self.connection.is_ragged:
+            raise httpx.RemoteProtocolError(f"{CUT} (TLS was not ended)")
 
-    def send(self, request: httpx.Request, timeout: float | None) -> None:
-        head = [b"%b %b HTTP/1.1" % (request.method.encode("ascii"), request.url.raw_path)]
-        head += [b"%b: %b" % header for header in request.headers.raw]
-        message = b"\r\n".join([*head, b"", b""])
-        if message.count(b"\n") > len(head) + 1 or message.count(b"\r") > len(head) + 1:
-            raise httpx.LocalProtocolError("a header has a line break")
-        self._is_used_again |= self._has_answered
-        self._has_answered = False
-        self._trickle.restart()
-        try:
-            self._limit(timeout)
-            self._socket.sendall(message)
-        except (TimeoutError, BlockingIOError) as error:
-            raise httpx.WriteTimeout(str(error)) from error
-        except OSError as error:
-            raise self._broken(error, httpx.WriteError) from error
-
-    def goes_on(self, until: float) -> bool:
-        """Whether more comes soon, before ``until``; to wait for it is to wait for the server."""
-        began = self.clock()
-        if began >= until:
-            return False
-        comes = self.is_readable(_NEXT_SECONDS)
-        self._trickle.is_all(0, self.clock() - began)
-        return comes
-
-    def receive(self, into: memoryview) -> int:
-        """How many bytes came; 0 is the end."""
-        began = self.clock()
-        try:
-            count = self._socket.recv_into(into)
-        except (TimeoutError, BlockingIOError) as error:
-            raise httpx.ReadTimeout(str(error)) from error
-        except OSError as error:
-            raise self._broken(error, httpx.ReadError) from error
-        # What the server thinks before it answers has a limit of its own.
-        waited = self.clock() - began if self._has_answered else 0.0
-        if not count and not self._has_answered:
-            raise httpx.RemoteProtocolError(ENDED_WHILE_IDLE)
-        self._has_answered = True
-        if self._trickle.is_all(count, waited):
-            raise httpx.ReadTimeout(TRICKLES)
-        return count
-
-    def receive_head(self, timeout: float | None) -> tuple[Head, memoryview]:
-        """The head of the next answer, and what came of its body besides ``head.pieces``."""
-        self._limit(timeout)
-        head, rest, seen = Head(), self.buffers[0][:0], 0
-        while not head.is_final:
-            if not rest:
-                rest = self.buffers[0][: self.receive(self.buffers[0])]
-                if not rest:
-                    raise httpx.RemoteProtocolError(f"{CUT} (the head)")
-            end = bytes(rest[:_HEAD]).find(b"\r\n\r\n") + 4
-            cut = end if end > 3 else len(rest)
-            head.feed(rest[:cut])
-            rest, seen = rest[cut:], seen + cut
-            if seen > MOST_HEAD and not head.is_final:  # else the rest is the body's
-                raise httpx.RemoteProtocolError("the head is too long")
-        if [v.lower() for v in head.values(b"transfer-encoding")] not in ([], [b"chunked"]):
-            raise httpx.RemoteProtocolError("its Transfer-Encoding was not asked for")
-        if any(len(v) > _LONGEST_LENGTH for v in head.values(b"content-length")):
-            raise httpx.RemoteProtocolError("its Content-Length makes no sense")
-        return head, rest
-
-    def _limit(self, timeout: float | None) -> None:
-        """Let no call take longer. Python would poll before each; the kernel keeps time too.
-
-        Not under TLS: there Python takes what the kernel says then for a reason to try again.
-        """
-        if timeout == self._timeout:
-            return
-        self._timeout = timeout
-        if _KERNEL_KEEPS_TIME and not isinstance(self._socket, SSLSocket):
-            self._socket.settimeout(None)
-            # To the kernel zero means for ever.
-            microseconds = 0 if timeout is None else max(1, int(timeout * 1e6))
-            value = struct.pack("@ll", *divmod(microseconds, 10**6))
-            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-                self._socket.setsockopt(socket.SOL_SOCKET, option, value)
-        else:
-            self._socket.settimeout(timeout)
-
-    def _broken(self, error: OSError, kind: type[httpx.NetworkError]) -> httpx.TransportError:
-        if self._is_used_again and not self._has_answered:
-            return httpx.RemoteProtocolError(ENDED_WHILE_IDLE)
-        return kind(str(error))
+    def _measured(self, length: int) -> Iterator[memoryview]:
+        buffers, left = self.connection.buffers, length
+        if left >= _LARGE:
+            buffers = memoryview(bytearray(_LARGE_BUFFER)), memoryview(bytearray(_LARGE_BUFFER))
+        piece, self._rest = self._rest[:left], self._rest[left:]
+        turn = 1
+        while True:
+            left -= len(piece)
+            self._left = left
+            if piece:
+                yield piece
+            if not left:
+                return
+            buffer = buffers[turn][:left]
+            turn = 1 - turn
+            piece = buffer[: self.connection.fill(buffer)]
+            if not piece:
+                raise httpx.RemoteProtocolError(
+                    f"{CUT} (received {length - left} bytes, expected {length})"
+                )

@@ -7,9 +7,9 @@ from typing import NoReturn
 import httpx
 import pytest
 
-from archiver.fetch.http.client import Fault, translated
-from tests.adapters.transports.clients import Clients
-from tests.adapters.transports.wire_server import WireServer, always, reply
+from archiver.fetch.http.client import Fault, http_errors
+from tests.fetch.http.clients import Clients
+from tests.fetch.http.wire_server import WireServer, always, reply
 
 HELLO = always(reply(b"hello"))
 
@@ -47,10 +47,10 @@ def test_a_name_leads_to_where_somebody_listens(clients: Clients) -> None:
     ],
 )
 def test_credentials_in_an_address_become_basic_auth(
-    clients: Clients, userinfo: str, credentials: bytes
+    fast_clients: Clients, userinfo: str, credentials: bytes
 ) -> None:
     with WireServer(HELLO) as server:
-        assert clients(1).get(f"http://{userinfo}@127.0.0.1:{server.port}/x") == b"hello"
+        assert fast_clients(1).get(f"http://{userinfo}@127.0.0.1:{server.port}/x") == b"hello"
         (asked,) = server.asked
         assert asked.path == "/x"
         assert asked.header("Host") == f"127.0.0.1:{server.port}"
@@ -58,9 +58,9 @@ def test_credentials_in_an_address_become_basic_auth(
         assert base64.b64decode(sent) == credentials
 
 
-def test_credentials_stay_with_their_address(clients: Clients) -> None:
+def test_credentials_stay_with_their_address(fast_clients: Clients) -> None:
     with WireServer(HELLO) as server:
-        client = clients(1)
+        client = fast_clients(1)
         client.get(f"http://user:pass@127.0.0.1:{server.port}/")
         client.get(server.origin)
         assert server.asked[1].header("Authorization") is None
@@ -99,7 +99,7 @@ def test_an_address_that_leads_nowhere_is_a_fault_like_others(clients: Clients, 
 
     client = clients(1)
     for _ in range(2):
-        with pytest.raises(Stopped), translated(fail):
+        with pytest.raises(Stopped), http_errors(fail):
             client.get(url)
     assert len(faults) == 2
     with WireServer(HELLO) as server:

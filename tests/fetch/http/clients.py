@@ -1,24 +1,31 @@
 """Clients as the project makes them, and what a test wants to know of an answer."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 
-from archiver.fetch.http.client import HttpClient, Timeouts, new_client, views
-from tests.adapters.transports.wire_server import PATIENCE
+from archiver.fetch.http.client import HttpClient, Timeouts, new_client
+from archiver.fetch.http.proxies import Proxies
+from archiver.fetch.http.tls import TlsOptions
+from tests.fetch.http.wire_server import PATIENCE
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """An HTTP client, asked for whole bodies."""
+    """An HTTP client, asked for whole bodies: directly or by way of httpx."""
 
     http: HttpClient
+    by_httpx: bool
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> bytes:
-        with closing(self.http.get(url, self.http.headers(headers or {}))) as response:
-            return b"".join(map(bytes, views(response)))
+        if self.by_httpx:
+            with closing(self.http.request(url, headers or {})) as response:
+                return b"".join(response.iter_raw())
+        with closing(self.http.get(url, self.http.headers(headers or {}))) as answer:
+            return b"".join(map(bytes, answer.views()))
 
     def ask(
         self, method: str, url: str, *, pool: float = PATIENCE, read: float | None = PATIENCE
@@ -26,8 +33,7 @@ class Client:
         """The head of an answer, within limits of its own: ``read`` is that of writing too."""
         timeout = {"connect": PATIENCE, "read": read, "write": read, "pool": pool}
         request = httpx.Request(method, url, extensions={"timeout": timeout})
-        transport = self.http._client._transport_for_url(request.url)
-        response = transport.handle_request(request)
+        response = self.http.transport.handle_request(request)
         response.request = request
         return response
 
@@ -41,6 +47,7 @@ class Clients:
     """Makes clients, and closes them when the test is over."""
 
     stack: ExitStack
+    by_httpx: bool = False
 
     def __call__(
         self,
@@ -49,6 +56,16 @@ class Clients:
         connect: float = PATIENCE,
         stall: float = PATIENCE,
         verify: bool = True,
+        certificate: Path | None = None,
+        key: Path | None = None,
+        proxies: Proxies | None = None,
+        check_stop: Callable[[], None] = lambda: None,
     ) -> Client:
-        http = new_client(Timeouts(connect, stall), connections, verify=verify)
-        return Client(self.stack.enter_context(http))
+        http = new_client(
+            Timeouts(connect, stall),
+            connections,
+            tls=TlsOptions(verify, certificate, key),
+            proxies=proxies,
+            check_stop=check_stop,
+        )
+        return Client(self.stack.enter_context(http), self.by_httpx)

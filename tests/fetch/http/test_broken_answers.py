@@ -8,8 +8,8 @@ from contextlib import closing
 import httpx
 import pytest
 
-from tests.adapters.transports.clients import Clients
-from tests.adapters.transports.wire_server import (
+from tests.fetch.http.clients import Clients
+from tests.fetch.http.wire_server import (
     Answering,
     Asked,
     WireServer,
@@ -130,12 +130,10 @@ def test_what_makes_no_sense_is_refused(clients: Clients, answer: bytes) -> None
         ),
     ],
 )
-def test_what_is_ambiguous_is_refused_by_the_own_transport(
-    fast_clients: Clients, answer: bytes
-) -> None:
+def test_what_is_ambiguous_is_refused_by_the_own_transport(clients: Clients, answer: bytes) -> None:
     """httpx's own takes these, one way or another."""
     with WireServer(once(answer)) as server:
-        client = fast_clients(1)
+        client = clients(1)
         for _ in range(2):
             with pytest.raises(httpx.RemoteProtocolError):
                 client.read("GET", server.origin)
@@ -182,11 +180,11 @@ def test_what_surrounds_a_body_has_an_end(clients: Clients, first: bytes, piece:
         server.wait_until_open(0)
 
 
-def test_interim_answers_have_an_end(fast_clients: Clients) -> None:
+def test_interim_answers_have_an_end(clients: Clients) -> None:
     """httpx's own transport reads them as long as they do not trickle."""
     with WireServer(endless(b"", head("X: y", status="102 Processing") * 50)) as server:
         with pytest.raises(httpx.RemoteProtocolError):
-            fast_clients(1).read("GET", server.origin)
+            clients(1).read("GET", server.origin)
         server.wait_until_open(0)
 
 
@@ -209,7 +207,7 @@ def more_than_asked_for() -> Iterator[object]:
 
 @pytest.mark.parametrize("pieces", list(more_than_asked_for()))
 def test_what_comes_behind_an_answer_is_not_taken_for_the_next(
-    fast_clients: Clients, pieces: list[bytes]
+    clients: Clients, pieces: list[bytes]
 ) -> None:
     """httpx's own transport takes a whole answer behind another for the next one."""
 
@@ -219,7 +217,7 @@ def test_what_comes_behind_an_answer_is_not_taken_for_the_next(
         return b""
 
     with WireServer(answer) as server:
-        client = fast_clients(1)
+        client = clients(1)
         for _ in range(3):
             response = client.ask("GET", server.origin)
             assert response.read() in (b"hello", b"")
@@ -227,9 +225,9 @@ def test_what_comes_behind_an_answer_is_not_taken_for_the_next(
         assert server.opened == 3
 
 
-def test_the_answer_to_a_head_request_is_not_taken_for_the_next(fast_clients: Clients) -> None:
+def test_the_answer_to_a_head_request_is_not_taken_for_the_next(clients: Clients) -> None:
     with WireServer(always(reply(EVIL))) as server:
-        client = fast_clients(1)
+        client = clients(1)
         for _ in range(3):
             assert client.read("HEAD", server.origin) == b""
         assert server.opened == 3

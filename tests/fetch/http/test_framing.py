@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.adapters.transports.clients import Clients
-from tests.adapters.transports.wire_server import (
+from tests.fetch.http.clients import Clients
+from tests.fetch.http.wire_server import (
     Answering,
     Asked,
     WireServer,
@@ -157,7 +157,7 @@ def test_a_request_says_what_it_was_given(clients: Clients) -> None:
 @pytest.mark.parametrize("size", [1, 131_071, 131_072, 131_073, 400_000, 1_048_576, 3_000_001])
 @pytest.mark.parametrize("framing", ["length", "chunked", "end"])
 def test_each_piece_stays_as_it_is_until_the_one_after_the_next(
-    fast_clients: Clients, framing: str, size: int
+    clients: Clients, framing: str, size: int
 ) -> None:
     body = b"".join(n.to_bytes(4, "big") for n in range(size // 4 + 1))[:size]
     answers: dict[str, Answering] = {
@@ -166,13 +166,14 @@ def test_each_piece_stays_as_it_is_until_the_one_after_the_next(
         "end": once(head() + body),
     }
     with WireServer(answers[framing]) as server:
-        response = fast_clients().ask("GET", server.origin)
+        http = clients().http
+        answer = http.get(server.origin, http.headers({}))
         taken: list[tuple[memoryview, bytes]] = []
-        for view in response.extensions["views"]():
+        for view in answer.views():
             taken.append((view, bytes(view)))
             assert all(now == then for now, then in taken[-2:])
         assert b"".join(then for _, then in taken) == body
-        response.close()
+        answer.close()
 
 
 @settings(

@@ -1,22 +1,18 @@
-"""The same clients over both transports: what holds for one is to hold for the other."""
+"""The same client in both ways it is asked: what holds for one is to hold for the other."""
 
 import os
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
-from tests.adapters.transports.authority import Authority
-from tests.adapters.transports.clients import Clients
+from tests.fetch.http.authority import Authority
+from tests.fetch.http.clients import Clients
 
 _NETWORK = re.compile(r"(?:https?|all|no)_proxy|SSL_CERT_(?:FILE|DIR)", re.IGNORECASE)
-
-Transport = Literal["sockets", "httpx"]
 
 
 @pytest.fixture(autouse=True)
@@ -27,24 +23,15 @@ def _no_surroundings(monkeypatch: pytest.MonkeyPatch, one_certificate: Path) -> 
     monkeypatch.setenv("SSL_CERT_FILE", str(one_certificate))
 
 
-@pytest.fixture(params=["sockets", "httpx"])
-def transport(request: pytest.FixtureRequest) -> Transport:
-    name: Transport = request.param
-    return name
-
-
-@pytest.fixture
-def clients(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
-    if transport == "httpx":
-        # As it is where httptools cannot be imported.
-        monkeypatch.setitem(sys.modules, "archiver.fetch.http.transport", None)
+@pytest.fixture(params=["directly", "by httpx"])
+def clients(request: pytest.FixtureRequest) -> Iterator[Clients]:
     with ExitStack() as stack:
-        yield Clients(stack)
+        yield Clients(stack, by_httpx=request.param == "by httpx")
 
 
 @pytest.fixture
 def fast_clients() -> Iterator[Clients]:
-    """Of the project's own transport alone."""
+    """Asked directly."""
     with ExitStack() as stack:
         yield Clients(stack)
 

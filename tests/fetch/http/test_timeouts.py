@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from archiver.fetch.http.wire import TRICKLES
-from tests.adapters.transports.clients import Clients
-from tests.adapters.transports.wire_server import (
+from archiver.fetch.http.connection import TRICKLES
+from tests.fetch.http.clients import Clients
+from tests.fetch.http.wire_server import (
     Answering,
     Asked,
     WireServer,

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.raw_server import Answering, raw_server
 from tests.cli.running import Command, Fetch, child_environment
+from tests.fetch.http.raw_server import Answering, raw_server
 from tests.lying_server import (
     FOREVER,
     Body,

@@ -47,6 +47,8 @@ class WireServer:
         self.opened = self.most_open = 0
         self._answer = answer
         self._tls = tls
+        self.cuts_tls = False
+        """Connections end without TLS saying so."""
         self._changed = threading.Condition()
         self._connections: list[socket.socket] = []
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -116,6 +118,10 @@ class WireServer:
         except (OSError, ValueError):  # the client left, or the answer closed the connection
             pass
         finally:
+            if isinstance(wrapped, ssl.SSLSocket) and not self.cuts_tls:
+                with contextlib.suppress(OSError, ValueError):
+                    wrapped.settimeout(PATIENCE)
+                    wrapped.unwrap()
             wrapped.close()
             with self._changed:
                 self._connections.remove(connection)

@@ -2,9 +2,10 @@
 
 import selectors
 import socket
+import ssl
 from collections.abc import Callable
 
-from tests.adapters.transports.wire_server import PATIENCE, Asked, head, reply
+from tests.fetch.http.wire_server import PATIENCE, Asked, head, reply
 
 THROUGH = b"through the proxy"
 
@@ -16,7 +17,7 @@ def proxying(connection: socket.socket, asked: Asked) -> bytes | None:
     host, _, port = asked.path.rpartition(":")
     with socket.create_connection((host, int(port)), PATIENCE) as there:
         connection.sendall(head(status="200 Connection established"))
-        _pass_on(connection, there)
+        pass_on(connection, there)
     return None
 
 
@@ -24,14 +25,18 @@ def refusing(status: str, *headers: str) -> Callable[[socket.socket, Asked], byt
     return lambda connection, asked: reply(b"", *headers, status=status)
 
 
-def _pass_on(one: socket.socket, other: socket.socket) -> None:
+def pass_on(one: socket.socket, other: socket.socket) -> None:
+    """Until one of them ends. What TLS has decrypted already the system knows nothing of."""
     with selectors.DefaultSelector() as selector:
         selector.register(one, selectors.EVENT_READ, other)
         selector.register(other, selectors.EVENT_READ, one)
         while True:
             for key, _ in selector.select():
-                assert isinstance(key.fileobj, socket.socket)
-                data = key.fileobj.recv(65_536)
+                source = key.fileobj
+                assert isinstance(source, socket.socket)
+                while data := source.recv(65_536):
+                    key.data.sendall(data)
+                    if not isinstance(source, ssl.SSLSocket) or not source.pending():
+                        break
                 if not data:
                     return
-                key.data.sendall(data)

@@ -1,7 +1,6 @@
-"""A night's work comes to the same over httpx's own transport, which takes over where it must."""
+"""What goes wrong on the wire, and what the user is told of it, through the command."""
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +22,6 @@ from tests.lying_server import (
     webm,
 )
 from tests.workflows.held import ArchiveFolder
-
-SLOWER = "downloads go over httpx's own transport, which is slower"
-
-
-@pytest.fixture(params=["sockets", "httpx"])
-def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    name: str = request.param
-    if name == "httpx":
-        # As it is where httptools cannot be imported.
-        monkeypatch.setitem(sys.modules, "archiver.fetch.http.transport", None)
-    return name
 
 
 def a_run(server: LyingServer) -> str:
@@ -59,28 +47,15 @@ def without_httptools(request: pytest.FixtureRequest, tmp_path: Path) -> dict[st
     return child_environment(PYTHONPATH=os.pathsep.join([str(package.parent), str(PACKAGE_HOME)]))
 
 
-def test_httpxs_own_transport_takes_over_and_it_is_said(
-    server: LyingServer,
-    archiver: Command,
-    archive: ArchiveFolder,
-    without_httptools: dict[str, str],
+def test_without_httptools_nothing_begins_and_it_is_said(
+    server: LyingServer, archive: ArchiveFolder, without_httptools: dict[str, str]
 ) -> None:
-    run_id = a_run(server)
-    ran = run_child("fetch", run_id, "--json", environment=without_httptools)
-    assert ran.code == 0, ran.err
-    assert ran.states == {"unverified": 4, "verified": 1}
-    assert archive.read(run_id, "recording 1") == read(webm())
-    (warning,) = (line for line in ran.err.splitlines() if line.startswith("warning: "))
-    assert "cannot be imported" in warning
-    assert warning.endswith(SLOWER)
-
-
-@pytest.mark.parametrize("options", [["--log-format", "json"], ["--quiet"], ["--dry-run"]])
-def test_it_is_said_to_whoever_listens(
-    server: LyingServer, archiver: Command, transport: str, options: list[str]
-) -> None:
-    ran = archiver("fetch", a_run(server), *options)
-    assert ran.err.count(SLOWER) == (1 if transport == "httpx" else 0)
+    ran = run_child("fetch", a_run(server), environment=without_httptools)
+    assert ran.code == 2
+    assert ran.err.startswith("Error: httptools cannot be imported: ")
+    assert "Install archiver again" in ran.err
+    assert "Traceback" not in ran.err
+    assert not archive.root.exists()
 
 
 @pytest.mark.parametrize(
@@ -100,7 +75,6 @@ def test_what_goes_wrong_is_mended_the_same(
     server: LyingServer,
     archiver: Command,
     archive: ArchiveFolder,
-    transport: str,
     lies: list[Lie],
     requests: int,
 ) -> None:
@@ -113,10 +87,9 @@ def test_what_goes_wrong_is_mended_the_same(
     assert ran.states == {"unverified": 4, "verified": 3}
     assert archive.read("tsk_2", "download 1") == read(Blob(500_000))
     assert server.count(f"/v1/artifacts/{file.id}") == requests
-    assert (SLOWER in ran.err) is (transport == "httpx")
 
 
-def test_the_key_goes_to_the_api_alone(server: LyingServer, fetch: Fetch, transport: str) -> None:
+def test_the_key_goes_to_the_api_alone(server: LyingServer, fetch: Fetch) -> None:
     fetch(a_run(server))
     with_key = [asked.path for asked in server.requests if "x-api-key" in asked.headers]
     assert with_key == ["/v1/runs/tsk_1"]

@@ -6,8 +6,9 @@ from contextlib import closing
 import httpx
 import pytest
 
-from archiver.fetch.http.transport import SocketTransport
-from tests.adapters.transports.wire_server import PATIENCE, WireServer, always, reply
+from archiver.fetch.http.connection import Waiting
+from archiver.fetch.http.transport import ConnectionPool, SocketTransport
+from tests.fetch.http.wire_server import PATIENCE, WireServer, always, reply
 
 HELLO = always(reply(b"hello"))
 
@@ -17,13 +18,9 @@ class Keeping:
 
     def __init__(self) -> None:
         self.now = 1_000.0
-        self.transport = SocketTransport(
-            httpx.create_ssl_context(verify=False),
-            2,
-            keep_idle=30.0,
-            stall=PATIENCE,
-            clock=lambda: self.now,
-        )
+        waiting = Waiting(PATIENCE, clock=lambda: self.now)
+        pool = ConnectionPool(httpx.create_ssl_context(verify=False), 2, waiting, keep_idle=30.0)
+        self.transport = SocketTransport(pool)
 
     def head(self, url: str) -> httpx.Response:
         timeout = dict.fromkeys(("connect", "read", "write", "pool"), PATIENCE)

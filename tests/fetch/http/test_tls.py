@@ -9,9 +9,9 @@ import pytest
 
 from archiver.errors import UsageError
 from archiver.fetch.http.client import Timeouts, new_client
-from tests.adapters.transports.authority import Authority
-from tests.adapters.transports.clients import Clients
-from tests.adapters.transports.wire_server import Asked, WireServer, always, head, once, reply
+from tests.fetch.http.authority import Authority
+from tests.fetch.http.clients import Clients
+from tests.fetch.http.wire_server import Asked, WireServer, always, head, once, reply
 
 HELLO = always(reply(b"hello"))
 
@@ -130,7 +130,7 @@ def test_a_body_that_is_cut_over_tls_is_not_taken_for_whole(
 
 
 def test_what_comes_behind_an_answer_over_tls_is_not_taken_for_the_next(
-    fast_clients: Clients, known: Authority
+    clients: Clients, known: Authority
 ) -> None:
     def answer(connection: socket.socket, asked: Asked) -> bytes:
         connection.sendall(head("Content-Length: 5"))
@@ -138,6 +138,6 @@ def test_what_comes_behind_an_answer_over_tls_is_not_taken_for_the_next(
         return b"hello" + reply(b"evil")
 
     with WireServer(answer, tls=known.context()) as server:
-        client = fast_clients(1)
+        client = clients(1)
         assert [client.get(server.origin) for _ in range(3)] == [b"hello"] * 3
         assert server.opened == 3
