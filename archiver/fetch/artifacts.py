@@ -45,8 +45,9 @@ class FreshLinks:
     def __init__(
         self, sources: Sequence[ArtifactSource], refresh: Callable[[], Sequence[ArtifactSource]]
     ) -> None:
-        self._offered = _by_what_tells_them(sources)
-        self._refresh = refresh
+        self._sources = sources
+        self._offered: dict[_Key, ArtifactSource] | None = None  # most links are never renewed
+        self._ask = ask
         self._lock = Lock()
 
     def renewed(self, source: ArtifactSource) -> ArtifactSource:
@@ -59,7 +60,7 @@ class FreshLinks:
             fresh = self._find(source)
             if fresh is None or fresh.url == source.url:
                 try:
-                    self._offered = _by_what_tells_them(self._refresh())
+                    self._sources, self._offered = self._ask(), None
                 except RunError as error:
                     raise DownloadFailed(
                         f"its link ended, and no fresh one came: {error}"
@@ -73,7 +74,10 @@ class FreshLinks:
         keys = [("id", source.artifact_id), ("address", _true_address(source))]
         if source.artifact_id is None:
             keys = [keys[1], ("ordinal", str(source.ordinal))]
-        found = (self._offered.get((source.kind, *key)) for key in keys if key[1] is not None)
+        if self._offered is None:
+            self._offered = _by_what_tells_them(self._sources)
+        offered = self._offered
+        found = (offered.get((source.kind, *key)) for key in keys if key[1] is not None)
         return next(filter(None, found), None)
 
 

@@ -31,7 +31,7 @@ def test_signed_links_say_when_they_end(url: str) -> None:
     "url",
     [
         *("", "http://h/a", "http://h/a?expiry=", "http://h/a?expiry=soon", "file:///a?b"),
-        *("http://h/a?se=2026-11-24", "http://[/a?expiry=1", "http://h/a?expiry=-1"),
+        *("http://h/a?se=2026-11-24", "http://h/a?expiry=-1"),
         *("http://h/a?expiry=" + "9" * 30, "http://h/a?expiry=" + "9" * 5000),
         *("http://h/a?X-Amz-Date=x&X-Amz-Expires=1", "http://h/a?X-Amz-Date=20261124T000203Z"),
         f"http://h/a?X-Amz-Date=20261124T000203Z&X-Amz-Expires={'9' * 30}",

@@ -62,6 +62,8 @@ def target_of(url: str) -> Target:
     scheme, authority, path = match.groups()
     origin, fields = _server(scheme.lower(), authority)
     if not path.startswith("/"):
+        if path.startswith("\\"):  # to browsers it is a slash, to others part of the host
+            raise httpx.InvalidURL("a backslash")
         path = f"/{path}"
     if not _PRINTABLE.fullmatch(path):
         path = _encoded(path)
@@ -95,9 +97,9 @@ def _server(scheme: str, authority: str) -> tuple[Origin, bytes]:
 def host_and_port(text: str, default: int) -> tuple[str, int]:
     """Read ``host:port``; the host may be an IPv6 address in brackets. Raises httpx.InvalidURL."""
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
+        host, bracket, rest = text[1:].partition("]")
         try:
-            host = str(ipaddress.IPv6Address(host))
+            host = str(ipaddress.IPv6Address(host if bracket else ""))
         except ValueError:
             raise httpx.InvalidURL("no address") from None
     else:

@@ -12,7 +12,7 @@ again, and a host that ever sent more than it was asked for gets no kept connect
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
-from threading import BoundedSemaphore, Lock
+from threading import Condition
 
 import httpx
 
@@ -20,6 +20,9 @@ from archiver.fetch.http.connection import SLICE, Connection, Limits, Waiting, c
 from archiver.fetch.http.proxies import Proxies, Proxy, pass_through
 from archiver.fetch.http.target import Origin, Target, target_of
 from archiver.fetch.http.wire import Exchange, receive_head
+
+_QUIET_SECONDS = 0.02
+"""How long a second answer may take that a host sends right behind its first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +49,15 @@ class ConnectionPool:
         self._waiting = waiting
         self._proxies = proxies or Proxies()
         self._keep_idle = keep_idle
-        self._room = BoundedSemaphore(connections)
-        self._lock = Lock()
-        self._open = 0
+        self._changed = Condition()
+        """Guards all that follows; told when a place is free."""
+        self._used = self._open = 0
         self._is_closed = False
         self._idle: list[_Idle] = []
         """The oldest first."""
         self._untrusted: set[Origin] = set()
+        self._quiet: set[Origin] = set()
+        """Those that once sent nothing behind an answer, although there was time for it."""
 
     def exchange(self, method: str, target: Target, fields: bytes, limits: Limits) -> Exchange:
         """Send a request without a body, and receive the head of its answer.
@@ -60,12 +65,12 @@ class ConnectionPool:
         ``fields`` are header lines besides those of ``target``. The answer must be closed. Raises
         httpx's errors, and what ``check_stop`` raises.
         """
-        self._acquire(limits.pool)
         origin = target.origin
-        connection = None
+        connection = self._take(origin, limits.pool)
         try:
             proxy = self._proxies.to(origin)
-            connection = self._idle_to(origin) or self._connect(origin, proxy, limits)
+            if connection is None:
+                connection = self._connect(origin, proxy, limits)
             path = target.path
             if proxy is not None and origin.scheme == "http" and not proxy.is_socks:
                 path = b"http://%b%b" % (origin.name.encode("ascii"), path)
@@ -84,56 +89,65 @@ class ConnectionPool:
 
             return Exchange(connection, head, rest, release, has_content=method != "HEAD")
         except BaseException:
-            if connection is not None:
-                self._end(connection)
-            self._room.release()
+            self._give_back(connection)
             raise
 
     def close(self) -> None:
         """Close what is idle; what is still in use is closed when it is released."""
-        with self._lock:
+        with self._changed:
             self._is_closed = True
-            idle, self._idle = self._idle, []
-        for entry in idle:
-            self._end(entry.connection)
+            while self._idle:
+                self._end(self._idle.pop().connection)
 
-    def _acquire(self, timeout: float | None) -> None:
-        if self._room.acquire(blocking=False):
-            return
+    def _take(self, origin: Origin, timeout: float | None) -> Connection | None:
+        """Take a place, and the connection to ``origin`` that was used last, if one is fit for it.
+
+        Where none is, one may be opened. Raises httpx.PoolTimeout where no place gets free.
+        """
+        with self._changed:
+            if self._used >= self._connections:
+                self._await_place(timeout)
+            self._used += 1
+        while True:
+            with self._changed:
+                found = self._idle_to(origin)
+                if found is None:
+                    if self._open >= self._connections and self._idle:  # idle ones count too
+                        self._end(self._idle.pop(0).connection)
+                    self._open += 1  # the caller opens one
+                    return None
+                is_trusted = origin not in self._untrusted
+                patience = 0.0 if origin in self._quiet else _QUIET_SECONDS
+            if is_trusted and not found.is_readable(patience):
+                self._quiet.add(origin)
+                return found
+            brought_more = found.has_more()
+            with self._changed:
+                if brought_more:
+                    self._untrusted.add(origin)
+                self._end(found)
+
+    def _idle_to(self, origin: Origin) -> Connection | None:
+        too_old = self._waiting.clock() - self._keep_idle
+        while self._idle and self._idle[0].since < too_old:
+            self._end(self._idle.pop(0).connection)
+        for index in reversed(range(len(self._idle))):
+            if self._idle[index].origin == origin:
+                return self._idle.pop(index).connection
+        return None
+
+    def _await_place(self, timeout: float | None) -> None:
         until = None if timeout is None else self._waiting.clock() + timeout
-        while not self._room.acquire(timeout=SLICE if timeout is None else min(SLICE, timeout)):
+        while self._used >= self._connections:
+            self._changed.wait(SLICE if timeout is None else min(SLICE, timeout))
             self._waiting.check_stop()
             if until is not None and self._waiting.clock() >= until:
                 raise httpx.PoolTimeout("no connection is free")
 
-    def _idle_to(self, origin: Origin) -> Connection | None:
-        """Return the connection to ``origin`` that was used last, if one is idle and still open."""
-        while True:
-            too_old = self._waiting.clock() - self._keep_idle
-            with self._lock:
-                while self._idle and self._idle[0].since < too_old:
-                    self._idle.pop(0).connection.close()  # at once: who is let in may open one
-                    self._open -= 1
-                fits = (i for i, entry in enumerate(self._idle) if entry.origin == origin)
-                index = max(fits, default=None)
-                found = self._idle.pop(index).connection if index is not None else None
-                is_trusted = origin not in self._untrusted
-            if found is None or (is_trusted and not found.is_readable()):
-                return found
-            if found.has_more():
-                self._distrust(origin)
-            self._end(found)
-
     def _connect(self, origin: Origin, proxy: Proxy | None, limits: Limits) -> Connection:
-        with self._lock:  # those that are idle count too
-            one_too_many = self._open >= self._connections and self._idle
-            idle = self._idle.pop(0) if one_too_many else None
-            self._open += 1
+        _, host, port = proxy.origin if proxy is not None else origin
         connection = None
         try:
-            if idle is not None:
-                self._end(idle.connection)
-            _, host, port = proxy.origin if proxy is not None else origin
             sock = connected(host, port, limits.connect, self._waiting)
             connection = Connection(sock, self._waiting)
             if proxy is not None:
@@ -146,35 +160,35 @@ class ConnectionPool:
         except BaseException:
             if connection is not None:
                 connection.close()
-            with self._lock:
-                self._open -= 1
             raise
         connection.begin()
         return connection
 
-    def _distrust(self, origin: Origin) -> None:
-        with self._lock:
-            self._untrusted.add(origin)
+    def _end(self, connection: Connection | None) -> None:
+        """Close it, while ``_changed`` is held: who is let in then may open one."""
+        if connection is not None:
+            connection.close()
+        self._open -= 1
 
-    def _end(self, connection: Connection) -> None:
-        connection.close()
-        with self._lock:
-            self._open -= 1
+    def _give_back(self, connection: Connection | None) -> None:
+        """Give back a place, and end its connection if one came to be."""
+        with self._changed:
+            self._end(connection)
+            self._used -= 1
+            self._changed.notify()
 
     def _release(self, exchange: Exchange, origin: Origin) -> None:
-        if exchange.brought_more:
-            self._distrust(origin)
-        if not (exchange.is_reusable and self._is_kept(exchange.connection, origin)):
-            self._end(exchange.connection)
-        self._room.release()
-
-    def _is_kept(self, connection: Connection, origin: Origin) -> bool:
-        """Keep it for those who ask next, unless nobody will or the host is not to be trusted."""
-        with self._lock:
-            is_kept = not self._is_closed and origin not in self._untrusted
-            if is_kept:
-                self._idle.append(_Idle(connection, origin, self._waiting.clock()))
-            return is_kept
+        """Keep its connection for those who ask next, if it is fit for it."""
+        with self._changed:
+            if exchange.brought_more:
+                self._untrusted.add(origin)
+            is_fit = exchange.is_reusable and origin not in self._untrusted
+            if is_fit and not self._is_closed:
+                self._idle.append(_Idle(exchange.connection, origin, self._waiting.clock()))
+            else:
+                self._end(exchange.connection)
+            self._used -= 1
+            self._changed.notify()
 
 
 class SocketTransport(httpx.BaseTransport):

@@ -75,15 +75,20 @@ class HttpHead:
         else:  # interim (RFC 9110, 15.2): the answer comes behind it
             self.headers = []
 
-    def values(self, name: bytes) -> list[bytes]:
-        return [v for n, v in self.headers if n.lower() == name]
+    def fields(self) -> dict[str, str]:
+        """Return its headers by name in lower case; of one that comes more than once the last.
 
-    def check(self) -> None:
-        """Raises httpx.RemoteProtocolError where its framing is none that was asked for."""
-        if [v.lower() for v in self.values(b"transfer-encoding")] not in ([], [b"chunked"]):
-            raise httpx.RemoteProtocolError("its Transfer-Encoding was not asked for")
-        if any(len(v) > _LONGEST_LENGTH for v in self.values(b"content-length")):
-            raise httpx.RemoteProtocolError("its Content-Length makes no sense")
+        Raises httpx.RemoteProtocolError where its framing is none that was asked for.
+        """
+        fields: dict[str, str] = {}
+        for name, value in self.headers:
+            key = name.decode("latin-1").lower()
+            if key == "transfer-encoding" and (key in fields or value.lower() != b"chunked"):
+                raise httpx.RemoteProtocolError("its Transfer-Encoding was not asked for")
+            if key == "content-length" and len(value) > _LONGEST_LENGTH:
+                raise httpx.RemoteProtocolError("its Content-Length makes no sense")
+            fields[key] = value.decode("latin-1")
+        return fields
 
 
 def receive_head(connection: Connection, timeout: float | None) -> tuple[HttpHead, memoryview]:
@@ -125,13 +130,10 @@ class Exchange:
         *,
         has_content: bool = True,
     ) -> None:
-        head.check()
         self.connection = connection
         self.head = head
         self.status = head.status
-        self.fields = {
-            name.decode("latin-1").lower(): value.decode("latin-1") for name, value in head.headers
-        }
+        self.fields = head.fields()
         self._release: Callable[[Exchange], None] | None = release
         self._is_chunked = "transfer-encoding" in self.fields
         self._left: int | None = None
