@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -41,3 +42,19 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     if shutil.which("openssl") is None:
         pytest.skip("certificates are made with the openssl command")
     return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def full_backlog() -> Iterator[str]:
+    """The origin of a listener that takes no further connections."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        address = listener.getsockname()
+        waiting = []
+        for _ in range(8):  # how many it takes to fill it is the system's to decide
+            client = socket.socket()
+            client.setblocking(False)
+            client.connect_ex(address)
+            waiting.append(client)
+        yield f"http://127.0.0.1:{address[1]}"
+        for client in waiting:
+            client.close()

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from tests.cli.running import PACKAGE_HOME, Command, Fetch, child_environment, run_child
+from tests.fetch.http.proxy import proxying
+from tests.fetch.http.wire_server import WireServer
 from tests.lying_server import (
     Blob,
     Cut,
@@ -96,3 +98,44 @@ def test_the_key_goes_to_the_api_alone(server: LyingServer, fetch: Fetch) -> Non
     everything: list[Any] = [asked.headers for asked in server.requests if asked.origin != "api"]
     assert everything
     assert server.key not in repr(everything)
+
+
+def test_a_proxy_that_cannot_be_read_is_passed_over_and_said(
+    server: LyingServer, archiver: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://user:hidden@[::1")
+    monkeypatch.setenv("NO_PROXY", "10.0.0.0/99")
+    ran = archiver("fetch", a_run(server))
+    assert ran.err.count("warning: https_proxy in the environment is passed over") == 1
+    assert ran.err.count("warning: the entry '10.0.0.0/99' of NO_PROXY") == 1
+    assert "hidden" not in ran.err
+
+
+def test_the_key_goes_to_no_proxy_that_the_rules_exclude(
+    server: LyingServer, archiver: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with WireServer(proxying) as proxy:
+        for name in ("http_proxy", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.origin)
+        monkeypatch.setenv("NO_PROXY", "example.com, 127.0.0.0/8,[::1],localhost")
+        archiver("fetch", a_run(server))
+        assert proxy.opened == 0
+
+
+def test_an_insecure_fetch_says_what_that_means(server: LyingServer, archiver: Command) -> None:
+    ran = archiver("fetch", a_run(server), "--insecure")
+    (warning,) = (line for line in ran.err.splitlines() if line.startswith("warning: "))
+    assert "whoever is on the way can read the API key" in warning
+
+
+@pytest.mark.parametrize("how", ["option", "variable"])
+def test_a_certificate_that_is_not_there_is_said_before_anything_begins(
+    server: LyingServer, archive: Held, archiver: Command, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    options = ["--client-cert", "none.pem"] if how == "option" else []
+    if how == "variable":
+        monkeypatch.setenv("ARCHIVER_CLIENT_CERT", "none.pem")
+    ran = archiver("fetch", a_run(server), *options, code=2)
+    assert "none.pem (--client-cert) cannot be read: No such file or directory" in ran.err
+    assert not server.requests
+    assert not archive.root.exists()

@@ -2,7 +2,6 @@
 
 import socket
 import threading
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -22,22 +21,6 @@ from tests.fetch.http.wire_server import (
 SHORT = 0.1
 STEADY = 0.3
 """For answers that must not be given up, however busy the machine is."""
-
-
-@pytest.fixture
-def full_backlog() -> Iterator[str]:
-    """The origin of a listener that takes no further connections."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
-        address = listener.getsockname()
-        waiting = []
-        for _ in range(8):  # how many it takes to fill it is the system's to decide
-            client = socket.socket()
-            client.setblocking(False)
-            client.connect_ex(address)
-            waiting.append(client)
-        yield f"http://127.0.0.1:{address[1]}"
-        for client in waiting:
-            client.close()
 
 
 def test_a_server_that_takes_no_connection_is_given_up(clients: Clients, full_backlog: str) -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from archiver.errors import UsageError
 from archiver.fetch.http.client import Timeouts, new_client
-from tests.fetch.http.authority import Authority
+from archiver.fetch.http.tls import TlsOptions, tls_context
+from tests.fetch.http.authority import Authority, openssl
 from tests.fetch.http.clients import Clients
 from tests.fetch.http.wire_server import Asked, WireServer, always, head, once, reply
 
@@ -40,6 +41,100 @@ def test_a_certificate_for_another_host_is_refused(clients: Clients, known: Auth
         with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
             clients(1).read("GET", server.origin)
         assert not server.asked
+
+
+def test_a_certificate_that_has_expired_is_refused(clients: Clients, known: Authority) -> None:
+    with WireServer(HELLO, tls=known.context("expired")) as server:
+        with pytest.raises(httpx.ConnectError, match=r"CERTIFICATE_VERIFY_FAILED.*expired"):
+            clients(1).read("GET", server.origin)
+        assert not server.asked
+
+
+def test_the_systems_own_store_is_believed_and_no_other(
+    clients: Clients, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE")
+    with WireServer(HELLO, tls=authority.context()) as server:
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            clients(1).read("GET", server.origin)
+        assert not server.asked
+        # OpenSSL's way to say where the system's store is.
+        name = ssl.get_default_verify_paths().openssl_cafile_env
+        monkeypatch.setenv(name, str(authority.file))
+        assert clients(1).read("GET", server.origin) == b"hello"
+
+
+def test_a_body_without_a_length_is_not_whole_where_tls_was_cut(
+    clients: Clients, known: Authority
+) -> None:
+    with WireServer(once(head("X: y") + b"hello"), tls=known.context()) as server:
+        client = clients(1)
+        assert client.get(server.origin) == b"hello"
+        server.cuts_tls = True
+        with pytest.raises(httpx.RemoteProtocolError):
+            client.get(server.origin)
+
+
+def test_a_client_shows_its_certificate_to_who_asks_for_it(
+    clients: Clients, known: Authority, tmp_path: Path
+) -> None:
+    both = tmp_path / "both.pem"
+    both.write_bytes(known.certificate.read_bytes() + known.key.read_bytes())
+    shown: list[object] = []
+
+    def answer(connection: socket.socket, asked: Asked) -> bytes:
+        assert isinstance(connection, ssl.SSLSocket)
+        shown.append(connection.getpeercert())
+        return reply(b"hello")
+
+    with WireServer(answer, tls=known.context(wants_client=True)) as server:
+        with pytest.raises(httpx.TransportError):
+            clients(1).read("GET", server.origin)
+        assert not server.asked
+        for certificate, key in ((known.certificate, known.key), (both, None)):
+            client = clients(1, certificate=certificate, key=key)
+            assert client.get(server.origin) == client.get(server.origin) == b"hello"
+    assert all("client" in repr(certificate) for certificate in shown)
+    assert len(shown) == 4
+
+
+def test_a_client_shows_its_certificate_without_checking_the_servers(
+    clients: Clients, authority: Authority
+) -> None:
+    with WireServer(HELLO, tls=authority.context(wants_client=True)) as server:
+        client = clients(1, verify=False, certificate=authority.certificate, key=authority.key)
+        assert client.get(server.origin) == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("certificate", "key", "message"),
+    [
+        ("none.pem", "client.key", r"none\.pem \(--client-cert\) cannot be read: No such file"),
+        ("client.pem", "none.key", r"none\.key \(--client-key\) cannot be read: No such file"),
+        ("", "client.key", r"\(--client-cert\) cannot be read: Is a directory"),
+        ("client.pem", "here.key", r"here\.key \(--client-key\) does not belong to"),
+        ("client.pem", "locked.key", r"locked\.key \(--client-key\) is encrypted"),
+        ("client.pem", None, r"cannot be used"),
+        ("client.cnf", "client.key", r"cannot be used"),
+        ("client.pem", "client.cnf", r"cannot be used"),
+        (None, "client.key", r"--client-key is given without --client-cert"),
+    ],
+)
+def test_a_certificate_that_is_of_no_use_is_wrong_usage(
+    authority: Authority, certificate: str | None, key: str | None, message: str
+) -> None:
+    home = authority.file.parent
+    locked = home / "locked.key"
+    if key == locked.name and not locked.exists():
+        openssl("ec", "-in", authority.key, "-aes256", "-passout", "pass:x", "-out", locked)
+    options = TlsOptions(
+        certificate=None if certificate is None else home / certificate,
+        key=None if key is None else home / key,
+    )
+    for _ in range(2):
+        with pytest.raises(UsageError, match=message) as caught:
+            tls_context(options)
+        assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
