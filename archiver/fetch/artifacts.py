@@ -47,7 +47,7 @@ class FreshLinks:
     ) -> None:
         self._sources = sources
         self._offered: dict[_Key, ArtifactSource] | None = None  # most links are never renewed
-        self._ask = ask
+        self._refresh = refresh
         self._lock = Lock()
 
     def renewed(self, source: ArtifactSource) -> ArtifactSource:
@@ -60,7 +60,7 @@ class FreshLinks:
             fresh = self._find(source)
             if fresh is None or fresh.url == source.url:
                 try:
-                    self._sources, self._offered = self._ask(), None
+                    self._sources, self._offered = self._refresh(), None
                 except RunError as error:
                     raise DownloadFailed(
                         f"its link ended, and no fresh one came: {error}"

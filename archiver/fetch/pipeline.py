@@ -32,7 +32,7 @@ def answer_client(options: FetchOptions, context: Context) -> Iterator[AnswerCli
     """The API, ready to be asked."""
     connections = options.api_concurrency
     redaction = options.run.redact.redaction()
-    with _client(options, connections, world) as client:
+    with _client(options, connections, context) as client:
         api = RunsApi(
             client,
             options.base_url,
@@ -59,7 +59,7 @@ def answer_client(options: FetchOptions, context: Context) -> Iterator[AnswerCli
 def artifact_downloader(options: FetchOptions, context: Context) -> Iterator[Downloader]:
     """Storage, ready to be downloaded from: over a client of its own, without the key."""
     connections = options.download_concurrency
-    with _client(options, connections, world) as client:
+    with _client(options, connections, context) as client:
         yield Downloader(
             client,
             options.base_url,
@@ -73,13 +73,13 @@ def artifact_downloader(options: FetchOptions, context: Context) -> Iterator[Dow
         )
 
 
-def _client(options: FetchOptions, connections: int, world: Surroundings) -> HttpClient:
+def _client(options: FetchOptions, connections: int, context: Context) -> HttpClient:
     return new_client(
         options.timeouts,
         connections,
         tls=options.tls,
         proxies=options.proxies,
-        check_stop=world.stop.check,
+        check_stop=context.stop.check,
     )
 
 

@@ -7,8 +7,6 @@ from random import Random
 from threading import Lock
 from typing import TypeVar
 
-import tenacity
-
 from archiver.errors import ArchiverError
 
 ResultT = TypeVar("ResultT")
@@ -51,54 +49,29 @@ class RetryPolicy:
         patience: Patience,
         on_retry: Callable[[], None] = lambda: None,
     ) -> ResultT:
-        """What ``work`` returns, repeated while it raises an ArchiverError with ``retry``.
+        """Return what ``work`` returns, repeated while it raises an ArchiverError with ``retry``.
 
         The last one goes through.
         """
-        try:
-            return work()
-        except ArchiverError as error:
-            if not error.retry:
-                raise
-            failed = [error]  # most calls work: what repeats them is only made where they do not
-
-        def again() -> ResultT:
-            if failed:
-                raise failed.pop()
-            return work()
-
-        return self._retrying(on_retry, patience)(again)
-
-    def _retrying(self, on_retry: Callable[[], None], patience: Patience) -> tenacity.Retrying:
-        backoff = tenacity.wait_exponential(self.first_wait, max=self.longest_wait)
-        free = 0
-
-        def wait(state: tenacity.RetryCallState) -> float:
-            nonlocal free
-            error = state.outcome.exception() if state.outcome else None
-            if isinstance(error, ArchiverError):
+        attempt, free = 0, 0
+        while True:
+            attempt += 1
+            try:
+                return work()
+            except ArchiverError as error:
+                if not error.retry:
+                    raise
                 if error.at_once and not free:
-                    free = 1
-                    return 0.0
-                if error.retry_after is not None:
-                    return min(error.retry_after, self.longest_wait)
-            return self.random.uniform(0.5, 1.0) * backoff(state)
-
-        def stop(state: tenacity.RetryCallState) -> bool:
-            if state.attempt_number >= self.attempts + free:
-                return True
-            return not patience.spend(state.upcoming_sleep)
-
-        return tenacity.Retrying(
-            retry=tenacity.retry_if_exception(
-                lambda error: isinstance(error, ArchiverError) and error.retry
-            ),
-            stop=stop,
-            wait=wait,
-            sleep=self.sleep,
-            before_sleep=lambda _: on_retry(),
-            reraise=True,
-        )
+                    free, wait = 1, 0.0
+                elif error.retry_after is not None:
+                    wait = min(error.retry_after, self.longest_wait)
+                else:
+                    longest = min(self.longest_wait, self.first_wait * 2.0 ** (attempt - 1))
+                    wait = self.random.uniform(0.5, 1.0) * longest
+                if attempt >= self.attempts + free or not patience.spend(wait):
+                    raise
+            on_retry()
+            self.sleep(wait)
 
 
 _FIRST_INTERVAL = 0.05

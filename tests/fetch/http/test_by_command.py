@@ -130,7 +130,11 @@ def test_an_insecure_fetch_says_what_that_means(server: LyingServer, archiver: C
 
 @pytest.mark.parametrize("how", ["option", "variable"])
 def test_a_certificate_that_is_not_there_is_said_before_anything_begins(
-    server: LyingServer, archive: Held, archiver: Command, monkeypatch: pytest.MonkeyPatch, how: str
+    server: LyingServer,
+    archive: ArchiveFolder,
+    archiver: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    how: str,
 ) -> None:
     options = ["--client-cert", "none.pem"] if how == "option" else []
     if how == "variable":
