@@ -14,6 +14,7 @@ from archiver.cli.command import Group
 from archiver.cli.commands.demo import demo
 from archiver.cli.commands.export import export
 from archiver.cli.commands.fetch import fetch
+from archiver.cli.commands.help import help_topic
 from archiver.cli.commands.hold import accept, hold, release
 from archiver.cli.commands.ledger import check_proof, keygen, ledger, prove
 from archiver.cli.commands.query import query
@@ -50,7 +51,7 @@ def cli(**_options: Path | None) -> None:
 cli.add_section("Everyday", fetch, query, report, show, export)
 cli.add_section("Proof", verify, ledger, prove, check_proof, keygen)
 cli.add_section("Keeping and forgetting", hold, release, accept, prune, erase)
-cli.add_section("Upkeep", reindex, demo)
+cli.add_section("Upkeep", reindex, help_topic, demo)
 
 
 class WithoutUnused:

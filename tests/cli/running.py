@@ -87,11 +87,16 @@ class Fetch:
         )
 
 
-def point_to(server: LyingServer, patch: pytest.MonkeyPatch) -> None:
-    """Make an environment that says where the server is, and nothing else that counts."""
+def forget_environment(patch: pytest.MonkeyPatch) -> None:
+    """Take out of the environment what counts for the command."""
     for name in list(os.environ):
         if _OURS.fullmatch(name):
             patch.delenv(name)
+
+
+def point_to(server: LyingServer, patch: pytest.MonkeyPatch) -> None:
+    """Make an environment that says where the server is, and nothing else that counts."""
+    forget_environment(patch)
     patch.setenv("SKYVERN_API_KEY", server.key)
     patch.setenv("SKYVERN_BASE_URL", server.base_url)
 

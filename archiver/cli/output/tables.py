@@ -2,7 +2,6 @@
 
 import io
 import itertools
-import os
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -11,6 +10,7 @@ from typing import Any, TypeAlias
 
 import click
 
+from archiver.cli.output.pager import has_pager, page
 from archiver.cli.output.text import printable
 from archiver.cli.output.values import is_number, rows_of
 from archiver.cli.output.wide import print_table
@@ -58,7 +58,7 @@ def show(result: QueryResult, screen: Screen, *, lines: bool = False) -> None:
     is_cut = next(rows, None) is not None
     rows.close()
     terminal = shutil.get_terminal_size()
-    has_pager = screen.pager and _has_pager()
+    is_paged = screen.pager and has_pager()
     text = io.StringIO()
     if lines:
         names = [printable(name) for name in result.schema.names]
@@ -66,11 +66,14 @@ def show(result: QueryResult, screen: Screen, *, lines: bool = False) -> None:
     elif result.is_plan:
         text.write(_plan(limited))
     else:
-        scrolls = has_pager and len(result.schema) * _READABLE > terminal.columns
+        scrolls = is_paged and len(result.schema) * _READABLE > terminal.columns
         columns, cells = _cells(result, limited)
         width = None if scrolls else terminal.columns
         print_table(columns, cells, text, width=width, encoding=sys.stdout.encoding)
-    _page(text.getvalue(), terminal, has_pager)
+    if is_paged:
+        page(text.getvalue())
+    else:
+        click.echo(text.getvalue(), nl=False)
     if is_cut:
         click.echo(
             f"the first {len(limited):,} rows are shown; {screen.all_rows} shows all", err=True
@@ -93,25 +96,3 @@ def _lines(names: Sequence[str], number: int, row: Sequence[Any]) -> str:
 def _cells(result: QueryResult, rows: Iterable[Sequence[Any]]) -> _Table:
     columns = [(field.name, is_number(field.type)) for field in result.schema]
     return columns, (list(map(text_of, row)) for row in rows)
-
-
-def _page(text: str, terminal: os.terminal_size, has_pager: bool) -> None:
-    from rich.cells import cell_len
-
-    lines = text.splitlines()
-    fits = len(lines) < terminal.lines and max(map(cell_len, lines), default=0) <= terminal.columns
-    if fits or not has_pager:
-        click.echo(text, nl=False)
-        return
-    # Long lines are cut off and scrolled to, and what was shown stays, unless the user likes it
-    # otherwise.
-    os.environ.setdefault("LESS", "-RSX")
-    with click.get_pager_file(color=False) as pager:
-        pager.write(text)
-
-
-def _has_pager() -> bool:
-    """Whether there is a program that shows what does not fit; PAGER= says that none is wanted."""
-    if not sys.stdin.isatty() or os.environ.get("TERM") in (None, "dumb"):
-        return False
-    return bool(os.environ.get("PAGER", shutil.which("less") or ""))

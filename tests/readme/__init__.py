@@ -1,1 +1,0 @@
-"""README's queries are run as they stand there, and must print what stands there."""
