@@ -21,6 +21,7 @@ from random import Random
 import duckdb
 import pytest
 
+import archiver
 from archiver.cli.config import read_defaults
 from archiver.cli.main import cli
 from archiver.demo.runs import demo_runs
@@ -34,9 +35,11 @@ from archiver.system.stop import StopSwitch
 from tests.cli.running import Command, forget_environment
 
 ROOT = Path(__file__).parents[2]
+PACKAGE = Path(archiver.__file__).parent
+"""The package may be installed, and its source out of reach."""
 README = ROOT / "README.md"
-DOCS = ROOT / "archiver/docs"
-PAGES = (README, *sorted(DOCS.glob("*.md")))
+DOCS = PACKAGE / "docs"
+PAGES = (README, PACKAGE / "README.md", *sorted(DOCS.glob("*.md")))
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 KEY = "key"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n", re.DOTALL | re.MULTILINE)

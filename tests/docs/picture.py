@@ -10,11 +10,11 @@ import tempfile
 from pathlib import Path
 
 from archiver.cli.main import run
-from tests.docs.examples import ROOT, example_archive
+from tests.docs.examples import DOCS, example_archive
 from tests.page.browser import opened, running_browser
 
-PICTURE = ROOT / "archiver/docs/report.png"
-SIZE = (1100, 900)
+PICTURE = DOCS / "report.png"
+SIZE = (1100, 1240)
 
 
 def take(picture: Path) -> None:

@@ -8,15 +8,14 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import click
 
 from archiver.cli.main import cli
+from tests.docs.examples import DOCS, ROOT
 
-ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "archiver/docs/reference.md"
+PAGE = DOCS / "reference.md"
 COMMAND = "python -m tests.docs.reference"
 _CODE = re.compile(r"(`[^`]*`)")
 _WIDE = 10_000

@@ -12,6 +12,7 @@ from archiver.cli.main import cli
 from archiver.demo.server import DemoServer
 from tests.docs.examples import (
     DOCS,
+    PACKAGE,
     PAGES,
     README,
     ROOT,
@@ -30,7 +31,7 @@ _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 _FENCED = re.compile(r"^```.*?^```\n", re.DOTALL | re.MULTILINE)
 _TESTS = re.compile(r"-m (tests(?:\.\w+)+)|\b(tests/[\w/.]+)")
 TEXTS = {path: path.read_text(encoding="utf-8") for path in PAGES}
-pages = pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+pages = pytest.mark.parametrize("path", PAGES, ids=lambda path: f"{path.parent.name}/{path.stem}")
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +107,7 @@ def test_every_page_is_a_topic_and_its_title_tells_what_it_is_about() -> None:
 def test_readme_is_short_and_its_picture_small() -> None:
     assert len(TEXTS[README].splitlines()) <= LONGEST_README
     (picture,) = [link[2] for link in _LINK.findall(TEXTS[README]) if link[0]]
-    data = (ROOT / picture).read_bytes()
+    data = _place(ROOT / picture).read_bytes()
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
     assert len(data) <= LARGEST_PICTURE
     assert min(struct.unpack(">II", data[16:24])) > 600
@@ -137,10 +138,16 @@ def _broken(path: Path, text: str) -> list[str]:
         name, _, anchor = target.partition("#")
         if "://" in name:
             continue
-        file = path.parent / name if name else path
+        file = _place(path.parent / name) if name else path
         if not file.exists() or (anchor and anchor not in _anchors(file)):
             broken.append(target)
     return broken
+
+
+def _place(path: Path) -> Path:
+    """Where a file lies; those of the package are installed."""
+    within = ROOT / "archiver"
+    return PACKAGE / path.relative_to(within) if path.is_relative_to(within) else path
 
 
 def _anchors(page: Path) -> set[str]:
