@@ -7,18 +7,19 @@ import inspect
 import json
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
 
+from archiver.cli.command import EXIT_CODES, Command
 from archiver.cli.main import cli
 from tests.docs.examples import DOCS, ROOT
 
 PAGE = DOCS / "reference.md"
 COMMAND = "python -m tests.docs.reference"
+_NO_GROUPS: Mapping[str, Sequence[str]] = {}
 _CODE = re.compile(r"(`[^`]*`)")
-_WIDE = 10_000
 _OPENING = f"""\
 # Reference: every command, option, variable and config key; tables, views, exit codes
 
@@ -72,7 +73,7 @@ def reference() -> str:
     root = click.Context(cli, info_name="archiver", auto_envvar_prefix="ARCHIVER")
     parts = [
         _OPENING,
-        _exit_codes(root),
+        _exit_codes(),
         _variables(),
         "## Commands\n",
         "Of the program itself, before the command:\n",
@@ -83,17 +84,8 @@ def reference() -> str:
     return "\n".join(parts).rstrip() + "\n"
 
 
-def exit_codes(context: click.Context) -> dict[int, str]:
-    """What a command's help says of exit codes."""
-    context.terminal_width = context.max_content_width = _WIDE
-    _, _, section = context.get_help().partition("Exit codes:\n")
-    found = re.findall(r"^ +(\d+) +(\S.*)$", section, re.MULTILINE)
-    return {int(code): meaning for code, meaning in found}
-
-
-def _exit_codes(root: click.Context) -> str:
-    rows = [(str(code), meaning) for code, meaning in exit_codes(root).items()]
-    assert rows, "the help has no exit codes"
+def _exit_codes() -> str:
+    rows = [(str(code), meaning) for code, meaning in EXIT_CODES.items()]
     return (
         "## Exit codes\n\n"
         + _table(("code", "meaning"), rows)
@@ -105,7 +97,7 @@ def _exit_codes(root: click.Context) -> str:
 def _variables() -> str:
     known = dict(_VARIABLES)
     for _, command in _commands():
-        for name, meaning in getattr(command, "environment", {}).items():
+        for name, meaning in command.environment.items():
             known.setdefault(name, meaning)
     rows = [
         (", ".join(f"`{one}`" for one in name.split(", ")), _escaped(meaning))
@@ -114,28 +106,25 @@ def _variables() -> str:
     return "## Variables that are no options\n\n" + _table(("variable", "meaning"), rows)
 
 
-def _commands() -> Iterator[tuple[str, click.Command]]:
+def _commands() -> Iterator[tuple[str, Command]]:
     """The commands in the order in which the program's help lists them."""
-    sections: Mapping[str, Iterable[str]] = getattr(cli, "sections", {"": cli.commands})
-    for names in sections.values():
-        yield from ((name, cli.commands[name]) for name in names)
+    for names in cli.sections.values():
+        for name in names:
+            command = cli.commands[name]
+            assert isinstance(command, Command)
+            yield name, command
 
 
-def _command(name: str, command: click.Command, root: click.Context) -> str:
+def _command(name: str, command: Command, root: click.Context) -> str:
     context = click.Context(command, info_name=name, parent=root)
     usage = " ".join([f"archiver {name}", *command.collect_usage_pieces(context)])
     parts = [f"### archiver {name}\n", f"```text\n{usage}\n```\n", *_paragraphs(command.help or "")]
-    parts.append(_options(context, name))
-    examples: Mapping[str, str] = getattr(command, "examples", {})
-    if examples:
-        parts.append("For example:\n")
-        parts += [f"- `{line}`  \n  {_escaped(meaning)}" for line, meaning in examples.items()]
-        parts[-1] += "\n"
-    codes = exit_codes(context)
-    if codes:
-        parts.append("Exit codes:\n")
-        parts += [f"- {code}: {_escaped(meaning)}" for code, meaning in codes.items()]
-        parts[-1] += "\n"
+    parts.append(_options(context, name, command.groups))
+    parts.append("For example:\n")
+    parts += [f"- `{line}`  \n  {_escaped(meaning)}" for line, meaning in command.examples.items()]
+    parts.append("\nExit codes:\n")
+    parts += [f"- {code}: {_escaped(text)}" for code, text in sorted(command.exit_codes.items())]
+    parts.append("")
     return "\n".join(parts)
 
 
@@ -148,14 +137,15 @@ def _paragraphs(text: str) -> Iterator[str]:
             yield _escaped(" ".join(paragraph.split())) + "\n"
 
 
-def _options(context: click.Context, command: str) -> str:
+def _options(
+    context: click.Context, command: str, groups: Mapping[str, Sequence[str]] = _NO_GROUPS
+) -> str:
     """A command's options, in the groups of its help."""
     options = {
         option.name or "": option
         for option in context.command.params
         if isinstance(option, click.Option) and option.expose_value and not option.hidden
     }
-    groups: Mapping[str, Iterable[str]] = getattr(context.command, "groups", {})
     lines = []
     for heading, names in groups.items():
         lines += [f"**{heading}**\n"]
@@ -164,7 +154,7 @@ def _options(context: click.Context, command: str) -> str:
     if groups and options:
         lines += ["**Other options**\n"]
     lines += [_option(option, context, command) for option in options.values()]
-    return "\n".join(lines) + "\n" if lines else ""
+    return "\n".join(lines).rstrip() + "\n" if lines else ""
 
 
 def _option(option: click.Option, context: click.Context, command: str) -> str:
@@ -234,7 +224,7 @@ def _table(names: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 
 def _escaped(text: str) -> str:
     """Text that Markdown shows as it is, but for what stands in backticks."""
-    parts = _CODE.split(text)
+    parts = _CODE.split(" ".join(text.split()))
     return "".join(
         part if part.startswith("`") else re.sub(r"([*<\[\]])", r"\\\1", part) for part in parts
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import click
 
+from archiver.cli.command import Command, Group
 from archiver.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,8 +26,17 @@ _WIDEST = 100
 """Columns of running text, which nobody likes to read wider."""
 
 
-@click.command("help")
-@click.argument("topic", nargs=-1)
+@click.command(
+    "help",
+    cls=Command,
+    examples={
+        "archiver help": "List the topics.",
+        "archiver help proof": "Show the page about proof.",
+        "archiver help fetch": "Show the help of fetch.",
+    },
+    exit_codes={0: "the page was shown", 2: "there is no such topic"},
+)
+@click.argument("topic", nargs=-1, metavar="[TOPIC]")
 @click.pass_context
 def help_topic(context: click.Context, topic: tuple[str, ...]) -> None:
     """Show a page about a topic, or the help of a command; without TOPIC, list the topics.
@@ -38,7 +48,7 @@ def help_topic(context: click.Context, topic: tuple[str, ...]) -> None:
         return
     name = "-".join(topic).lower()
     program = context.find_root()
-    commands = program.command.commands if isinstance(program.command, click.Group) else {}
+    commands = program.command.commands if isinstance(program.command, Group) else {}
     if name in TOPICS:
         _show(read_page(name))
     elif name in commands:
