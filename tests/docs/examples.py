@@ -204,8 +204,8 @@ def _write_back() -> None:
     with tempfile.TemporaryDirectory() as folder, demo_server() as server:
         made = Path(folder) / "made"
         write_demo_archive(made, server)
-        for page in PAGES:
-            home = Path(folder) / page.stem
+        for number, page in enumerate(PAGES):
+            home = Path(folder) / str(number)
             home.mkdir()
             with reader(made, server, home) as somebody:
                 page.write_text(somebody.read(page.read_text("utf-8")), "utf-8")
