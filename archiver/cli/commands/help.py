@@ -1,29 +1,20 @@
 """``archiver help``: pages about topics, and the help of every command."""
 
 import difflib
-import re
 import sys
 from collections.abc import Iterator
 from importlib import resources
-from textwrap import indent
-from typing import TYPE_CHECKING, ClassVar
 
 import click
 
-from archiver.cli.command import Command, Group
+from archiver.cli.command import Command
 from archiver.errors import UsageError
-
-if TYPE_CHECKING:
-    from rich.markdown import Markdown
 
 TOPICS = (
     *("start", "every-night", "questions", "proof", "keeping"),
     *("reference", "background", "developing"),
 )
 """The pages in ``archiver/docs``, in the order in which one reads them."""
-_LINK = re.compile(r"\[([^\]]+)\]\((?:([a-z-]+)\.md)?(?:#[\w-]+)?\)")
-_WIDEST = 100
-"""Columns of running text, which nobody likes to read wider."""
 
 
 @click.command(
@@ -43,17 +34,15 @@ def help_topic(context: click.Context, topic: tuple[str, ...]) -> None:
 
     On a terminal a page is shown in a pager. Elsewhere it is the Markdown text that it is made of.
     """
-    if not topic:
-        click.echo("".join(f"{line}\n" for line in _listed()), nl=False)
-        return
     name = "-".join(topic).lower()
-    program = context.find_root()
-    commands = program.command.commands if isinstance(program.command, Group) else {}
-    if name in TOPICS:
+    root = context.find_root()
+    commands = root.command.commands if isinstance(root.command, click.Group) else {}
+    if not name:
+        click.echo("".join(f"{line}\n" for line in _listed()), nl=False)
+    elif name in TOPICS:
         _show(read_page(name))
     elif name in commands:
-        command = commands[name]
-        click.echo(command.get_help(click.Context(command, info_name=name, parent=program)))
+        click.echo(click.Context(commands[name], info_name=name, parent=root).get_help())
     else:
         near = difflib.get_close_matches(name, [*TOPICS, *commands], cutoff=0.5)
         raise UsageError(
@@ -80,36 +69,6 @@ def _show(page: str) -> None:
     if not sys.stdout.isatty():
         click.echo(page, nl=False)
         return
-    import io
+    from archiver.cli.output.markdown import show_markdown
 
-    from rich.console import Console
-
-    from archiver.cli.output.pager import page as show_page
-
-    text = io.StringIO()
-    wide = Console().width
-    console = Console(file=text, force_terminal=True, width=min(wide, _WIDEST))
-    console.print(_rendered(page), crop=False)
-    show_page(text.getvalue(), color=True)
-
-
-def _rendered(page: str) -> "Markdown":
-    """The page for a terminal: links name the command to type, and code is never folded."""
-    from rich.console import Console, ConsoleOptions, RenderResult
-    from rich.markdown import CodeBlock, Markdown
-    from rich.text import Text
-
-    class Code(CodeBlock):
-        def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-            code = indent(str(self.text).rstrip("\n"), "  ")
-            yield Text(code, style="cyan", no_wrap=True, overflow="ignore")
-
-    class Page(Markdown):
-        elements: ClassVar = {**Markdown.elements, "fence": Code, "code_block": Code}
-
-    return Page(_LINK.sub(_typed, page))
-
-
-def _typed(link: re.Match[str]) -> str:
-    text, topic = link.groups()
-    return f"{text} (`archiver help {topic}`)" if topic else text
+    show_markdown(page)
