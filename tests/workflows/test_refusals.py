@@ -234,7 +234,7 @@ def test_commands_that_read_make_no_archive(
 @pytest.mark.parametrize(
     "beginning",
     [
-        {"format": 2, "tool": "x", "created_at": "2026-01-01T00:00:00Z"},
+        {"format": 3, "tool": "x", "created_at": "2026-01-01T00:00:00Z"},
         {"format": "1"},
         [],
         "cut off",

@@ -132,11 +132,11 @@ def lose_rows_of(archive: ArchiveFolder, session: str) -> None:
         if json.loads(path.read_text())["session"] == session
     ]
     lines = "".join(f"{folder}\n" for folder in folders)
-    (archive.root / "ledger" / f"{session}.journal").write_text(lines)
     for path in (archive.root / "tables").rglob(f"{session}-*.parquet"):
         path.unlink()
     for path in (archive.root / "ledger").glob(f"{session}.*"):
         path.unlink()
+    (archive.root / "ledger" / f"{session}.journal").write_text(lines)
 
 
 @pytest.mark.parametrize("cut_off", ["", "runs/2026/03/01/tsk_"])
