@@ -19,9 +19,9 @@ from archiver.model.ids import Sha256, digest_of_lines
 from archiver.model.ledger import SIGNATURE_ENDING, STAMP_ENDING, manifest_path
 from archiver.model.manifest import Manifest, decode_manifest
 from archiver.model.paths import MANIFEST
+from archiver.model.rows import text_of
 from archiver.model.run import ChosenRun
 from archiver.model.schema import ARTIFACTS, ERRORS, RUNS
-from archiver.model.values import text_of
 from archiver.store.lock import TOOL
 from archiver.store.storage import LocalStorage
 from archiver.tables.choose import table_rows

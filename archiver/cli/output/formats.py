@@ -14,7 +14,7 @@ from archiver.cli.output.tables import Screen, show, write_lines, write_table
 from archiver.cli.output.text import printable
 from archiver.cli.output.values import is_interval, is_number, rows_of
 from archiver.errors import UsageError
-from archiver.model.values import interval_text, json_value, text_of
+from archiver.model.rows import interval_text, json_value, text_of
 from archiver.query.sql import QueryResult
 from archiver.system.atomic import binary_output, text_output
 

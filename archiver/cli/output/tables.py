@@ -14,7 +14,7 @@ from archiver.cli.output.pager import has_pager, page
 from archiver.cli.output.text import printable
 from archiver.cli.output.values import is_number, rows_of
 from archiver.cli.output.wide import print_table
-from archiver.model.values import text_of
+from archiver.model.rows import text_of
 from archiver.query.sql import QueryResult
 
 _READABLE = 12
