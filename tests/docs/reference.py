@@ -54,9 +54,9 @@ _VARIABLES = {
     "SKYVERN_API_KEY": "The API's key. It is never taken from the command line.",
     "SKYVERN_BASE_URL": "The API's address [default: https://api.skyvern.com].",
     "ARCHIVER_KEY_PASSPHRASE": "The passphrase of the signing key, where it has one.",
-    "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY": "The proxies that requests go through.",
-    "NO_PROXY": "Hosts that are asked without a proxy.",
-    "SSL_CERT_FILE, SSL_CERT_DIR": "Certificates to trust in place of those that come along.",
+    "http_proxy, https_proxy, all_proxy": "The proxies that requests go through.",
+    "no_proxy": "Hosts that are asked without a proxy.",
+    "SSL_CERT_FILE, SSL_CERT_DIR": "Certificates to believe in place of the system's.",
     "PAGER": "The program that shows what does not fit on a terminal; empty: none.",
     "NO_COLOR": "Where it is set, nothing is coloured.",
 }
