@@ -39,7 +39,11 @@ PACKAGE = Path(archiver.__file__).parent
 """The package may be installed, and its source out of reach."""
 README = ROOT / "README.md"
 DOCS = PACKAGE / "docs"
-PAGES = (README, PACKAGE / "README.md", *sorted(DOCS.glob("*.md")))
+PAGES = (
+    *(README, PACKAGE / "README.md"),
+    *sorted(path for path in DOCS.glob("*.md") if path.stem != "format"),
+)
+"""But for the specification of the format, which comes from ``schemas/``."""
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 KEY = "key"
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n", re.DOTALL | re.MULTILINE)

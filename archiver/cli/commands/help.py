@@ -12,9 +12,11 @@ from archiver.errors import UsageError
 
 TOPICS = (
     *("start", "every-night", "questions", "proof", "keeping"),
-    *("reference", "background", "developing"),
+    *("reference", "format", "background", "developing"),
 )
 """The pages in ``archiver/docs``, in the order in which one reads them."""
+_SPECIFICATION = "schemas/README.md"
+"""The page ``format`` in a checkout: only wheels have it among the pages."""
 
 
 @click.command(
@@ -54,14 +56,18 @@ def help_topic(context: click.Context, topic: tuple[str, ...]) -> None:
 
 def read_page(topic: str) -> str:
     """Return the page of a topic as Markdown."""
-    return (resources.files("archiver") / "docs" / f"{topic}.md").read_text(encoding="utf-8")
+    package = resources.files("archiver")
+    page = package / "docs" / f"{topic}.md"
+    if topic == "format" and not page.is_file():
+        page = package / ".." / _SPECIFICATION
+    return page.read_text(encoding="utf-8")
 
 
 def _listed() -> Iterator[str]:
     yield "Topics:"
     for topic in TOPICS:
         title = read_page(topic).partition("\n")[0]
-        yield f"  {topic:<12} {title.partition(': ')[2]}"
+        yield f"  {topic:<12} {title.removeprefix('# ').rpartition(': ')[2]}"
     yield "\n`archiver help TOPIC` shows a page, `archiver help COMMAND` the help of a command."
 
 
