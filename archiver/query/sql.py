@@ -125,10 +125,10 @@ def checked_query(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     Raises UsageError when it is not. EXPLAIN ANALYZE runs what it explains, so that what is run is
     put together anew from the explanation's options and a query that was found to be one.
     """
-    query_errors = _EXPLAIN.fullmatch(sql)
-    if query_errors is None:
+    explanation = _EXPLAIN.fullmatch(sql)
+    if explanation is None:
         return _checked_select(connection, sql)
-    options, query = query_errors.groups()
+    options, query = explanation.groups()
     return f"EXPLAIN {options or ''}\n{_checked_select(connection, query)}"
 
 

@@ -1,1 +1,7 @@
-"""store."""
+"""The archive's folder on disk: files set aside, committed, locked, removed.
+
+Reading order, lowest first; a module imports only what stands before it: ``staging``, ``storage``,
+``scan``, ``lock`` (one writer at a time), ``revisions`` (prepare and commit), ``tombstones`` (what
+stays of a removed run).
+It must not import ``ledger``, ``tables``, or anything above them.
+"""
