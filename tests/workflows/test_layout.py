@@ -171,7 +171,8 @@ def test_the_archive_begins_with_its_format_and_explains_itself(
     fetch(run_id)
     begin = json.loads((archive.root / "archive.json").read_text())
 
-    assert begin["format"] == 1
+    assert begin["format"] == 2
+    assert len(bytes.fromhex(begin["id"])) == 8
     assert begin["tool"].startswith("skyvern-archiver ")
     assert datetime.fromisoformat(begin["created_at"]).tzinfo is not None
     text = (archive.root / "README.txt").read_text()
