@@ -75,7 +75,8 @@ def test_an_archive_that_is_intact_has_no_findings(root: Path) -> None:
 
 def test_one_flipped_bit_is_found_in_every_kind_of_file(root: Path) -> None:
     files = sorted(p.relative_to(root) for p in root.rglob("*") if p.is_file())
-    kinds = {kind_of(path): path for path in files if path.parts[0] != "tmp"}
+    # The lock is empty, and whatever is in it says nothing.
+    kinds = {kind_of(path): path for path in files if path.parts[0] not in ("tmp", "lock")}
     assert len(kinds) == 8 + 6 + 3  # of runs and the root; tables; ledger
     for number, path in enumerate(kinds.values()):
         whole = (root / path).read_bytes()
