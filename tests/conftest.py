@@ -7,11 +7,24 @@ from pathlib import Path
 
 import certifi
 import pytest
+from hypothesis import HealthCheck, Phase, settings
 
 from archiver.system.stop import StopSwitch
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, Fetch, point_to
 from tests.lying_server import LyingServer
-from tests.workflows.held import ArchiveFolder
+
+# Hypothesis draws the same examples each time: a failure is the same for everyone.
+settings.register_profile(
+    "archiver",
+    max_examples=50,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("archiver")
 
 
 def pytest_configure() -> None:

@@ -13,9 +13,9 @@ import pytest
 import archiver
 from archiver.errors import ArchiveDamaged, ArchiverError, InvalidRunId, NotAnArchive, UsageError
 from archiver.model.schema import VIEWS
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, Fetch, child_environment
 from tests.lying_server import LyingServer, task_run
-from tests.workflows.held import ArchiveFolder
 
 NAMES = [view.name for view in VIEWS]
 

@@ -55,14 +55,14 @@ from archiver.store.tombstones import (
     without_artifacts,
 )
 from archiver.tables.write import arrow_schema
-from tests.domain.builders import (
+from tests.model.builders import (
     AT,
     RECORDING,
     SESSION,
     entry,
     manifest,
 )
-from tests.domain.strategies import TEXT, manifests
+from tests.model.strategies import TEXT, manifests
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 QUICK = settings(max_examples=60, deadline=None, derandomize=True, database=None)

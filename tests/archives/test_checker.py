@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.archive_folder import ArchiveFolder
 from tests.archives.checker import Checker
 from tests.archives.test_format_1 import EVERY, FORMAT_1
 from tests.cli.running import Command
-from tests.workflows.held import ArchiveFolder
 
 CHECKER = Path(__file__).with_name("checker.py")
 

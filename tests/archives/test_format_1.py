@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, task_run, workflow_run
-from tests.workflows.held import ArchiveFolder
 
 FORMAT_1 = Path(__file__).parents[1] / "data/archives/format-1"
 KEY = ("--public-key", FORMAT_1 / "key.pub")

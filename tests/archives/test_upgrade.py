@@ -16,10 +16,10 @@ from archiver.model.ledger import UPGRADE, LedgerRecord, upgrade_details
 from archiver.session import open_for_writing
 from archiver.store.storage import LocalStorage
 from archiver.system.fsync import Durability
+from tests.archive_folder import ArchiveFolder
 from tests.archives.test_format_1 import FORMAT_1, assert_intact, copied, key_of
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, task_run
-from tests.workflows.held import ArchiveFolder
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 QUICK = Durability(enabled=False)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command
 from tests.lying_server import LyingServer
-from tests.workflows.held import ArchiveFolder
 
 
 @pytest.fixture

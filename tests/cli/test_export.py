@@ -17,6 +17,7 @@ import pytest
 
 from archiver.export.tables import STORAGE_VERSION
 from archiver.model.schema import ALL_REVISIONS, VIEWS
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import (
     Command,
     Fetch,
@@ -25,7 +26,6 @@ from tests.cli.running import (
     point_to,
 )
 from tests.lying_server import LyingServer, task_run
-from tests.workflows.held import ArchiveFolder
 
 FOLDER_VIEWS = {
     *("runs", "documents", "artifacts", "errors"),

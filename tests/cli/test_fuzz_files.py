@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, Fetch
-from tests.domain.strategies import JSON
 from tests.lying_server import LyingServer, task_run
-from tests.workflows.held import ArchiveFolder
+from tests.model.strategies import JSON
 
 FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 BYTES = st.binary(max_size=200)

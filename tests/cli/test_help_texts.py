@@ -10,8 +10,8 @@ import pytest
 from archiver.cli.command import Command as CliCommand
 from archiver.cli.main import cli
 from archiver.errors import ExitCode
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, child_environment, run_child
-from tests.workflows.held import ArchiveFolder
 
 NAMES = ["", *sorted(cli.commands)]
 HEAVY = {

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Fetch
 from tests.lying_server import LyingServer, task_run
-from tests.workflows.held import ArchiveFolder
 
 THREE = {"asked": 3, "fetched": 3}
 

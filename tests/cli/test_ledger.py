@@ -6,9 +6,9 @@ import socket
 
 import pytest
 
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, task_run
-from tests.workflows.held import ArchiveFolder
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import click
 import pytest
 
 from archiver.cli.main import cli
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, Fetch, Ran, child_environment, run_child
 from tests.lying_server import FOREVER, LyingServer, Status, png, task_run, webm
-from tests.workflows.held import ArchiveFolder
 
 
 @pytest.fixture(autouse=True)

@@ -13,6 +13,7 @@ from datetime import datetime
 
 import pytest
 
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, child_command, child_environment
 from tests.lying_server import (
     FORBIDDEN,
@@ -24,7 +25,6 @@ from tests.lying_server import (
     task_run,
     webm,
 )
-from tests.workflows.held import ArchiveFolder
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, png, task_run
-from tests.workflows.held import ArchiveFolder
 
 
 @pytest.fixture

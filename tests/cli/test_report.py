@@ -11,10 +11,10 @@ import pytest
 from rich.cells import cell_len
 
 from archiver.query.reports.options import REPORTS
-from tests.adapters.reports.answers import HOSTILE
-from tests.adapters.reports.rows import archive_of
 from tests.cli.running import Command
 from tests.cli.terminals import terminal
+from tests.query.reports.answers import HOSTILE
+from tests.query.reports.rows import archive_of
 
 START = datetime(2025, 9, 1, tzinfo=UTC)
 LINK = "![x](https://tracker.example/) <b> `c` *d* | é_f & \\ <url>"

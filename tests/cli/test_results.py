@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import (
     Command,
     Fetch,
@@ -19,7 +20,6 @@ from tests.cli.running import (
     run_child,
 )
 from tests.lying_server import LyingServer, task_run
-from tests.workflows.held import ArchiveFolder
 
 SQL = """
 SELECT 9007199254740993::BIGINT AS big, 'für, "№1"\n|two| 🧾' AS text, NULL AS nothing,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, Fetch
 from tests.lying_server import GONE, LyingServer, Status, png, task_run, webm
-from tests.workflows.held import ArchiveFolder
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 
 from archiver.store.lock import open_archive
 from archiver.verify.verify import find_damage
+from tests.commands.test_redaction import everything
 from tests.crash.killer import Killer
 from tests.crash.zygote import KILLED
 from tests.lying_server import LyingServer, task_run
-from tests.workflows.test_redaction import everything
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are POSIX")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from archiver.cli.main import run
 from tests.docs.examples import DOCS, example_archive
-from tests.page.browser import opened, running_browser
+from tests.query.page.browser import opened, running_browser
 
 PICTURE = DOCS / "report.png"
 SIZE = (1100, 1240)

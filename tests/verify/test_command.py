@@ -9,9 +9,9 @@ from typing import Any
 import jsonschema
 import pytest
 
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, Fetch
 from tests.lying_server import FOREVER, SERVER_ERROR, LyingServer, png, task_run
-from tests.workflows.held import ArchiveFolder
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas/verify-report.schema.json").read_text())
 RUNS = tuple(f"tsk_{number}" for number in range(1, 9))

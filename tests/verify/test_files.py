@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, png, task_run, webm
-from tests.workflows.held import ArchiveFolder
 
 FILES = [
     *("run.json", "recording.webm", "screenshots/01.png", "downloads/invoice.pdf", "SHA256SUMS"),

@@ -10,8 +10,8 @@ import pytest
 from archiver.store.storage import LocalStorage
 from archiver.verify.findings import Scope
 from archiver.verify.verify import verify
+from tests.archive_folder import ArchiveFolder
 from tests.verify.test_harms import made, paths, root
-from tests.workflows.held import ArchiveFolder
 
 __all__ = ["made", "root"]  # fixtures
 

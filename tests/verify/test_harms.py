@@ -18,10 +18,10 @@ import pytest
 from archiver.store.storage import LocalStorage
 from archiver.verify.findings import Finding, Scope
 from archiver.verify.verify import Checking, find_damage, verify
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, child_command, child_environment, fetching
-from tests.domain.builders import AT
 from tests.lying_server import png, task_run, webm
-from tests.workflows.held import ArchiveFolder
+from tests.model.builders import AT
 
 
 @pytest.fixture(scope="module")

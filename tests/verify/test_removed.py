@@ -11,11 +11,11 @@ import pytest
 from archiver.store.storage import LocalStorage
 from archiver.verify.findings import Scope
 from archiver.verify.verify import Checking, find_damage, verify
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, fetching
+from tests.commands.test_redaction import everything
 from tests.lying_server import task_run, webm
-from tests.workflows.held import ArchiveFolder
-from tests.workflows.test_deciding import OLD
-from tests.workflows.test_redaction import everything
+from tests.retention.test_deciding import OLD
 
 MARK = "Marker4711"
 ERASE = ("erase", "tsk_1", "--reason", "asked for", "--yes")

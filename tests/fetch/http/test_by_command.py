@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import PACKAGE_HOME, Command, Fetch, child_environment, run_child
 from tests.fetch.http.proxy import proxying
 from tests.fetch.http.wire_server import WireServer
@@ -23,7 +24,6 @@ from tests.lying_server import (
     task_run,
     webm,
 )
-from tests.workflows.held import ArchiveFolder
 
 
 def a_run(server: LyingServer) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, Fetch, child_command, child_environment
 from tests.lying_server import (
     FOREVER,
@@ -25,7 +26,6 @@ from tests.lying_server import (
     task_run,
 )
 from tests.lying_server.documents import Artifact
-from tests.workflows.held import ArchiveFolder
 
 SIZE = 4 << 20
 CUT = 3 << 20

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Fetch
 from tests.lying_server import (
     EXPIRED,
@@ -33,7 +34,6 @@ from tests.lying_server import (
     read,
     task_run,
 )
-from tests.workflows.held import ArchiveFolder
 
 DATA = b"%PDF-1.7 " + b"the same again and again, " * 400
 RANDOM = read(Blob(60_000, seed=5))

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, Fetch, child_environment
 from tests.fetch.http.raw_server import Answering, raw_server
 from tests.lying_server import (
@@ -28,7 +29,6 @@ from tests.lying_server import (
     task_run,
     webm,
 )
-from tests.workflows.held import ArchiveFolder
 
 KEY = "key-of-the-lying-server"
 

@@ -7,12 +7,12 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Fetch
 from tests.lying_server import (
     LyingServer,
     task_run,
 )
-from tests.workflows.held import ArchiveFolder
 
 DATA = b"%PDF-1.7 " + b"the same again and again, " * 400
 

@@ -1,0 +1,76 @@
+"""What is odd about an answer costs the odd value, never the run."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.archive_folder import ArchiveFolder
+from tests.cli.running import Fetch
+from tests.lying_server import LyingServer, task_run
+
+
+def test_a_value_of_a_wrong_type_costs_that_value_alone(
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
+) -> None:
+    server.add_run(
+        task_run(
+            "tsk_1",
+            step_count="3",
+            title=["x"],
+            created_at="2026-03-01T10:00:00",
+            started_at="soon",
+            queued_at=1_700_000_000,
+            failure_reason={"text": "x"},
+            errors={"error_code": "X"},
+            downloaded_files="none",
+            screenshot_urls=[None, 7],
+            recording_url=["x"],
+            script_run="yes",
+            attempt=2**70,
+            app_url=False,
+            request={"max_steps": "many", "prompt": 7, "publish_workflow": "yes"},
+        )
+    )
+    fetch("tsk_1")
+    row = archive.row("runs", run_id="tsk_1")
+    for name in (
+        "step_count",
+        "title",
+        "started_at",
+        "queued_at",
+        "attempt",
+        "app_url",
+    ):
+        assert row[name] is None, name
+    assert (row["status"], row["created_at"]) == ("completed", datetime(2026, 3, 1, 10, tzinfo=UTC))
+    assert row["error_codes"] == []
+    told = {problem.partition(":")[0] for problem in row["problems"]}
+    assert told == {
+        *("step_count", "title", "started_at", "queued_at", "failure_reason", "errors"),
+        *("downloaded_files", "screenshot_urls[0]", "screenshot_urls[1]", "recording_url"),
+        *("script_run", "attempt", "app_url", "run_request.max_steps", "run_request.prompt"),
+        "run_request.publish_workflow",
+    }
+
+
+@pytest.mark.parametrize(
+    "field", ["created_at", "queued_at", "started_at", "finished_at", "modified_at"]
+)
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00", "9999-12-31T23:59:59.999999Z"])
+def test_times_at_the_ends_of_the_calendar_are_kept(
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, field: str, moment: str
+) -> None:
+    server.add_run(task_run("tsk_1") | {field: moment})
+    fetch("tsk_1")
+    stored = archive.row("runs", run_id="tsk_1")[field]
+    assert stored == datetime.fromisoformat(moment).replace(tzinfo=UTC)
+
+
+def test_a_run_of_which_only_id_and_status_are_told_is_kept(
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
+) -> None:
+    server.add_run({"run_id": "tsk_1", "status": "completed"})
+    assert fetch("tsk_1").runs == {"asked": 1, "fetched": 1}
+    row = archive.row("runs", run_id="tsk_1")
+    assert (row["problems"], row["is_complete"]) == ([], True)
+    assert row["path"] == "runs/undated/tsk_1/r1"
