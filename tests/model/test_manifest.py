@@ -142,7 +142,7 @@ def test_no_manifest_without_proper_ids(name: str) -> None:
         (("document", "size"), -1),
         (("document", "path"), "../run.json"),
         (("artifacts",), None),
-        (("artifacts", 0, "kind"), "video"),
+        (("artifacts", 0, "kind"), 7),
         (("artifacts", 0, "state"), "fine"),
         (("artifacts", 0, "ordinal"), 0),
         (("artifacts", 0, "sha256"), "ab"),
