@@ -1,8 +1,8 @@
 """Which proxy leads to a server, by the environment, and the way through it.
 
-The rules are curl's (https://curl.se/docs/manpage.html#ENVIRONMENT): names in either case, but
-``http_proxy`` in lower case alone, because servers put a request's header ``Proxy`` into
-HTTP_PROXY; NO_PROXY has names with all below them, addresses and ranges of them. An entry may have
+The rules are curl's (https://curl.se/docs/manpage.html#ENVIRONMENT): names in either case, lower
+case first. HTTP_PROXY counts where curl passes it over, but for a CGI program, for which a server
+puts a request's header ``Proxy`` there. NO_PROXY has names with all below them, addresses and ranges of them. An entry may have
 a port, too. What cannot be read is passed over, and said.
 """
 
@@ -107,12 +107,9 @@ def read_proxies(environment: Mapping[str, str]) -> Proxies:
                 )
         return None
 
-    if environment.get("HTTP_PROXY") and not environment.get("http_proxy"):
-        warnings.append(
-            "HTTP_PROXY in the environment is passed over, as curl does; write it as http_proxy"
-        )
     everything = proxy("all_proxy", "ALL_PROXY")
-    http = proxy("http_proxy") or everything
+    is_cgi = "REQUEST_METHOD" in environment
+    http = proxy("http_proxy", *(() if is_cgi else ("HTTP_PROXY",))) or everything
     https = proxy("https_proxy", "HTTPS_PROXY") or everything
     exceptions = []
     name = "no_proxy" if environment.get("no_proxy") else "NO_PROXY"

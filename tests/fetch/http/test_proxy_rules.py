@@ -25,7 +25,8 @@ def goes_through(url: str, **variables: str) -> str | None:
         ({"HTTPS_PROXY": PROXY}, None, True),
         ({"all_proxy": PROXY}, True, True),
         ({"ALL_PROXY": PROXY}, True, True),
-        ({"HTTP_PROXY": PROXY}, None, None),
+        ({"HTTP_PROXY": PROXY}, True, None),
+        ({"HTTP_PROXY": PROXY, "REQUEST_METHOD": "GET"}, None, None),
         ({"http_proxy": "", "https_proxy": ""}, None, None),
         ({"https_proxy": "", "HTTPS_PROXY": PROXY}, None, True),
         ({"https_proxy": PROXY, "HTTPS_PROXY": "http://other:1"}, None, True),
@@ -72,12 +73,6 @@ def test_a_proxy_that_cannot_be_read_is_passed_over_and_said(address: str) -> No
     (warning,) = proxies.warnings
     assert warning.startswith("HTTPS_PROXY in the environment is passed over")
     assert goes_through("https://x/", HTTPS_PROXY=address, ALL_PROXY=PROXY) == "proxy.example:3128"
-
-
-def test_the_name_that_servers_fill_is_passed_over_and_said() -> None:
-    (warning,) = read_proxies({"HTTP_PROXY": PROXY}).warnings
-    assert "http_proxy" in warning
-    assert not read_proxies({"HTTP_PROXY": PROXY, "http_proxy": PROXY}).warnings
 
 
 @pytest.mark.parametrize(
