@@ -2,12 +2,13 @@
 
 The rules are curl's (https://curl.se/docs/manpage.html#ENVIRONMENT): names in either case, lower
 case first. HTTP_PROXY counts where curl passes it over, but for a CGI program, for which a server
-puts a request's header ``Proxy`` there. NO_PROXY has names with all below them, addresses and ranges of them. An entry may have
-a port, too. What cannot be read is passed over, and said.
+puts a request's header ``Proxy`` there. NO_PROXY has names with all below them, addresses and
+ranges of them, each with a port or without. What cannot be read is passed over, and said.
 """
 
 import ipaddress
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -66,10 +67,24 @@ class _Exception:
         host = origin.host.removesuffix(".")
         if self.network is None:
             return self.name == "*" or host == self.name or host.endswith(f".{self.name}")
+        address = _address(host)
+        return address is not None and address in self.network
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address that a host is, however it is spelled; None for a name.
+
+    Nobody asks where a name leads. The system takes 127.1 and 0x7f000001 for addresses, too.
+    """
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
         try:
-            return ipaddress.ip_address(host) in self.network
-        except ValueError:  # a name: nobody asks where it leads
-            return False
+            return ipaddress.IPv4Address(socket.inet_aton(host))
+        except (OSError, ValueError):
+            return None
+    mapped = address.ipv4_mapped if address.version == 6 else None
+    return mapped or address
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +131,7 @@ def read_proxies(environment: Mapping[str, str]) -> Proxies:
     for entry in filter(None, re.split(r"[\s,]+", environment.get(name, ""))):
         try:
             exceptions.append(_exception(entry))
-        except ValueError:
+        except (httpx.InvalidURL, ValueError):
             warnings.append(
                 f"the entry {entry!r} of {name} in the environment is passed over: it is neither "
                 "a name nor an address nor a range of addresses"
@@ -189,18 +204,18 @@ def pass_through(connection: Connection, proxy: Proxy, origin: Origin, limits: L
 def _ask_socks(connection: Connection, proxy: Proxy, origin: Origin, limits: Limits) -> None:
     """Speak SOCKS 5 (RFC 1928, RFC 1929). Names are the proxy's to resolve."""
 
-    def ask(request: bytes, length: int) -> bytes:
+    def exchange(request: bytes, length: int) -> bytes:
         connection.send(request, limits.write)
         return connection.receive_exactly(length, limits.read)
 
     methods = b"\0\2" if proxy.userinfo else b"\0"
-    version, method = ask(b"\5%c%b" % (len(methods), methods), 2)
+    version, method = exchange(b"\5%c%b" % (len(methods), methods), 2)
     if version != 5:
         raise httpx.ProxyError("what it answers is not SOCKS 5")
     if method == 2 and proxy.userinfo:
         user, _, password = (unquote(part).encode() for part in proxy.userinfo.partition(":"))
         login = b"\1%c%b%c%b" % (len(user), user, len(password), password)
-        if ask(login, 2)[1] != 0:
+        if exchange(login, 2)[1] != 0:
             raise httpx.ProxyError("it does not take the user and the password")
     elif method != 0:
         raise httpx.ProxyError("it wants to know who asks in a way that is not known here")
@@ -209,7 +224,7 @@ def _ask_socks(connection: Connection, proxy: Proxy, origin: Origin, limits: Lim
         address = (b"\1" if ip.version == 4 else b"\4") + ip.packed
     except ValueError:
         address = b"\3%c%b" % (len(origin.host), origin.host.encode("ascii"))
-    version, code, _, kind, first = ask(b"\5\1\0%b%b" % (address, origin.port.to_bytes(2)), 5)
+    version, code, _, kind, first = exchange(b"\5\1\0%b%b" % (address, origin.port.to_bytes(2)), 5)
     if version != 5:
         raise httpx.ProxyError("what it answers is not SOCKS 5")
     if code != 0:
@@ -218,3 +233,5 @@ def _ask_socks(connection: Connection, proxy: Proxy, origin: Origin, limits: Lim
     if length is None:
         raise httpx.ProxyError("what it answers is not SOCKS 5")
     connection.receive_exactly(length - 1 + 2, limits.read)
+    if connection.is_readable():
+        raise httpx.ProxyError("it sends more than it was asked for")

@@ -75,12 +75,12 @@ def _load_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> 
         with _unreadable(option, path), path.open("rb") as file:
             file.read(1)
 
-    def ask() -> NoReturn:
+    def refuse() -> NoReturn:
         raise _Encrypted
 
     hint = "Both are files in PEM; one file may hold both"
     try:
-        context.load_cert_chain(certificate, key, password=ask)
+        context.load_cert_chain(certificate, key, password=refuse)
     except _Encrypted:
         raise UsageError(
             f"the key {key} (--client-key) is encrypted, and nobody is asked for passwords",
@@ -97,6 +97,12 @@ def _load_certificate(context: ssl.SSLContext, certificate: Path, key: Path) -> 
             f"the certificate {certificate} (--client-cert) with the key {key} (--client-key) "
             f"cannot be used: {(error.reason or 'no PEM').replace('_', ' ').lower()}",
             hint=hint,
+        ) from None
+    except OSError as error:  # a pipe, which can be read but once
+        raise UsageError(
+            f"the certificate {certificate} (--client-cert) with the key {key} (--client-key) "
+            f"cannot be read: {error.strerror or error}",
+            hint="Name files, not pipes",
         ) from None
 
 

@@ -22,7 +22,9 @@ from archiver.fetch.http.target import Origin, Target, target_of
 from archiver.fetch.http.wire import Exchange, receive_head
 
 _QUIET_SECONDS = 0.02
-"""How long a second answer may take that a host sends right behind its first."""
+"""How long a second answer may take that a host sends right behind its first answer of all."""
+_REST_SECONDS = 0.005
+"""How long a connection rests after every other answer, before the next request goes over it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,23 +119,25 @@ class ConnectionPool:
                     self._open += 1  # the caller opens one
                     return None
                 is_trusted = origin not in self._untrusted
-                patience = 0.0 if origin in self._quiet else _QUIET_SECONDS
-            if is_trusted and not found.is_readable(patience):
+                rest = _REST_SECONDS if origin in self._quiet else _QUIET_SECONDS
+            connection = found.connection
+            rested = self._waiting.clock() - found.since
+            if is_trusted and not connection.is_readable(max(0.0, rest - rested)):
                 self._quiet.add(origin)
-                return found
-            brought_more = found.has_more()
+                return connection
+            brought_more = connection.has_more()
             with self._changed:
                 if brought_more:
                     self._untrusted.add(origin)
-                self._end(found)
+                self._end(connection)
 
-    def _idle_to(self, origin: Origin) -> Connection | None:
+    def _idle_to(self, origin: Origin) -> _Idle | None:
         too_old = self._waiting.clock() - self._keep_idle
         while self._idle and self._idle[0].since < too_old:
             self._end(self._idle.pop(0).connection)
         for index in reversed(range(len(self._idle))):
             if self._idle[index].origin == origin:
-                return self._idle.pop(index).connection
+                return self._idle.pop(index)
         return None
 
     def _await_place(self, timeout: float | None) -> None:

@@ -27,6 +27,7 @@ _LONGEST_LENGTH = 19
 _MOST_HEAD = 100 << 10
 """Bytes of a head, interim ones with it, or of what is no content in a chunked body."""
 _MOST_FIELDS = 1_000
+_PROTOCOL = b"HTTP/"
 
 
 class HttpHead:
@@ -37,6 +38,7 @@ class HttpHead:
 
     def __init__(self) -> None:
         self.status = 0
+        self.version = ""
         self.headers: list[tuple[bytes, bytes]] = []
         self.pieces: list[bytes] = []
         self.is_final = self.is_complete = self.keeps_alive = self.has_more = False
@@ -62,6 +64,7 @@ class HttpHead:
         if self.is_complete:
             return
         self.status = self._parser.get_status_code()
+        self.version = self._parser.get_http_version()
         self.is_final = self.status >= 200
         self.keeps_alive = self._parser.should_keep_alive()
 
@@ -99,7 +102,7 @@ def receive_head(connection: Connection, timeout: float | None) -> tuple[HttpHea
     """
     connection.timeout = timeout
     buffer = connection.buffers[0]
-    head, rest, seen = HttpHead(), buffer[:0], 0
+    head, rest, seen, began = HttpHead(), buffer[:0], 0, b""
     while not head.is_final:
         if not rest:
             rest = buffer[: connection.receive(buffer)]
@@ -107,10 +110,16 @@ def receive_head(connection: Connection, timeout: float | None) -> tuple[HttpHea
                 raise httpx.RemoteProtocolError(f"{CUT} (the head)")
         end = bytes(rest[:_HEAD]).find(b"\r\n\r\n") + 4
         cut = end if end > 3 else min(len(rest), _HEAD)
+        if len(began) < len(_PROTOCOL):  # llhttp takes RTSP and ICE for HTTP
+            began = (began + bytes(rest[:cut])).lstrip(b"\r\n")[: len(_PROTOCOL)]
+            if not _PROTOCOL.startswith(began):
+                raise httpx.RemoteProtocolError("what came is not HTTP")
         head.feed(rest[:cut])
         rest, seen = rest[cut:], seen + cut
         if seen > _MOST_HEAD or len(head.headers) > _MOST_FIELDS:
             raise httpx.RemoteProtocolError("the head is too long")
+    if head.version not in ("1.0", "1.1"):
+        raise httpx.RemoteProtocolError(f"it speaks HTTP/{head.version}, which was not asked for")
     return head, rest
 
 

@@ -233,6 +233,16 @@ def test_what_is_no_socks_is_an_error_like_others(clients: Clients, answer: byte
             client.get(ELSEWHERE)
 
 
+def test_what_a_socks_proxy_sends_behind_its_reply_is_not_taken_for_the_server(
+    clients: Clients,
+) -> None:
+    evil = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
+    with SocksServer(says=b"\5\0\5\0\0\1\0\0\0\0\0\0" + evil) as proxy:
+        client = through(clients, ALL_PROXY=f"socks5://127.0.0.1:{proxy.port}")
+        with pytest.raises(httpx.ProxyError, match="more than it was asked for"):
+            client.get(ELSEWHERE)
+
+
 def test_a_proxy_that_is_not_there_is_no_reason_to_go_without(clients: Clients) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         nobody = taken.getsockname()[1]

@@ -121,6 +121,10 @@ def test_a_proxy_that_cannot_be_read_is_passed_over_and_said(address: str) -> No
         ("fe80::/10", "[2001:db8::1]", False),
         ("2001:DB8::/32", "[2001:db8:1::]", True),
         ("::/0", "10.0.0.1", False),
+        ("127.0.0.0/8", "127.1", True),
+        ("127.0.0.0/8", "2130706433", True),
+        ("127.0.0.0/8", "0x7f000001", True),
+        ("127.0.0.0/8", "[::ffff:127.0.0.1]", True),
     ],
 )
 def test_exceptions_cover_what_they_say(exceptions: str, host: str, is_covered: bool) -> None:
@@ -133,7 +137,7 @@ def test_exceptions_cover_what_they_say(exceptions: str, host: str, is_covered: 
 @pytest.mark.parametrize(
     "entry",
     ["10.0.0.0/99", "1.2.3", "999.1.1.1", "[::1", "[::g]", "fe80::/999", "a/b", "a:x", "a:",
-     "http://a", "a..b", "::1::2", "[::1]:x", "\ud800"],
+     "http://a", "a..b", "::1::2", "[::1]:x", "\ud800", "ü_x", "-ü", "²", "ü" * 70],
 )  # fmt: skip
 def test_an_exception_that_cannot_be_read_is_passed_over_and_said(entry: str) -> None:
     proxies = read_proxies({"ALL_PROXY": PROXY, "NO_PROXY": f"one.example,{entry},two.example"})

@@ -3,6 +3,7 @@
 None of them may give the next request anything but its own answer.
 """
 
+import contextlib
 import socket
 import threading
 from dataclasses import dataclass
@@ -105,6 +106,10 @@ CASES = (
     case("HTTP/3.7", reply(b"hello", version="3.7")),
     case("HTTP/2", reply(b"hello", version="2")),
     case("HTTP/0.9", b"hello, without a head\r\n\r\n"),
+    case("HTTP/2.0", reply(b"hello", version="2.0")),
+    case("HTTP/0.9 with a head", reply(b"hello", version="0.9")),
+    case("RTSP", b"RTSP/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
+    case("ICE", b"ICE/1.0 200 OK\r\nContent-Length: 5\r\n\r\nhello"),
     case("a bad status", b"HTTP/1.1 abc OK\r\nContent-Length: 5\r\n\r\nhello"),
     case("no colon", head("Content-Length 5") + b"hello"),
     case("NUL in a value", head("X: a\0b", "Content-Length: 5") + b"hello"),
@@ -187,6 +192,26 @@ def test_a_host_that_ever_sent_more_gets_no_kept_connection_again(
         assert server.opened == began + 3
         assert client.get(other.origin) == client.get(other.origin) == b"x"
         assert other.opened == 1  # others are not to blame
+
+
+@pytest.mark.parametrize("first", [1, 2, 4])
+def test_an_answer_right_behind_any_other_never_reaches_the_next_request(
+    clients: Clients, first: int
+) -> None:
+    """From the ``first`` exchange on, a server that was good before sends two answers each time."""
+
+    def answer(connection: socket.socket, asked: Asked) -> bytes:
+        connection.sendall(reply(asked.path.encode()))
+        if int(asked.path[1:]) >= first:
+            with contextlib.suppress(OSError):
+                connection.sendall(reply(EVIL))
+        return b""
+
+    with WireServer(answer) as server:
+        client = clients(1)
+        for number in range(1, 9):
+            path = f"/{number}"
+            assert client.get(f"{server.origin}{path}") == path.encode()
 
 
 @pytest.mark.parametrize(

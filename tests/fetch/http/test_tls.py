@@ -1,5 +1,6 @@
 """TLS as the environment and the options say, the same for both transports."""
 
+import os
 import socket
 import ssl
 from pathlib import Path
@@ -135,6 +136,18 @@ def test_a_certificate_that_is_of_no_use_is_wrong_usage(
         with pytest.raises(UsageError, match=message) as caught:
             tls_context(options)
         assert caught.value.exit_code == 2
+
+
+def test_a_key_that_comes_through_a_pipe_is_wrong_usage(authority: Authority) -> None:
+    home = authority.file.parent
+    reading, writing = os.pipe()
+    os.write(writing, (home / "client.key").read_bytes())
+    os.close(writing)
+    try:
+        with pytest.raises(UsageError, match="Name files, not pipes"):
+            tls_context(TlsOptions(certificate=home / "client.pem", key=Path(f"/dev/fd/{reading}")))
+    finally:
+        os.close(reading)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
