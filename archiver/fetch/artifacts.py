@@ -39,7 +39,7 @@ _Key: TypeAlias = tuple[ArtifactKind, str, str | None]
 class FreshLinks:
     """Hands out links of one run, and asks the API for new ones: once for all its artifacts.
 
-    ``ask`` asks the API for the run again and may raise RunError or what stops the batch.
+    ``refresh`` asks the API for the run again and may raise RunError or what stops the batch.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class FreshLinks:
         self._lock = Lock()
 
     def renewed(self, source: ArtifactSource) -> ArtifactSource:
-        """The same artifact with another link than the one it has.
+        """Return the same artifact with another link than the one it has.
 
         Raises ArtifactGone where the API does not offer it any more, DownloadFailed where the API
         cannot be asked.
@@ -108,7 +108,7 @@ _AT_ONCE = 256
 class ArtifactFetcher:
     """Downloads artifacts into files set aside in ``storage``, for one session.
 
-    ``lanes`` limit the downloads of all runs; ``executor`` has threads that help a run with many.
+    ``slots`` limit the downloads of all runs; ``executor`` has threads that help a run with many.
     ``mask`` takes out of what storage says what the user wants kept nowhere.
     """
 
@@ -132,13 +132,13 @@ class ArtifactFetcher:
 
     def act(
         self, run_id: RunId, decisions: Sequence[Decision], tally: Tally, links: FreshLinks
-    ) -> list[ArtifactOutcome[StagedFile]]:
-        """What became of each artifact, in order. The files are the caller's to publish or discard.
+    ) -> list[ArtifactOutcome]:
+        """Act on each decision and return what became of each artifact, in order.
 
-        ``links`` renews those that have ended. Errors of an artifact are part of its settlement.
-        Raises what stops the batch.
+        ``links`` renews those that have ended. The files are the caller's to publish or discard.
+        An artifact's errors are part of its outcome. Raises what stops the batch.
         """
-        outcomes: list[ArtifactOutcome[StagedFile]] = []
+        outcomes: list[ArtifactOutcome] = []
         try:
             # A few at a time: a run may have very many, and each under way takes memory.
             for first in range(0, len(decisions), _AT_ONCE):
@@ -151,8 +151,8 @@ class ArtifactFetcher:
 
     def _act_on(
         self, run_id: RunId, decisions: Sequence[Decision], tally: Tally, links: FreshLinks
-    ) -> list[ArtifactOutcome[StagedFile]]:
-        outcomes: dict[int, ArtifactOutcome[StagedFile]] = {}
+    ) -> list[ArtifactOutcome]:
+        outcomes: dict[int, ArtifactOutcome] = {}
         to_fetch: deque[tuple[int, Fetch]] = deque()
         for index, decision in enumerate(decisions):
             match decision:
@@ -190,7 +190,7 @@ class ArtifactFetcher:
 
     def _fetch(
         self, run_id: RunId, fetch: Fetch, tally: Tally, links: FreshLinks
-    ) -> ArtifactOutcome[StagedFile]:
+    ) -> ArtifactOutcome:
         """Fetch one artifact, in its turn."""
         slot = self._slots.slot()
         try:
@@ -204,7 +204,7 @@ class ArtifactFetcher:
 
     def _fetch_now(
         self, run_id: RunId, fetch: Fetch, tally: Tally, links: FreshLinks, slot: Slot
-    ) -> ArtifactOutcome[StagedFile]:
+    ) -> ArtifactOutcome:
         source = fetch.source
         name = f"{run_id}-{source.kind}-{source.ordinal}"
         checkpoints = Checkpoints(
@@ -238,9 +238,7 @@ class ArtifactFetcher:
         file.discard()
         return outcome
 
-    def _download_and_check(
-        self, fetch: Fetch, download: "_Download"
-    ) -> ArtifactOutcome[StagedFile]:
+    def _download_and_check(self, fetch: Fetch, download: "_Download") -> ArtifactOutcome:
         """Download, and once more from scratch where the digest is not the one expected."""
         source, expected = fetch.source, fetch.source.expected_sha256
         file, state = download.file, download.state
@@ -265,11 +263,20 @@ class ArtifactFetcher:
                 )
         if fetch.fallback is not None and fetch.fallback.sha256 == file.sha256:
             return Recorded(with_source(fetch.fallback, source))
-        return Received(source, file, state.attempts, self._served_type(state), self._now())
+        return Received(
+            source,
+            file,
+            size=file.size,
+            sha256=file.sha256,
+            media_type=file.media_type,
+            attempts=state.attempts,
+            served_type=self._served_type(state),
+            at=self._now(),
+        )
 
     def _without_bytes(
         self, fetch: Fetch, error: ArtifactError, state: DownloadState
-    ) -> ArtifactOutcome[StagedFile]:
+    ) -> ArtifactOutcome:
         match error:
             case ArtifactGone():
                 became = ArtifactState.GONE
@@ -300,8 +307,8 @@ class ArtifactFetcher:
         return None if state.served_type is None else self._mask(state.served_type)
 
 
-def discard(outcomes: Iterable[ArtifactOutcome[StagedFile]]) -> None:
-    """Remove the files of settlements that will not be committed."""
+def discard(outcomes: Iterable[ArtifactOutcome]) -> None:
+    """Remove the files of outcomes that will not be committed."""
     for outcome in outcomes:
         if isinstance(outcome, Received):
             outcome.file.discard()
@@ -319,7 +326,10 @@ class _Download:
     patience: Patience
 
     def run(self, source: ArtifactSource, *, decode: bool) -> None:
-        """Raises ArtifactError, or what stops the batch."""
+        """Download ``source`` into the file, undoing its content encoding where ``decode``.
+
+        Raises ArtifactError, or what stops the batch.
+        """
         if source.url is not None and is_expiring(source.url, self.now(), _MARGIN):
             source = self.links.renewed(source)
         for left in reversed(range(_RENEWALS + 1)):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, TypeAlias, TypedDict, TypeVar, Unpack
+from typing import TypeAlias, TypedDict, Unpack
 
 import msgspec
 
@@ -12,22 +12,9 @@ from archiver.model.artifact import ArtifactSource, ArtifactState, MediaType
 from archiver.model.ids import RunId, Sha256, sha256_of
 from archiver.model.manifest import ArtifactEntry, FileEntry, Manifest, is_complete
 from archiver.model.paths import DOCUMENT, artifact_paths, revision_name
+from archiver.store.staging import Staged
 
 EARLIER_COPY = "an earlier copy: the service does not have it any more"
-
-
-class Arrived(Protocol):
-    """What a file knows of the bytes that arrived in it."""
-
-    @property
-    def size(self) -> int: ...
-    @property
-    def sha256(self) -> Sha256: ...
-    @property
-    def media_type(self) -> MediaType: ...
-
-
-FileT = TypeVar("FileT", bound=Arrived)
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -41,26 +28,33 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True)
-class Received(Generic[FileT]):
-    """An artifact whose bytes arrived, and are what was expected. Still without a path."""
+class Received:
+    """An artifact whose bytes arrived in ``file``, and are what was expected.
+
+    ``size`` (in bytes), ``sha256`` and ``media_type`` are those of all that arrived. Its path in
+    the archive is still open.
+    """
 
     source: ArtifactSource
-    file: FileT
+    file: Staged
+    size: int
+    sha256: Sha256
+    media_type: MediaType
     attempts: int
     served_type: str | None
     at: datetime
 
 
-ArtifactOutcome: TypeAlias = Recorded | Received[FileT]
+ArtifactOutcome: TypeAlias = Recorded | Received
 
 
 @dataclass(frozen=True, slots=True)
-class NextRevision(Generic[FileT]):
+class NextRevision:
     """A manifest to be committed, the document if it is new, and where files go."""
 
     manifest: Manifest
     document: str | None
-    files: tuple[tuple[FileT, str], ...]
+    files: tuple[tuple[Staged, str], ...]
 
 
 class _Details(TypedDict, total=False):
@@ -77,7 +71,7 @@ class _Details(TypedDict, total=False):
 def entry_for(
     source: ArtifactSource, state: ArtifactState, session: str, **details: Unpack[_Details]
 ) -> ArtifactEntry:
-    """The entry of an artifact as the answer names it, with what became of it."""
+    """Return the entry of an artifact as the answer names it, with what became of it."""
     return ArtifactEntry(
         kind=source.kind,
         ordinal=source.ordinal,
@@ -97,14 +91,18 @@ def next_revision(
     asked: RunId,
     answer: Answer,
     latest: Manifest | None,
-    outcomes: Sequence[ArtifactOutcome[FileT]],
+    outcomes: Sequence[ArtifactOutcome],
     *,
     settled: bool,
     fetched_at: datetime,
     session: str,
     tool: str,
-) -> NextRevision[FileT] | None:
-    """The revision to commit, None if it would be the same as ``held``."""
+) -> NextRevision | None:
+    """Return the revision to commit, None if it would say nothing that ``latest`` does not say.
+
+    ``outcomes`` are those of all artifacts that the answer offers, in its order; ``settled`` is
+    what the answer's own times say; ``fetched_at`` is UTC.
+    """
     revision = latest.revision + 1 if latest else 1
     artifacts, files = _place(revision, session, outcomes)
     # While an older copy stands in for one that could not be fetched again, the run is not settled
@@ -141,17 +139,15 @@ def next_revision(
 
 
 def _place(
-    revision: int, session: str, outcomes: Sequence[ArtifactOutcome[FileT]]
-) -> tuple[tuple[ArtifactEntry, ...], tuple[tuple[FileT, str], ...]]:
+    revision: int, session: str, outcomes: Sequence[ArtifactOutcome]
+) -> tuple[tuple[ArtifactEntry, ...], tuple[tuple[Staged, str], ...]]:
     """The entries, and the files with their paths in the run's folder."""
     received = [s for s in outcomes if isinstance(s, Received)]
-    types = [one.file.media_type for one in received]
-    sources = [one.source for one in received]
     paths = artifact_paths(
         revision,
         [
-            (source.kind, source.ordinal, source.filename, kind.extension)
-            for source, kind in zip(sources, types, strict=True)
+            (one.source.kind, one.source.ordinal, one.source.filename, one.media_type.extension)
+            for one in received
         ],
     )
     entered = iter(
@@ -160,17 +156,17 @@ def _place(
             ArtifactState.VERIFIED if one.source.expected_sha256 else ArtifactState.UNVERIFIED,
             session,
             path=path,
-            size=one.file.size,
-            sha256=one.file.sha256,
-            media_type=kind.name,
+            size=one.size,
+            sha256=one.sha256,
+            media_type=one.media_type.name,
             served_type=one.served_type,
             attempts=one.attempts,
             fetched_at=one.at,
         )
-        for one, kind, path in zip(received, types, paths, strict=True)
+        for one, path in zip(received, paths, strict=True)
     )
     entries = tuple(s.entry if isinstance(s, Recorded) else next(entered) for s in outcomes)
-    return entries, tuple((a.file, path) for a, path in zip(received, paths, strict=True))
+    return entries, tuple((one.file, path) for one, path in zip(received, paths, strict=True))
 
 
 def _same(new: Manifest, latest: Manifest) -> bool:

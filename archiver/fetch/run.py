@@ -25,7 +25,6 @@ from archiver.model.paths import run_folder
 from archiver.model.rows import Fetched, Outcome, RevisionRows, revision_rows
 from archiver.store.lock import TOOL, Writer
 from archiver.store.revisions import PreparedRevision, latest_revision, prepare_revision
-from archiver.store.staging import StagedFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +55,8 @@ class Archived:
 class RunResult:
     """What came of an id, and the revision that is to be committed if there is a new one.
 
-    ``room`` is what it takes, in memory and of files set aside: closed by whoever has dealt with
-    it.
+    ``resources`` are what it takes, in memory and of files set aside: closed by whoever has dealt
+    with it.
     """
 
     archived: Archived
@@ -76,8 +75,8 @@ class Returned:
 class RunArchiver:
     """Archives single runs, for one session. Safe to use from several threads.
 
-    ``folders`` are those of the runs that the archive holds already, by run id. ``own_ids_only``:
-    runs that the API knows under another id are handed back.
+    ``folders`` are those of the runs that the archive has already, by run id. ``own_ids_only``:
+    runs that the API knows under another id are returned undone.
     """
 
     def __init__(
@@ -98,9 +97,10 @@ class RunArchiver:
         self._locks: weakref.WeakValueDictionary[str, _RunLock] = weakref.WeakValueDictionary()
 
     def archive(self, asked: RunId) -> RunResult | Returned:
-        """All of one run but its commit. Errors of the run or of its artifacts are in the result.
+        """Do all of one run but its commit, and return what is to be committed.
 
-        Raises what stops the batch: KeyRefused, ArchiveUnwritable, Interrupted.
+        Errors of the run or of its artifacts are in the result. Raises what stops the batch:
+        KeyRefused, ArchiveUnwritable, Interrupted.
         """
         request = _Request(asked, self._writer.session, self._client.now(), time.monotonic())
         try:
@@ -229,13 +229,13 @@ def _bug(error: Exception) -> str:
 
 
 def run_folder_of(answer: Answer, folders: Mapping[str, str]) -> str:
-    """A run's folder: the one it has, whatever the API says of its creation today."""
+    """Return a run's folder: the one it has, whatever the API says of its creation today."""
     run = answer.run
     return folders.get(run.run_id) or run_folder(run.run_id, run.created_at)
 
 
 def _problems(
-    run_id: RunId, manifest: Manifest | None, outcomes: list[ArtifactOutcome[StagedFile]]
+    run_id: RunId, manifest: Manifest | None, outcomes: Sequence[ArtifactOutcome]
 ) -> Iterator[Problem]:
     for entry in manifest.artifacts if manifest else ():
         if entry.state.is_gap:

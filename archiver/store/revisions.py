@@ -15,7 +15,7 @@ from archiver.model.paths import (
     revision_name,
 )
 from archiver.store.lock import Writer
-from archiver.store.staging import Staged, StagedFile
+from archiver.store.staging import Staged
 from archiver.store.storage import LocalStorage
 
 
@@ -53,7 +53,7 @@ class PreparedRevision:
 
     folder: str
     manifest: Manifest
-    artifacts: Sequence[tuple[StagedFile, str]]
+    artifacts: Sequence[tuple[Staged, str]]
     texts: Sequence[tuple[Staged, str]]
     last: Staged
     sha256: Sha256
@@ -84,7 +84,7 @@ def prepare_revision(
     folder: str,
     manifest: Manifest,
     document: str | None,
-    artifacts: Sequence[tuple[StagedFile, str]],
+    artifacts: Sequence[tuple[Staged, str]],
 ) -> PreparedRevision:
     """Set aside all that a revision consists of.
 

@@ -21,7 +21,6 @@ from archiver.model.rows import Fetched, Outcome, RevisionRows, fetch_row, revis
 from archiver.model.schema import FETCHES
 from archiver.session import open_for_writing
 from archiver.store.lock import Writer
-from archiver.store.staging import StagedFile
 from archiver.tables.rebuild import FLUSH_BYTES, add_rows
 from archiver.tables.write import RowBuffer, flush_name
 from tests.benchmarks.content import document, linked_files, run_id
@@ -61,7 +60,7 @@ def _write_tables(writer: Writer, count: int) -> float:
 def project(buffer: RowBuffer, asked: RunId, body: bytes) -> tuple[Manifest, RevisionRows]:
     """From the answer's bytes to its rows: those of a run whose artifacts are left out."""
     answer = read_answer(body, sha256_of(body), asked, AT, ("benchmark-key-0123456789",))
-    settlements: list[ArtifactOutcome[StagedFile]] = [
+    settlements: list[ArtifactOutcome] = [
         Recorded(entry_for(source, ArtifactState.EXCLUDED, SESSION, reason="left out"))
         for source in answer.sources
     ]

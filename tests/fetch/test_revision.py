@@ -1,5 +1,4 @@
 import json
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +19,7 @@ from archiver.fetch.revision import (
 from archiver.model.artifact import ArtifactSource, ArtifactState, MediaType
 from archiver.model.ids import Sha256, sha256_of
 from archiver.model.manifest import Manifest, decode_manifest, encode_manifest
+from archiver.store.staging import Staged
 from tests.model.builders import (
     AT,
     DIGEST,
@@ -44,27 +44,22 @@ LATER_SESSION = "20261125T010203Z-0011aabb"
 PDF = MediaType("application/pdf", "pdf")
 
 
-@dataclass(frozen=True)
-class File:
-    """Bytes that arrived."""
-
-    size: int = 5
-    sha256: Sha256 = DIGEST
-    media_type: MediaType = PDF
-
-
-def arrival(of: ArtifactSource, file: File | None = None) -> Received[File]:
-    return Received(of, file or File(sha256=of.expected_sha256 or DIGEST), 1, "text/html", AT)
+def arrival(
+    of: ArtifactSource, *, sha256: Sha256 | None = None, media_type: MediaType = PDF
+) -> Received:
+    """Five bytes that arrived."""
+    digest = sha256 or of.expected_sha256 or DIGEST
+    return Received(of, Staged("aside"), 5, digest, media_type, 1, "text/html", AT)
 
 
 def commit(
     answer: Answer,
-    *settlements: ArtifactOutcome[File],
+    *settlements: ArtifactOutcome,
     held: Manifest | None = None,
     settled: bool = True,
     at: datetime = AT,
     session: str = SESSION,
-) -> NextRevision[File] | None:
+) -> NextRevision | None:
     return next_revision(
         answer.run.run_id,
         answer,
@@ -77,9 +72,7 @@ def commit(
     )
 
 
-def committed(
-    answer: Answer, *settlements: ArtifactOutcome[File], **more: Any
-) -> NextRevision[File]:
+def committed(answer: Answer, *settlements: ArtifactOutcome, **more: Any) -> NextRevision:
     new = commit(answer, *settlements, **more)
     assert new is not None
     return new
@@ -213,15 +206,15 @@ def test_while_an_older_copy_stands_in_the_run_is_tried_again_next_time() -> Non
 def test_bytes_that_are_not_the_expected_ones_cannot_be_committed() -> None:
     of = source(expected_sha256=DIGEST)
     with pytest.raises(ValueError, match="verified"):
-        commit(read(document()), arrival(of, File(sha256=OTHER_DIGEST)))
+        commit(read(document()), arrival(of, sha256=OTHER_DIGEST))
 
 
 def test_endings_follow_the_bytes_and_names_follow_the_server() -> None:
     mp4, png = MediaType("video/mp4", "mp4"), MediaType("image/png", "png")
     new = committed(
         read(document()),
-        arrival(source(RECORDING), File(media_type=mp4)),
-        arrival(source(SCREENSHOT), File(media_type=png)),
+        arrival(source(RECORDING), media_type=mp4),
+        arrival(source(SCREENSHOT), media_type=png),
         arrival(source(DOWNLOAD, 1, filename="../Run.json")),
         arrival(source(DOWNLOAD, 2, filename="report.PDF")),
         arrival(source(DOWNLOAD, 3, filename="REPORT.pdf")),
