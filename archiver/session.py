@@ -1,10 +1,11 @@
-"""Closing a session: its record in the ledger, signed and stamped."""
+"""A session that writes, from the lock to its record in the ledger, signed and stamped."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from archiver.errors import ArchiveDamaged, StampRefused
 from archiver.ledger.records import (
@@ -172,7 +173,7 @@ class Recovered:
     unlisted: tuple[ListedManifest, ...] = ()
 
     def listed(self) -> ManifestList:
-        """A new list that begins with what is unlisted."""
+        """Return a new list that begins with what is unlisted."""
         manifests = ManifestList()
         manifests.extend(self.unlisted)
         return manifests
@@ -229,28 +230,72 @@ def _remove_half_flushes(storage: LocalStorage) -> None:
                     storage.remove(f"{TABLES_FOLDER}/{table.name}/{month}/{name}")
 
 
-def close_session(
-    writer: Writer,
-    signing: Signing,
-    record: LedgerRecord,
-    manifests: ManifestList | None = None,
-    ids: Sequence[str] = (),
-) -> ClosedSession:
-    """Write a session's record, when all that it is about is durable; then sign it.
+@dataclass(frozen=True, slots=True)
+class WritingSession:
+    """A session that holds an archive as its only writer, until its record is written.
 
-    ``manifests`` are those that it committed, with those that were recovered; ``ids`` the runs that
-    it chose, where they are to be listed. Raises ArchiveUnwritable.
+    ``kind`` is that of the record, ``started_at`` (UTC) when it began; ``manifests`` are those that
+    it recovered, and then those that it commits.
     """
-    written = append_record(writer.storage, record, manifests, ids)
-    writer.clear_unfinished()
-    # Without them the record counts all the same: those of the next one cover it too.
-    if signing.sign is not None:
-        put_signature(writer.storage, record.session, signing.sign(written.data))
-    unstamped = None
-    try:
-        if signing.stamp is not None:
-            put_stamp(writer.storage, record.session, signing.stamp(written.data))
-    except StampRefused as error:
-        unstamped = error
-    record_attachments(writer.storage, written)
-    return ClosedSession(written.sha256, unstamped)
+
+    writer: Writer
+    kind: str
+    signing: Signing
+    now: Callable[[], datetime]
+    started_at: datetime
+    recovered: tuple[str, ...] = ()
+    manifests: ManifestList = field(default_factory=ManifestList)
+
+    def close(self, ids: Sequence[str] = (), **fields: Any) -> ClosedSession:
+        """Write the session's record, when all that it is about is durable; then sign it.
+
+        ``ids`` are the runs that it chose, where they are to be listed; ``fields`` those of the
+        record that are its own (see LedgerRecord).
+
+        Returns the record's digest, and why it has no time stamp where one was wanted. Raises
+        ArchiveUnwritable.
+        """
+        storage, session = self.writer.storage, self.writer.session
+        record = LedgerRecord(
+            kind=self.kind,
+            session=session,
+            tool=TOOL,
+            by=self.signing.by,
+            started_at=self.started_at,
+            finished_at=self.now(),
+            recovered=self.recovered,
+            **fields,
+        )
+        written = append_record(storage, record, self.manifests, ids)
+        self.writer.clear_unfinished()
+        # Without them the record counts all the same: those of the next one cover it too.
+        if self.signing.sign is not None:
+            put_signature(storage, session, self.signing.sign(written.data))
+        unstamped = None
+        try:
+            if self.signing.stamp is not None:
+                put_stamp(storage, session, self.signing.stamp(written.data))
+        except StampRefused as error:
+            unstamped = error
+        record_attachments(storage, written)
+        return ClosedSession(written.sha256, unstamped)
+
+
+@contextlib.contextmanager
+def writing_session(
+    root: Path,
+    kind: str,
+    signing: Signing,
+    now: Callable[[], datetime],
+    random: bytes,
+    durability: Durability | None = None,
+) -> Iterator[WritingSession]:
+    """Hold an archive for a session of one ``kind``, and bring what killed ones left to its end.
+
+    Whoever opened it closes it, as the last step of what went well: nothing is recorded because a
+    block has ended. Raises what open_for_writing and recover do.
+    """
+    started_at = now()
+    with open_for_writing(root, started_at, random, durability, signing=signing) as writer:
+        left = recover(writer)
+        yield WritingSession(writer, kind, signing, now, started_at, left.sessions, left.listed())

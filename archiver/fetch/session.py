@@ -18,11 +18,11 @@ from archiver.fetch.pipeline import archive_runs
 from archiver.fetch.run import Archived
 from archiver.ledger.decisions import runs_accepted
 from archiver.model.ids import RunId, digest_of_lines
-from archiver.model.ledger import FETCH, LedgerRecord, ManifestList
+from archiver.model.ledger import FETCH
 from archiver.model.rows import fetch_row
 from archiver.model.schema import FETCHES
-from archiver.session import close_session, open_for_writing, recover
-from archiver.store.lock import TOOL, Writer
+from archiver.session import WritingSession, writing_session
+from archiver.store.lock import Writer
 from archiver.tables.fetch_log import FetchDigest
 from archiver.tables.lookup import runs_to_fetch
 from archiver.tables.rebuild import FLUSH_BYTES, add_rows
@@ -57,38 +57,28 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, context: Context) -> Summ
     what was committed before stays committed, and is in the tables. Raises NotAnArchive,
     ArchiveLocked and ArchiveUnwritable where the session cannot even begin.
     """
-    started_at, started = context.now(), time.monotonic()
+    started = time.monotonic()
     with contextlib.ExitStack() as stack:
-        writer = stack.enter_context(
-            open_for_writing(
-                options.archive,
-                started_at,
-                context.random.randbytes(4),
-                options.durability,
-                signing=options.signing,
+        random = context.random.randbytes(4)
+        session = stack.enter_context(
+            writing_session(
+                options.archive, FETCH, options.signing, context.now, random, options.durability
             )
         )
-        recovered = recover(writer)
+        writer = session.writer
         accepted = {} if options.refresh else runs_accepted(writer.storage)
         wanted = runs_to_fetch(writer.storage, ids, refresh=options.refresh, accepted=accepted)
         summary = Summary(writer.session, asked=len(ids), held=len(ids) - len(wanted.ids))
         summary.accepted = wanted.accepted
         summary.redacted = 0 if options.run.redact else None
-        context.report(SessionStarted(writer.session, len(ids), summary.held, recovered.sessions))
-        collector = _Collector(writer, summary, context)
-        collector.manifests.extend(recovered.unlisted)
+        context.report(SessionStarted(writer.session, len(ids), summary.held, session.recovered))
+        collector = _Collector(session, summary, context)
 
         def close() -> None:
             collector.flush()
             summary.interrupted = context.stop.interrupted
             summary.seconds = time.monotonic() - started
-            record = LedgerRecord(
-                kind=FETCH,
-                session=writer.session,
-                tool=TOOL,
-                by=options.signing.by,
-                started_at=started_at,
-                finished_at=context.now(),
+            closed = session.close(
                 interrupted=summary.interrupted,
                 ids_asked=summary.asked,
                 ids_sha256=digest_of_lines(sorted(ids)),
@@ -97,10 +87,8 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, context: Context) -> Summ
                 bytes_downloaded=summary.bytes_downloaded,
                 fetches=collector.fetches.count,
                 fetches_sha256=collector.fetches.sha256,
-                recovered=recovered.sessions,
                 details={} if summary.redacted is None else {"redacted": summary.redacted},
             )
-            closed = close_session(writer, options.signing, record, collector.manifests)
             summary.head, summary.unstamped = closed.head, closed.unstamped
 
         try:
@@ -139,15 +127,14 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, context: Context) -> Summ
 class _Collector:
     """Gathers results: counts, rows on their way into the tables, manifests for the ledger."""
 
-    def __init__(self, writer: Writer, summary: Summary, context: Context) -> None:
-        self._writer = writer
+    def __init__(self, session: WritingSession, summary: Summary, context: Context) -> None:
+        self._session = session
         self._summary = summary
         self._context = context
         self._buffer = RowBuffer()
         self._flushes = 0
         self._runs = 0
         self._flushed_at = time.monotonic()
-        self.manifests = ManifestList()
         self.fetches = FetchDigest()
 
     @property
@@ -167,7 +154,7 @@ class _Collector:
         self.fetches.add(fetched)
         if archived.committed is not None:
             add_rows(self._buffer, archived.committed.rows, archived.committed.fetched_at)
-            self.manifests.add(archived.committed.manifest)
+            self._session.manifests.add(archived.committed.manifest)
             self._runs += 1
         self._context.report(
             RunFinished(
@@ -188,9 +175,8 @@ class _Collector:
         """Write the rows gathered so far."""
         if self._buffer.bytes:
             self._flushes += 1
-            self._buffer.write(
-                self._writer.storage, flush_name(self._writer.session, self._flushes)
-            )
+            writer = self._session.writer
+            self._buffer.write(writer.storage, flush_name(writer.session, self._flushes))
             self._context.report(TablesWritten(self._runs))
         self._runs = 0
         self._flushed_at = time.monotonic()

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from archiver.errors import ArchiveDamaged, StampRefused
 from archiver.model.ids import Sha256
-from archiver.model.ledger import LedgerRecord
 from archiver.model.manifest import RemovalKind
 from archiver.retention.candidates import DisposalPlan
 from archiver.retention.prune import next_manifests
 from archiver.retention.removal import commit_and_remove, remove_copies, tombstones
-from archiver.session import Signing, close_session, open_for_writing, recover
+from archiver.session import Signing, writing_session
 from archiver.store.lock import TOOL, Writer, open_archive
 from archiver.store.storage import LocalStorage
 from archiver.store.tombstones import Order, read_tombstones, remove_unfinished
@@ -67,14 +66,12 @@ def dispose(
     RunsOnHold, UsageError, ArchiveLocked, ArchiveDamaged and ArchiveUnwritable. What was begun is
     brought to its end by whoever writes next.
     """
-    started_at = now()
     open_archive(archive)  # raises where there is none
-    with open_for_writing(archive, started_at, random, signing=signing) as writer:
-        recovered = recover(writer)
+    with writing_session(archive, _COMMANDS[kind], signing, now, random) as session:
+        writer = session.writer
         plan = choose(writer.storage)
         result = DisposalResult(writer.session, on_hold=[run for run, _ in plan.on_hold])
-        order = replace(order_of(kind, reason, signing, started_at), session=writer.session)
-        manifests = recovered.listed()
+        order = replace(order_of(kind, reason, signing, session.started_at), session=writer.session)
         committed: list[str] = []
         if kind is RemovalKind.ERASED:
             remove_copies(writer.storage, plan.runs)
@@ -83,7 +80,7 @@ def dispose(
         for of_kind, revisions in ((result.runs, whole), (result.pruned_of, parts)):
             for some in commit_and_remove(writer, revisions):
                 for one in some:
-                    manifests.add(one.manifest)
+                    session.manifests.add(one.manifest)
                     committed.append(one.manifest.path.rpartition("/")[0])
                     of_kind.append(one.run_id)
                     result.files += one.files
@@ -92,7 +89,7 @@ def dispose(
         for run_id in plan.asked:
             remove_unfinished(writer.storage, run_id)
         result.asked += plan.asked
-        if not (committed or plan.asked or recovered.sessions):
+        if not (committed or plan.asked or session.recovered):
             writer.clear_journals()
             return replace(result, session=None)
         try:
@@ -103,24 +100,15 @@ def dispose(
                 f"tables: {error.message}",
                 hint="`archiver reindex` rebuilds the tables without them",
             ) from None
-        record = LedgerRecord(
-            kind=_COMMANDS[kind],
-            session=writer.session,
-            tool=TOOL,
-            by=signing.by,
-            started_at=started_at,
-            finished_at=now(),
-            recovered=recovered.sessions,
-            details={
-                "reason": reason,
-                "files": result.files,
-                "bytes": result.bytes,
-                "on_hold": len(result.on_hold),
-                "pruned_of": len(result.pruned_of),
-            },
-        )
+        details = {
+            "reason": reason,
+            "files": result.files,
+            "bytes": result.bytes,
+            "on_hold": len(result.on_hold),
+            "pruned_of": len(result.pruned_of),
+        }
         ids = [*result.runs, *result.pruned_of, *result.asked]
-        closed = close_session(writer, signing, record, manifests, ids)
+        closed = session.close(ids, details=details)
         result.head, result.unstamped = closed.head, closed.unstamped
         writer.clear_journals()
         with contextlib.suppress(OSError):

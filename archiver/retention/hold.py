@@ -7,9 +7,8 @@ from pathlib import Path
 
 from archiver.errors import UsageError
 from archiver.ledger.decisions import ACCEPT, HOLD, REASON, RELEASE, runs_on_hold
-from archiver.model.ledger import LedgerRecord
-from archiver.session import ClosedSession, Signing, close_session, open_for_writing, recover
-from archiver.store.lock import TOOL, open_archive
+from archiver.session import ClosedSession, Signing, writing_session
+from archiver.store.lock import open_archive
 from archiver.store.storage import LocalStorage
 from archiver.tables.choose import Choice, Where, chosen_runs
 from archiver.tables.lookup import other_ids
@@ -40,24 +39,10 @@ def decide(
     A hold or a release is of runs that the archive has, so that no typing error hides; what is
     accepted may never have been had. Raises UsageError, ArchiveLocked and ArchiveUnwritable.
     """
-    started_at = now()
     open_archive(archive)  # raises where there is none
-    with open_for_writing(archive, started_at, random, signing=signing) as writer:
-        storage = writer.storage
-        recovered = recover(writer)
-        ids = _ids(storage, kind, choice)
-        record = LedgerRecord(
-            kind=kind,
-            session=writer.session,
-            tool=TOOL,
-            by=signing.by,
-            started_at=started_at,
-            finished_at=now(),
-            recovered=recovered.sessions,
-            details={REASON: reason},
-        )
-        manifests = recovered.listed()
-        return Decided(writer.session, ids, close_session(writer, signing, record, manifests, ids))
+    with writing_session(archive, kind, signing, now, random) as session:
+        ids = _ids(session.writer.storage, kind, choice)
+        return Decided(session.writer.session, ids, session.close(ids, details={REASON: reason}))
 
 
 def _ids(storage: LocalStorage, kind: str, choice: Choice) -> list[str]:

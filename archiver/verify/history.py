@@ -21,8 +21,8 @@ from archiver.model.ids import parse_timestamp
 from archiver.model.ledger import VERIFY, LedgerRecord
 from archiver.model.rows import Row
 from archiver.model.schema import CHECKS
-from archiver.session import ClosedSession, Signing, close_session, open_for_writing
-from archiver.store.lock import TOOL, Writer
+from archiver.session import ClosedSession, Signing, WritingSession, open_for_writing
+from archiver.store.lock import Writer
 from archiver.store.storage import LocalStorage
 from archiver.system.stop import StopSwitch
 from archiver.tables.write import RowBuffer, flush_name
@@ -255,36 +255,35 @@ class CheckLog:
             self._write(writer, damaged)
             # What killed fetches left is for the next fetch to list: their journals stay.
             remove_unrecorded(writer.storage)
-            record = self._record(writer, report)
-            return close_session(replace(writer, unfinished=()), self._recording.signing, record)
+            recording = self._recording
+            session = WritingSession(
+                replace(writer, unfinished=()),
+                VERIFY,
+                recording.signing,
+                recording.now,
+                recording.started_at,
+            )
+            return session.close(
+                interrupted=report.interrupted,
+                runs={"revisions": report.revisions, "skipped": report.skipped},
+                details=self._details(report),
+            )
 
-    def _record(self, writer: Writer, report: VerifyReport) -> LedgerRecord:
-        recording = self._recording
+    def _details(self, report: VerifyReport) -> dict[str, Any]:
         # Nothing of a record can be erased: names of files have no place in it.
         findings = [
             {"path": without_name(one.path), "level": one.level} for one in report.findings[:_MOST]
         ]
-        details = {
-            CHECK: recording.session,
+        return {
+            CHECK: self._recording.session,
             "outcome": INTACT if report.is_intact else DAMAGED,
             "files": report.files,
             "bytes": report.bytes,
             "findings_total": len(report.findings),
             "findings": findings,
             "gaps_total": len(report.open_gaps),
-            **recording.details,
+            **self._recording.details,
         }
-        return LedgerRecord(
-            kind=VERIFY,
-            session=writer.session,
-            tool=TOOL,
-            by=recording.signing.by,
-            started_at=recording.started_at,
-            finished_at=recording.now(),
-            interrupted=report.interrupted,
-            runs={"revisions": report.revisions, "skipped": report.skipped},
-            details=details,
-        )
 
     def _write(self, writer: Writer, damaged: dict[str, tuple[str, ...]]) -> None:
         buffer = RowBuffer()
