@@ -16,7 +16,7 @@ from archiver.store.lock import Writer
 from archiver.store.storage import LocalStorage
 from archiver.store.tombstones import remove_what_went, removed_run
 from archiver.tables.merge import check_file
-from archiver.tables.rewrite import MonthFiles, NewTables, groups, months_in, remove_rows
+from archiver.tables.rewrite import MonthFiles, groups, merged, months_in, remove_rows, rewrite
 from archiver.tables.write import WRITE_ORDER, RowBuffer, flush_name
 
 LOGS = tuple(table for table in TABLES if table.is_log)
@@ -25,7 +25,10 @@ FLUSH_BYTES = 8 << 20
 
 
 def project(storage: LocalStorage, revision_folder: str) -> tuple[Manifest, RevisionRows]:
-    """The rows of a committed revision. Raises ArchiveDamaged when its files cannot be read."""
+    """Return the manifest and the rows of a committed revision.
+
+    Raises ArchiveDamaged when its files cannot be read.
+    """
     manifest = revisions.read_manifest(storage, revision_folder)
     folder = revision_folder.rpartition("/")[0]
     if manifest.document is None:
@@ -39,6 +42,7 @@ def project(storage: LocalStorage, revision_folder: str) -> tuple[Manifest, Revi
 
 
 def add_rows(buffer: RowBuffer, rows: RevisionRows, fetched_at: datetime) -> None:
+    """Add a revision's rows to the month of the answer that they come from, in UTC."""
     for table, of_table in rows.by_table():
         buffer.add(table, of_table, fetched_at)
 
@@ -47,8 +51,9 @@ def reindex(writer: Writer, damaged: list[str]) -> int:
     """Rebuild the tables from the manifests alone; of those that are a log, files are merged.
 
     The new tables take the old ones' place all at once when they are whole; until then readers see
-    the old. Files that cannot be read are left out and named in ``damaged``. Returns the number of
-    revisions.
+    the old. Files that cannot be read are left out and named in ``damaged``.
+
+    Returns the number of revisions.
     """
     storage = writer.storage
     flushed = f"{TEMPORARY_FOLDER}/{writer.session}-flushes"
@@ -58,13 +63,14 @@ def reindex(writer: Writer, damaged: list[str]) -> int:
         count = _project_all(writer, flushed, damaged)
         folders = {table: f"{flushed}/{table.name}" for table in WRITE_ORDER}
         folders |= {table: f"{TABLES_FOLDER}/{table.name}" for table in LOGS}
-        numbers = itertools.count(1)
-        with NewTables(writer, check_stop=lambda: None) as tables:
-            for month in months_in(storage, folders):
-                readable = _without_damaged(storage, month, damaged)
-                for names in groups(readable.sizes(storage)):
-                    tables.merge(readable, names, next(numbers))
-            tables.replace_old()
+        months = (_without_damaged(storage, m, damaged) for m in months_in(storage, folders))
+        each = ((month, names) for month in months for names in groups(month.sizes(storage)))
+        files = (
+            file
+            for number, (month, names) in enumerate(each, 1)
+            for file in merged(writer, month, names, number, check_stop=lambda: None)
+        )
+        rewrite(writer, frozenset(storage.files(TABLES_FOLDER)), files)
     finally:
         with contextlib.suppress(ArchiverError):  # the next writer removes it
             storage.remove(flushed)

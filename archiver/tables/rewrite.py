@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO, TypeAlias
 
 import pyarrow as pa
@@ -49,7 +50,7 @@ class Flush:
 
 
 def flushes_to_merge(flushes: Iterable[Flush], *, grows: bool) -> list[Group]:
-    """Which flushes of a month are to be merged with which.
+    """Return which flushes of a month are to be merged with which.
 
     What is large stays. Of a month to which nothing is added any more all else is merged. In one
     that ``grows``, only the smallest are, as soon as they are many and what they become is several
@@ -61,7 +62,7 @@ def flushes_to_merge(flushes: Iterable[Flush], *, grows: bool) -> list[Group]:
 
 
 def groups(flushes: Iterable[Flush]) -> list[Group]:
-    """All flushes in the order of their names, as many in each group as may become one."""
+    """Return all flushes in the order of their names, as many in a group as may become one."""
     found: list[list[str]] = []
     size = LARGEST
     for flush in sorted(flushes, key=lambda flush: flush.name):
@@ -96,11 +97,11 @@ class MonthFiles:
     flushes: Mapping[str, Mapping[Table, str]]
 
     def paths(self, names: Iterable[str]) -> list[str]:
-        """All files of some flushes."""
+        """Return the paths of all files of some flushes."""
         return [path for name in names for path in self.flushes[name].values()]
 
     def sizes(self, storage: LocalStorage) -> list[Flush]:
-        """The flushes with what their files take."""
+        """Return the flushes with what their files take."""
         return [
             Flush(name, sum(storage.size(path) or 0 for path in self.paths([name])))
             for name in self.flushes
@@ -108,7 +109,7 @@ class MonthFiles:
 
 
 def months_in(storage: LocalStorage, folders: Mapping[Table, str]) -> list[MonthFiles]:
-    """The table files by month, in order. ``folders`` has the folder of each table."""
+    """Return the table files by month, in order. ``folders`` has the folder of each table."""
     months: dict[str, dict[str, dict[Table, str]]] = defaultdict(lambda: defaultdict(dict))
     for table, folder in folders.items():
         for name in storage.names(folder):
@@ -120,63 +121,67 @@ def months_in(storage: LocalStorage, folders: Mapping[Table, str]) -> list[Month
     return [MonthFiles(month, flushes) for month, flushes in sorted(months.items())]
 
 
-class NewTables:
-    """Tables that are put together aside, and removed again unless they get their place."""
+NewFile: TypeAlias = tuple[str, Callable[[str], int | None]]
+"""A table file's path, and what writes it to the path where it lies until then: how many rows where
+some may not stay, and a file of none is of no use."""
 
-    def __init__(self, writer: Writer, check_stop: Callable[[], None]) -> None:
-        self._storage = writer.storage
-        self._session = writer.session
-        self._check_stop = check_stop
-        self._folder = f"{REPLACED_TABLES}/{writer.session}"
-        self._folders: set[str] = set()
-        self._unsynced: list[str] = []
 
-    def __enter__(self) -> "NewTables":
-        return self
+def rewrite(writer: Writer, replaced: Collection[str], added: Iterable[NewFile]) -> None:
+    """Put tables together aside, and give them the place of the old ones, at once and durably.
 
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if error is not None:
-            with contextlib.suppress(ArchiverError):  # said already is what ails the disk
-                self._storage.remove(self._folder)
-                self._storage.remove_empty(REPLACED_TABLES)
+    They have all files of the old ones but those that are ``replaced``, and those ``added``.
+    Readers see the old tables or the new ones. Whatever is raised on the way, the old ones stay.
+    """
+    storage = writer.storage
+    aside = f"{REPLACED_TABLES}/{writer.session}"
+    folders: set[str] = set()
 
-    def keep(self, path: str) -> None:
-        """Take over a file of the old tables."""
-        new = self.target_of(path.removeprefix(f"{TABLES_FOLDER}/"))
-        if not self._storage.link(path, new):
-            self._unsynced.append(new)
-
-    def merge(self, month: MonthFiles, names: Group, number: int) -> None:
-        """Merge the files of some flushes, in each table, into one flush of this session."""
-        for table in WRITE_ORDER:
-            sources = [path for n in names if (path := month.flushes[n].get(table)) is not None]
-            if sources:
-                name = flush_name(self._session, number)
-                target = self.target_of(flush_path(table, month.fetched, name))
-                rows_aside = f"{TEMPORARY_FOLDER}/{self._session}.rows"
-                merge_files(self._storage, table, sources, target, rows_aside, self._check_stop)
-                self.written(target)
-
-    def written(self, path: str) -> None:
-        """A new file is whole, not synced yet."""
-        self._unsynced.append(path)
-
-    def replace_old(self) -> None:
-        """Give the new tables the place of the old ones, at once and durably."""
-        files = [str(self._storage.locate(path)) for path in self._unsynced]
-        self._storage.sync(files, sorted(self._folders))
-        self._storage.replace_folder(self._folder, TABLES_FOLDER)
-        self._storage.remove_empty(REPLACED_TABLES)
-
-    def target_of(self, path: str) -> str:
-        """Where a file of the tables lies aside; its folders are made."""
-        folder = f"{self._folder}/{path}".rpartition("/")[0]
-        if folder not in self._folders:
-            self._storage.make_new_folder(folder)
+    def place(path: str) -> str:
+        target = f"{aside}/{path.removeprefix(f'{TABLES_FOLDER}/')}"
+        folder = target.rpartition("/")[0]
+        if folder not in folders:
+            storage.make_new_folder(folder)
             while folder != TEMPORARY_FOLDER:
-                self._folders.add(folder)
+                folders.add(folder)
                 folder = folder.rpartition("/")[0]
-        return f"{self._folder}/{path}"
+        return target
+
+    try:
+        stay = [path for path in storage.files(TABLES_FOLDER) if path not in replaced]
+        unsynced = [new for path in stay if not storage.link(path, new := place(path))]
+        for path, write in added:
+            target = place(path)
+            if write(target) == 0:
+                storage.remove(target)
+            else:
+                unsynced.append(target)
+        storage.sync([str(storage.locate(path)) for path in unsynced], sorted(folders))
+        storage.replace_folder(aside, TABLES_FOLDER)
+        storage.remove_empty(REPLACED_TABLES)
+    except BaseException:
+        with contextlib.suppress(ArchiverError):  # said already is what ails the disk
+            storage.remove(aside)
+            storage.remove_empty(REPLACED_TABLES)
+        raise
+
+
+def merged(
+    writer: Writer, month: MonthFiles, names: Group, number: int, check_stop: Callable[[], None]
+) -> Iterator[NewFile]:
+    """Yield for each table the file that the files of some flushes become, a flush of this session.
+
+    ``number`` is that of the flush; ``check_stop`` is called often while they are merged.
+    """
+    storage, session = writer.storage, writer.session
+    for table in WRITE_ORDER:
+        sources = [path for n in names if (path := month.flushes[n].get(table)) is not None]
+        if sources:
+            target = flush_path(table, month.fetched, flush_name(session, number))
+            aside = f"{TEMPORARY_FOLDER}/{session}.rows"
+            merge = partial(
+                merge_files, storage, table, sources, aside=aside, check_stop=check_stop
+            )
+            yield f"{TABLES_FOLDER}/{target}", merge
 
 
 def compact(
@@ -186,10 +191,12 @@ def compact(
     growing_since: str | None = None,
     on_start: Callable[[int], None] = lambda _: None,
 ) -> tuple[int, int]:
-    """Merge table files: how many there are now instead of how many.
+    """Merge all table files that are not large.
 
-    All that are not large, or, of months from ``growing_since`` on (YYYY-MM), only where they are
-    many. ``on_start`` hears how many it will be, if any. Raises ArchiveDamaged, ArchiveUnwritable,
+    Of months from ``growing_since`` on (YYYY-MM, UTC), only where they are many. ``on_start`` hears
+    how many it will be, if any.
+
+    Returns how many there are now, instead of how many. Raises ArchiveDamaged, ArchiveUnwritable,
     and what ``check_stop`` raises: then some months are as they were, and no row is lost.
     """
     storage = writer.storage
@@ -222,20 +229,13 @@ def _compact_month(
     numbers: Iterator[int],
 ) -> int:
     """Merge each group of a month's flushes into one, and put that in place: how many files."""
-    storage = writer.storage
-    merged = frozenset(path for names in groups for path in month.paths(names))
-    with NewTables(writer, check_stop) as tables:
-        for path in storage.files(TABLES_FOLDER):
-            if path not in merged:
-                tables.keep(path)
-        for names in groups:
-            tables.merge(month, names, next(numbers))
-        tables.replace_old()
-    return sum(len({t for name in names for t in month.flushes[name]}) for names in groups)
+    new = [new for g in groups for new in merged(writer, month, g, next(numbers), check_stop)]
+    rewrite(writer, frozenset(path for names in groups for path in month.paths(names)), new)
+    return len(new)
 
 
 def first_free_number(writer: Writer) -> int:
-    """The number of the session's next flush, one from 1 on that no table has."""
+    """Return the number of the session's next flush, one from 1 on that no table has."""
     prefix = f"{writer.session}-"
     taken = [
         int(number)
@@ -258,7 +258,7 @@ class RemovedRuns:
 
 
 def has_rows_of(storage: LocalStorage, table: Table, path: str, gone: RemovedRuns) -> bool:
-    """Whether a table file has rows that do not belong there when these runs are removed.
+    """Say whether a table file has rows that do not belong there when these runs are removed.
 
     Raises ArchiveDamaged where it cannot be read.
     """
@@ -336,13 +336,8 @@ def remove_rows(
         if has_rows_of(storage, table, path, gone)
     }
     if affected:
-        with NewTables(writer, check_stop=lambda: None) as new:
-            for path in storage.files(TABLES_FOLDER):
-                if path not in affected:
-                    new.keep(path)
-            for path, table in affected.items():
-                _rewrite(storage, new, table, path, gone)
-            new.replace_old()
+        new = ((p, partial(write_without, storage, t, p, gone=gone)) for p, t in affected.items())
+        rewrite(writer, affected, new)
     if gone.erased_ids:
         storage.remove(REPLACED_TABLES)
 
@@ -353,13 +348,3 @@ def _gone(
     erased = [m.run_id for m in tombstones if m.removed_kind is RemovalKind.ERASED]
     others = [asked for asked, _ in other_ids(storage, erased)] if erased else []
     return RemovedRuns([m.run_id for m in tombstones], [*erased, *others, *erased_ids])
-
-
-def _rewrite(
-    storage: LocalStorage, new: NewTables, table: Table, path: str, gone: RemovedRuns
-) -> None:
-    target = new.target_of(path.removeprefix(f"{TABLES_FOLDER}/"))
-    if write_without(storage, table, path, target, gone):
-        new.written(target)
-    else:
-        storage.remove(target)
