@@ -16,7 +16,8 @@ from tests.cli.running import Command, child_environment, run_child
 NAMES = ["", *sorted(cli.commands)]
 HEAVY = {
     *("httpx", "pyarrow", "duckdb", "rich", "msgspec", "pandas", "tenacity", "asyncio"),
-    *("cryptography", "prompt_toolkit", "pygments", "altair", "concurrent", "multiprocessing"),
+    *("cryptography", "prompt_toolkit", "pygments", "jinja2", "vl_convert"),
+    *("concurrent", "multiprocessing"),
 }
 
 

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 
-import altair as alt
 import vl_convert
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from archiver.query.page import wording
-from archiver.query.page.charts import CONFIG
 from archiver.query.page.content import Page, Picture, Section
 from archiver.query.page.durations import durations
 from archiver.query.page.facts import Facts
@@ -33,7 +31,7 @@ def build(
     filters: Filters,
     now: datetime,
 ) -> Page:
-    """The page's content. ``pictures`` are those of ``facts.examples``, one for each."""
+    """Return the page's content. ``pictures`` are those of ``facts.examples``, one for each."""
     return Page(
         title=f"Skyvern runs in “{storage.root.name}”",
         period=_period(facts),
@@ -117,11 +115,14 @@ def _summary(facts: Facts, filters: Filters, now: datetime) -> str:
 
 
 _EXPORTED = "window.vegaEmbed = vegaEmbed;"
-_FILES = resources.files("archiver.query.page")
+_PACKAGE = "archiver.query.page"
+_FILES = resources.files(_PACKAGE)
+_VEGA_LITE = "6.4"
+"""The version for which ``charts.json.j2`` is written."""
 
 
 def render(page: Page) -> str:
-    """The page's HTML."""
+    """Return the page's HTML, which needs no other file."""
     scripts = (_in_element(_vega(), "script"), _in_element(_text("page.js"), "script"))
     style = _in_element(_text("page.css"), "style")
     policy = (
@@ -129,7 +130,11 @@ def render(page: Page) -> str:
         f"style-src {_digest(style)}; script-src {' '.join(map(_digest, scripts))}"
     )
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader(_PACKAGE, ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     # Not sorted: fields keep the order in which they were written.
     environment.policies["json.dumps_kwargs"] = {
@@ -138,9 +143,8 @@ def render(page: Page) -> str:
         "separators": (",", ":"),
         "allow_nan": False,
     }
-    return environment.from_string(_text("page.html.j2")).render(
+    return environment.get_template("page.html.j2").render(
         page=page,
-        config=CONFIG,
         policy=policy,
         scripts=[Markup(script) for script in scripts],  # noqa: S704 -- the package's own
         style=Markup(style),  # noqa: S704 -- the package's own
@@ -154,13 +158,11 @@ def _text(name: str) -> str:
 
 @functools.cache
 def _vega() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script, of the version that Altair writes for.
+    """Vega, Vega-Lite and Vega-Embed as one script.
 
     It takes a second to put it together.
     """
-    version = alt.SCHEMA_VERSION.rpartition(".")[0]
-    script: str = vl_convert.javascript_bundle(_EXPORTED, vl_version=version)
-    return script
+    return vl_convert.javascript_bundle(_EXPORTED, vl_version=_VEGA_LITE)
 
 
 def _in_element(text: str, element: str) -> str:

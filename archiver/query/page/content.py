@@ -9,7 +9,7 @@ from typing import Any
 from jinja2.filters import do_filesizeformat
 
 from archiver.query.page import wording
-from archiver.query.page.charts import Spec
+from archiver.query.page.charts import Chart
 
 NOTHING = "–"
 """What stands where there is no value."""
@@ -89,7 +89,10 @@ def table(
     rows: Sequence[Mapping[str, Any]],
     of: int | None = None,
 ) -> PageTable:
-    """A table of those columns of ``rows``, which are the first ``of`` so many; not of too many."""
+    """Return a table of those columns of ``rows``, cut where there are too many.
+
+    ``of`` is how many rows there are in all, where ``rows`` are only the first.
+    """
     shown = rows[:_MOST_ROWS]
     cells = [[cell(column, row[column.name]) for column in columns] for row in shown]
     note, number = None, len(rows) if of is None else of
@@ -99,6 +102,7 @@ def table(
 
 
 def cell(column: PageColumn, value: Any) -> Cell:
+    """Return a value as the column shows it."""
     if value is None or value == "":
         return Cell(column.missing, None, column.is_number, False)
     return Cell(
@@ -140,7 +144,7 @@ class Figure:
     title: str
     message: str
     table: PageTable | None
-    chart: Spec | None = None
+    chart: Chart | None = None
     description: str = ""
     notes: Sequence[str] = ()
     is_open: bool = False

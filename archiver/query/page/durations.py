@@ -19,13 +19,14 @@ from archiver.query.page.timeline import Period
 from archiver.query.reports.options import By
 
 _LINES = {"p50_seconds": "median (p50)", "p95_seconds": "slow runs (p95)"}
-_LINE_COLORS = ("var(--completed)", "var(--terminated)")
+_LINE_COLORS = dict(zip(_LINES.values(), ("var(--completed)", "var(--terminated)"), strict=True))
 _OUTCOMES = {"completed": "completed", "not_completed": "did not complete"}
-_OUTCOME_COLORS = ("var(--completed)", "var(--failed)")
+_OUTCOME_COLORS = dict(zip(_OUTCOMES.values(), ("var(--completed)", "var(--failed)"), strict=True))
 _UNITS = ((172_800, 86_400, "days"), (7_200, 3_600, "hours"), (120, 60, "minutes"))
 
 
 def durations(facts: Facts, timeline: Sequence[Period]) -> Section:
+    """Return the part of the page that says how long runs take."""
     return Section(
         "durations",
         "How long runs take",
@@ -51,10 +52,9 @@ def _over_time(facts: Facts, timeline: Sequence[Period]) -> Figure:
     chart = None
     if drawn:
         unit, name = _unit(max(row["p95_seconds"] for row in drawn))
-        chart = charts.lines_over_time(
+        chart = charts.LinesOverTime(
             _points(facts.by, timeline, rows, unit),
             span_of(timeline),
-            list(_LINES.values()),
             _LINE_COLORS,
             HEADING[facts.by],
             name,
@@ -142,9 +142,7 @@ def _distribution(facts: Facts) -> Figure:
             if row[name]
         ]
         groups = [row["group"] for row in rows]
-        chart = charts.stacked_groups(
-            values, groups, list(_OUTCOMES.values()), _OUTCOME_COLORS, "run time"
-        )
+        chart = charts.StackedGroups(values, groups, _OUTCOME_COLORS, "run time")
     return Figure(
         "distribution",
         title,

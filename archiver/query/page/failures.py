@@ -31,7 +31,10 @@ NO_REASON = "No reason given"
 
 
 def failures(facts: Facts, pictures: Sequence[Picture]) -> Section:
-    """``pictures`` are those of ``facts.examples``, one for each."""
+    """Return the part of the page that says why runs fail.
+
+    ``pictures`` are those of ``facts.examples``, one for each.
+    """
     return Section(
         "failures",
         "Why runs fail",
@@ -79,7 +82,7 @@ def _reasons(facts: Facts) -> Figure:
         title,
         message,
         table("reasons", "Reasons of failures", columns, rows, number),
-        charts.ranked(values, "var(--failed)"),
+        charts.Ranked(values, "var(--failed)"),
         f"Bars, the most frequent reason first. {message}",
         [
             "URLs, quoted texts, ids, times and numbers in reasons are left out, "
@@ -126,6 +129,7 @@ def _failed_run(example: Example, picture: Picture) -> FailedRun:
 
 
 def flaky(facts: Facts) -> Section:
+    """Return the part of the page on work that ends now well, now badly."""
     title = "Work that ends now well, now badly"
     rows = [row | {"work": _work(row)} for row in facts.flaky.slice(0, _LISTED).to_pylist()]
     columns = [
@@ -161,7 +165,7 @@ def flaky(facts: Facts) -> Section:
         title,
         message,
         table("flaky", "The same work with both outcomes", columns, rows, number),
-        charts.ranked(values, "var(--terminated)"),
+        charts.Ranked(values, "var(--terminated)"),
         "Bars for the work that changed most often between completing and failing.",
         is_open=True,
     )
@@ -182,7 +186,7 @@ _CHECK = "“archiver verify” tells more"
 
 
 def pictures(storage: LocalStorage, examples: Iterable[Example]) -> list[Picture]:
-    """A picture for each example, or why there is none."""
+    """Return a picture for each example, or why there is none."""
     left = LARGEST_TOGETHER
     found = []
     for example in examples:

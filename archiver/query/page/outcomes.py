@@ -26,6 +26,7 @@ _FEWEST_PERIODS = 7
 
 
 def outcomes(facts: Facts, timeline: Sequence[Period]) -> Section:
+    """Return the part of the page that says how runs ended."""
     rows = by_first_day(facts.periods, facts.by, _COUNTS)
     return Section(
         "outcomes",
@@ -39,16 +40,21 @@ def outcomes(facts: Facts, timeline: Sequence[Period]) -> Section:
 
 
 def period_column(by: By) -> PageColumn:
+    """Return the column that names the period, by its first day."""
     kind = ColumnKind.MONTH if by is By.MONTH else ColumnKind.DAY
     return PageColumn(by.value, HEADING[by], kind, missing="no date")
 
 
 def period_text(by: By, first_day: date) -> str:
+    """Return the period that begins on that day, as people name it."""
     return wording.month(first_day) if by is By.MONTH else wording.day(first_day)
 
 
 def span_of(timeline: Sequence[Period]) -> charts.Span:
-    """Where the time axis begins and ends: bars and points stand over their period's first day."""
+    """Return where the time axis begins and ends, in milliseconds since 1970, UTC.
+
+    Bars and points stand over their period's first day.
+    """
     first, last = timeline[0], timeline[-1]
     length = first.ends - first.begins
     beside = (1 + max(0, _FEWEST_PERIODS - len(timeline))) * length // 2
@@ -56,7 +62,7 @@ def span_of(timeline: Sequence[Period]) -> charts.Span:
 
 
 def left_out(facts: Facts, timeline: Sequence[Period]) -> list[str]:
-    """What a chart over time does not show, in sentences."""
+    """Return what a chart over time does not show, in sentences."""
     drawn = {period.first_day for period in timeline}
     undated = others = 0
     for row in facts.periods.select([facts.by.value, "runs"]).to_pylist():
@@ -95,12 +101,11 @@ def _runs_over_time(
     message = _busiest(facts, timeline, rows)
     chart = None
     if timeline:
-        chart = charts.stacked_over_time(
+        chart = charts.StackedOverTime(
             list(_parts(facts.by, timeline, rows, shown)),
             span_of(timeline),
             max(len(timeline), _FEWEST_PERIODS),
-            [_STATUSES[name] for name in shown],
-            [f"var(--{name.replace('_', '-')})" for name in shown],
+            {_STATUSES[name]: f"var(--{name.replace('_', '-')})" for name in shown},
             HEADING[facts.by],
         )
     return Figure(
@@ -196,11 +201,10 @@ def _failure_rate(
         )
     chart = None
     if any(value["value"] is not None for value in values):
-        chart = charts.lines_over_time(
+        chart = charts.LinesOverTime(
             values,
             span_of(timeline),
-            [name],
-            ["var(--failed)"],
+            {name: "var(--failed)"},
             HEADING[facts.by],
             "did not complete",
             "%",

@@ -64,7 +64,7 @@ def test_damaged_tables_are_told_of(held: ArchiveFolder, tmp_path: Path) -> None
 
 def test_without_the_extra_it_is_said_how_to_get_it(held: ArchiveFolder, tmp_path: Path) -> None:
     script = (
-        "import sys; sys.modules['altair'] = None\n"
+        "import sys; sys.modules['vl_convert'] = None\n"
         "from archiver.cli.main import run; sys.exit(run(sys.argv[1:]))"
     )
     arguments = ["report", "--archive", str(held.root), "--html", str(tmp_path / "page.html")]
@@ -76,7 +76,7 @@ def test_without_the_extra_it_is_said_how_to_get_it(held: ArchiveFolder, tmp_pat
     )
     assert ended.returncode == 2
     assert "pip install 'skyvern-archiver[html]'" in ended.stderr
-    assert "altair" in ended.stderr
+    assert "vl_convert" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
