@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import resources
 
 from archiver.errors import ArchiveDamaged
 from archiver.export import content as bag
@@ -264,7 +265,8 @@ def _page(
             packed.evidence.sealed(STAMP_ENDING),
             unproven,
             packed.evidence.own_heads,
-        )
+        ),
+        (resources.files("archiver.export") / "how-to-check.txt").read_text(encoding="utf-8"),
     )
 
 
