@@ -68,7 +68,7 @@ def keygen(**options: Any) -> int:
     exit_codes=READS
     | {
         0: "the proof was written",
-        3: "the archive does not hold the run, or no list of the ledger has it",
+        2: "wrong usage, or no list of the ledger has the run",
         4: "what the proof is made of is damaged",
     },
 )
