@@ -155,7 +155,9 @@ class _Verification:
         expected.flush()
         if not scope.run_ids:
             self._findings += stray_at_top(storage)
-        self._findings += self._of_manifests(comparison, ledger)
+        # In two steps: += would take the list as it was before some of it turned out to be explained.
+        of_manifests = self._of_manifests(comparison, ledger)
+        self._findings += of_manifests
         self._findings += left_behind(self._left, ledger.pending)
         self._how.stop.check()
         if scope.quick:
