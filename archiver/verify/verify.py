@@ -155,7 +155,7 @@ class _Verification:
         expected.flush()
         if not scope.run_ids:
             self._findings += stray_at_top(storage)
-        # In two steps: += would take the list as it was before some of it turned out to be explained.
+        # In two steps: += would take the list as it was before it was filtered in there.
         of_manifests = self._of_manifests(comparison, ledger)
         self._findings += of_manifests
         self._findings += left_behind(self._left, ledger.pending)
