@@ -5,8 +5,8 @@ The tree, by exit code (design: 0 fine, 1 a bug, 130 interrupted):
 * ``ArchiverError``
     * ``UsageError`` (2): what was asked for cannot be done as asked
     * ``RunError`` (3): this run could not be had; the batch goes on
-        * ``RunNotFound``, ``AnswerInvalid``, ``ApiUnavailable``
-    * ``ApiDown`` (3): no run gets an answer; the batch stops
+        * ``RunNotFound``, ``AnswerInvalid``, ``ApiUnavailable``, ``RunRefused``
+    * ``ApiDown`` (3): no run gets an answer, or it is not Skyvern's API; the batch stops
     * ``ArtifactError`` (3): this artifact could not be had; the run goes on
         * ``ArtifactGone``, ``ArtifactUnwanted``, ``ArtifactTooLarge``, ``LinkExpired``,
           ``DownloadFailed``
@@ -105,8 +105,14 @@ class ApiUnavailable(RunError):
     retry = True
 
 
+class RunRefused(RunError):
+    """The API refused one run (HTTP 401 or 403), which may pass and is not the key's fault yet."""
+
+    retry = True
+
+
 class ApiDown(ArchiverError):
-    """The API answers nobody: the rest of the batch would fail one by one."""
+    """The API answers nobody, or is none: the rest of the batch would fail one by one."""
 
     exit_code = ExitCode.INCOMPLETE
 
@@ -188,7 +194,7 @@ class ArchiveLocked(ArchiverError):
 
 
 class KeyRefused(ArchiverError):
-    """The API refused the key (HTTP 401 or 403)."""
+    """The API refuses the key, in its own words, and answers nobody who has it."""
 
     exit_code = ExitCode.KEY_REFUSED
 

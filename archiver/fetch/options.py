@@ -48,6 +48,9 @@ class FetchOptions:
     most_failures: int = 100
     """Runs in a row without an answer after which the API is taken to be down."""
 
+    key_is_known: bool = False
+    """The API has answered somebody of the session who has the key."""
+
     @property
     def durability(self) -> Durability:
         return Durability(enabled=self.fsync)

@@ -42,6 +42,7 @@ def answer_client(options: FetchOptions, context: Context) -> Iterator[AnswerCli
             options.max_document_size,
             Throttle(options.max_requests_per_second, context.stop.sleep),
             redaction.text if redaction else str,
+            key_is_known=options.key_is_known,
         )
         slots = Semaphore(options.api_concurrency)
         yield AnswerClient(

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from random import SystemRandom
 
@@ -101,6 +101,7 @@ def fetch_in_workers(
         # Where one worker is lost, so are the others: it is the least that is to be said.
         raise min(errors, key=lambda error: isinstance(error, WorkerLost))
     context.stop.check()
+    options = replace(options, key_is_known=batches.key_is_known)
     yield from archive_runs(batches.left, folders, options, context, writer)
 
 
@@ -142,6 +143,10 @@ class _Batches:
         return self._is_open and bool(self._not_started or self._next < len(self._ids))
 
     @property
+    def key_is_known(self) -> bool:
+        return self._options.key_is_known
+
+    @property
     def left(self) -> list[RunId]:
         """What nobody did."""
         return [*self._returned, *self._not_started, *self._ids[self._next :]]
@@ -157,6 +162,8 @@ class _Batches:
 
     def take_back(self, batch: BatchResult) -> None:
         """Where many runs come back, the rest is better not shared out."""
+        if any(archived.fetched.http_status == 200 for archived in batch.archived):
+            self._options = replace(self._options, key_is_known=True)
         self._not_started += batch.not_started
         self._returned += batch.returned
         if 4 * len(batch.returned) > len(batch.archived):

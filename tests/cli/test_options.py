@@ -9,7 +9,7 @@ import pytest
 from archiver.cli.main import cli
 from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, Fetch, Ran, child_environment, run_child
-from tests.lying_server import FOREVER, LyingServer, Status, png, task_run, webm
+from tests.lying_server import FOREVER, UNAUTHORIZED, LyingServer, png, task_run, webm
 
 
 @pytest.fixture(autouse=True)
@@ -278,7 +278,7 @@ def test_a_dry_run_is_refused_as_the_real_one_would_be(
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "letter.txt").write_text("dear")
     archiver("fetch", "tsk_1", "--dry-run", "--archive", tmp_path / "other", code=10)
-    server.lie("tsk_1", Status(401), times=FOREVER)
+    server.lie("tsk_1", UNAUTHORIZED, times=FOREVER)
     archiver("fetch", "tsk_1", "--dry-run", code=12)
     archiver("fetch", "nonsense", "--dry-run", code=2)
 

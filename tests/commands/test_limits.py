@@ -18,7 +18,7 @@ from archiver.fetch.http.retry import RetryPolicy, Throttle
 from archiver.fetch.http.tls import TlsOptions
 from archiver.model.ids import RunId
 from tests.cli.running import Command, Fetch, run_child
-from tests.lying_server import Blob, LyingServer, Status, task_run, throttled
+from tests.lying_server import NOT_FOUND, Blob, LyingServer, task_run, throttled
 from tests.lying_server.answers import Answer, Asked
 
 
@@ -58,7 +58,7 @@ def test_bytes_come_no_faster_than_allowed(server: LyingServer, fetch: Fetch) ->
 
 def test_limits_hold_for_all_processes_together(server: LyingServer, archiver: Command) -> None:
     clocked = Clocked()
-    server.lie("/v1/runs/*", Status(404, b"{}"), clocked, times=None)
+    server.lie("/v1/runs/*", NOT_FOUND, clocked, times=None)
     ids = [f"tsk_{number}" for number in range(500)]
     limits = ("--max-requests-per-second", "1000", "--attempts", "1")
     ran = run_child("fetch", *ids, "--workers", "2", *limits, "--json")

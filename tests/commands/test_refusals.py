@@ -134,17 +134,88 @@ def test_what_was_had_before_the_key_was_refused_is_kept(
 ) -> None:
     ids = [server.add_run(task_run(f"tsk_{n}")) for n in range(30)]
     server.lie("/v1/runs/*", UNAUTHORIZED, times=FOREVER, after=20)
-    fetch(*ids, "--api-concurrency", "1", code=12)
+    fetch(*ids, "--api-concurrency", "1", "--attempts", "2", code=12)
 
     kept = {row["run_id"] for row in archive.rows("runs")}
     assert kept == {path.parents[1].name for path in archive.root.rglob("manifest.json")}
-    # What was answered and is still under way when the next one is refused is left.
+    # What was answered and is still under way when the last one is refused is left.
     assert 15 <= len(kept) <= 20
     server.stop_lying()
     server.clear_requests()
     left = 30 - len(kept)
     assert fetch(*ids).runs == {"asked": 30, "fetched": left, "unchanged": len(kept)}
     assert len(server.requests) == left
+
+
+NOT_THE_KEY = [
+    pytest.param(
+        Status(403, b"<!doctype html><title>Just a moment</title>", "text/html"), id="HTML"
+    ),
+    pytest.param(Status(403, b"Forbidden by policy 7", "text/plain"), id="text"),
+    pytest.param(Status(403, b'{"message":"Forbidden"}'), id="another's JSON"),
+    pytest.param(Status(403, b'["detail"]'), id="a list"),
+    pytest.param(Status(403, b'{"detail":"cut'), id="half of JSON"),
+    pytest.param(Status(401), id="nothing"),
+    pytest.param(Status(401, headers={"WWW-Authenticate": "Basic"}), id="a proxy's"),
+    pytest.param(throttled(0, 403), id="403 with Retry-After"),
+    pytest.param(Status(404, b"<h1>Not found</h1>", "text/html"), id="404 of another"),
+    pytest.param(Status(404, b'{"error":"no route"}'), id="404 in another's JSON"),
+]
+
+
+@pytest.mark.parametrize("refusal", [*NOT_THE_KEY, UNAUTHORIZED, FORBIDDEN])
+def test_one_run_that_is_refused_costs_that_run(
+    server: LyingServer, fetch: Fetch, at_once: None, refusal: Status
+) -> None:
+    ids = [server.add_run(task_run(f"tsk_{n}")) for n in range(12)]
+    server.lie("tsk_7", refusal, times=FOREVER)
+    ran = fetch(*ids, "--api-concurrency", "1", "--attempts", "3", code=3)
+    assert ran.runs == {"asked": 12, "fetched": 11, "failed": 1}
+    assert server.count("/v1/runs/tsk_7") == 3
+    server.stop_lying()
+    assert fetch(*ids).runs == {"asked": 12, "fetched": 1, "unchanged": 11}
+
+
+@pytest.mark.parametrize("refusal", [*NOT_THE_KEY[:8], UNAUTHORIZED, FORBIDDEN])
+@pytest.mark.parametrize("run_id", ["tsk_0", "tsk_3"])
+def test_a_refusal_that_passes_costs_nothing(
+    server: LyingServer, fetch: Fetch, at_once: None, refusal: Status, run_id: str
+) -> None:
+    ids = [server.add_run(task_run(f"tsk_{n}")) for n in range(4)]
+    server.lie(run_id, refusal)
+    ran = fetch(*ids, "--api-concurrency", "1", "--attempts", "3")
+    assert ran.runs == {"asked": 4, "fetched": 4}
+
+
+def test_a_few_runs_that_are_refused_at_the_end_are_not_the_keys_fault(
+    server: LyingServer, fetch: Fetch, at_once: None
+) -> None:
+    ids = [server.add_run(task_run(f"tsk_{n}")) for n in range(12)]
+    for run_id in ids[6:]:
+        server.lie(run_id, FORBIDDEN, times=FOREVER)
+    ran = fetch(*ids, "--api-concurrency", "1", "--attempts", "5", code=3)
+    assert ran.runs == {"asked": 12, "fetched": 6, "failed": 6}
+
+
+@pytest.mark.parametrize("answered", [0, 5])
+def test_a_key_that_is_refused_for_good_ends_the_session(
+    server: LyingServer, fetch: Fetch, at_once: None, answered: int
+) -> None:
+    ids = [server.add_run(task_run(f"tsk_{n}")) for n in range(100)]
+    server.lie("/v1/runs/*", FORBIDDEN, times=FOREVER, after=answered)
+    ran = fetch(*ids, "--api-concurrency", "4", "--attempts", "2", code=12)
+    assert ran.json["runs"]["fetched"] == answered
+    assert len(server.requests) <= answered + 30
+    assert "SKYVERN_API_KEY" in ran.err
+
+
+@pytest.mark.parametrize("refusal", NOT_THE_KEY[:8])
+def test_a_refusal_by_another_is_never_taken_for_the_keys(
+    server: LyingServer, fetch: Fetch, at_once: None, refusal: Status
+) -> None:
+    ids = [server.add_run(task_run(f"tsk_{n}")) for n in range(5)]
+    server.lie("/v1/runs/*", refusal, times=FOREVER)
+    assert "refused the key" not in fetch(*ids, "--attempts", "2", code=3).err
 
 
 @pytest.mark.parametrize("key", [None, "", "  ", "schlüssel", "two\nlines"])

@@ -20,6 +20,7 @@ from tests.cli.running import Command, Ran, child_environment
 from tests.crash.invariants import assert_intact, assert_tidy
 from tests.lying_server import (
     FOREVER,
+    UNAUTHORIZED,
     Blob,
     LyingServer,
     Stall,
@@ -209,7 +210,7 @@ def test_very_large_artifacts_are_left_to_the_sessions_own_process(
 
 def test_a_refused_key_ends_all_of_them(server: LyingServer, archiver: Command) -> None:
     ids = fill(server, 200)
-    server.lie("/v1/runs/*", Status(401), times=FOREVER)
+    server.lie("/v1/runs/*", UNAUTHORIZED, times=FOREVER)
     ran = finish(start(*ids), 12)
     assert ran.err.count("refused the key") == 1
     assert len(server.requests) < 60

@@ -2,6 +2,8 @@
 
 import contextlib
 import hashlib
+import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,10 +15,12 @@ import httpx
 
 from archiver.errors import (
     AnswerInvalid,
+    ApiDown,
     ApiUnavailable,
     KeyRefused,
     RunError,
     RunNotFound,
+    RunRefused,
     UsageError,
 )
 from archiver.fetch.http.client import (
@@ -64,6 +68,57 @@ class Tally:
             self.bytes += received
 
 
+_MOST_REFUSALS = 20
+_FEWEST_REFUSED = 10
+"""So many refusals in a row, of so many runs, are the key's fault; a few may be those runs'."""
+
+
+class KeyUse:
+    """What the API makes of the key, over one session. Used from several threads.
+
+    ``is_known``: it has answered others of the session with this key.
+    """
+
+    def __init__(self, base_url: str, *, is_known: bool = False) -> None:
+        self._base_url = base_url
+        self._is_known = is_known
+        self._refused: Counter[RunId] = Counter()
+        self._lock = Lock()
+
+    def answered(self) -> None:
+        """The API answered a request: whoever it refused before, it was not the key."""
+        if self._refused or not self._is_known:
+            with self._lock:
+                self._is_known = True
+                self._refused.clear()
+
+    def refused(self, run_id: RunId, reason: str, *, may_pass: bool) -> None:
+        """The API refused a run, in its own words. ``may_pass``: it can be asked again.
+
+        Raises KeyRefused where it has answered nothing so far and refuses the run a second time,
+        or once it has refused 20 times in a row, and 10 runs at least.
+        """
+        with self._lock:
+            self._refused[run_id] += 1
+            if self._is_known or (may_pass and self._refused[run_id] == 1):
+                many = self._refused.total() >= _MOST_REFUSALS
+                if not many or len(self._refused) < _FEWEST_REFUSED:
+                    return
+        raise KeyRefused(
+            f"the API at {self._base_url} refused the key ({reason})",
+            hint="Check SKYVERN_API_KEY and SKYVERN_BASE_URL",
+        )
+
+    def answered_by_another(self, run_id: RunId) -> None:
+        """A 404 came that is not in Skyvern's words. Raises ApiDown where nothing else came yet."""
+        if not self._is_known:
+            raise ApiDown(
+                f"{self._base_url} is no Skyvern API: it answered HTTP 404 for {run_id}, without "
+                "the JSON that Skyvern answers with",
+                hint="Set SKYVERN_BASE_URL to where the API is, without /v1/runs",
+            )
+
+
 class RunsApi:
     """Asks the API for runs, as fast as ``throttle`` lets it. Safe to use from several threads.
 
@@ -81,11 +136,14 @@ class RunsApi:
         max_document_size: int,
         throttle: Throttle,
         mask: Callable[[str], str] = str,
+        *,
+        key_is_known: bool = False,
     ) -> None:
         self._client = client
         self._mask = mask
         self._base_url = checked_base_url(base_url)
         self._key = checked_key(key)
+        self._key_use = KeyUse(self._base_url, is_known=key_is_known)
         self._headers = {
             "x-api-key": self._key,
             "Accept": "application/json",
@@ -105,16 +163,17 @@ class RunsApi:
     def get_run(self, run_id: RunId, tally: Tally, *, once: bool = False) -> ApiAnswer:
         """The API's answer for a run. ``once`` makes no second attempt.
 
-        Raises RunNotFound (404), KeyRefused (401, 403), ApiUnavailable (no answer, 429, 5xx, after
-        the retries) and AnswerInvalid (any other status, a redirect, a document too large).
+        Raises RunNotFound (404), RunRefused (401 and 403 in the API's own words, after the retries;
+        KeyRefused as KeyUse has it), ApiUnavailable (no answer, 429, 5xx, 401, 403 and 404 in
+        another's words, after the retries), and AnswerInvalid (a redirect, a document too large).
         """
-        if once:
-            return self._ask(run_id, tally)
+        if once or self._retry.attempts == 1:
+            return self._ask(run_id, tally, once=True)
         return self._retry.call(
             lambda: self._ask(run_id, tally), tally.patience, lambda: tally.add(retries=1)
         )
 
-    def _ask(self, run_id: RunId, tally: Tally) -> ApiAnswer:
+    def _ask(self, run_id: RunId, tally: Tally, *, once: bool = False) -> ApiAnswer:
         def fail(fault: Fault) -> NoReturn:
             what = self._clean(fault.what)
             if fault.garbled:
@@ -134,13 +193,13 @@ class RunsApi:
         ):
             tally.http_status = response.status_code
             at = self._now()
-            if response.status_code == 429:
+            if response.status_code == 429 or _asks_to_wait(response):
                 pause = self._asked_pause(response) or 0.0
                 self._throttle.slow_down(passed_at, min(pause, self._retry.longest_wait))
             else:
                 self._throttle.speed_up()
             if response.status_code != 200:
-                raise self._refusal(run_id, response)
+                raise self._refusal(run_id, response, once=once)
             self._check_size(run_id, int(response.headers.get("Content-Length", "0")))
             digest = hashlib.sha256()
             body = bytearray()
@@ -155,6 +214,8 @@ class RunsApi:
                         stack.enter_context(self._large)
             if not _is_framed(response) and not body.rstrip().endswith(b"}"):
                 fail(Fault("it ended too early", may_pass=True))
+        if body.lstrip()[:1] == b"{":
+            self._key_use.answered()
         return ApiAnswer(body, Sha256(digest.hexdigest()), at)
 
     def _check_size(self, run_id: RunId, size: int) -> None:
@@ -164,7 +225,7 @@ class RunsApi:
                 f"({self._max_document_size} bytes)"
             )
 
-    def _refusal(self, run_id: RunId, response: httpx.Response) -> Exception:
+    def _refusal(self, run_id: RunId, response: httpx.Response, *, once: bool) -> Exception:
         status = response.status_code
         if response.is_redirect:
             target = self._clean(without_query(response.headers.get("Location", "")))
@@ -173,28 +234,30 @@ class RunsApi:
                 "with the API",
                 hint="Set SKYVERN_BASE_URL to where the API is",
             )
-        detail = self._detail(response)
+        detail, is_own = self._detail(response)
+        if is_own and status < 500 and status not in (401, 403, 408, 425, 429):
+            self._key_use.answered()
         match status:
-            case 404:
+            case 404 if is_own:
                 return RunNotFound(f"the API does not know {run_id}{detail}")
-            case 401 | 403:
-                return KeyRefused(
-                    f"the API refused the key (HTTP {status}{detail})",
-                    hint="Check SKYVERN_API_KEY and SKYVERN_BASE_URL",
-                )
-            case _ if status >= 500 or status in (408, 425, 429):
-                return ApiUnavailable(
-                    f"the API answered HTTP {status} for {run_id}{detail}",
-                    retry_after=self._asked_pause(response),
-                )
-            case _:
-                return RunError(f"the API answered HTTP {status} for {run_id}{detail}")
+            case 401 | 403 if is_own and not _asks_to_wait(response):
+                self._key_use.refused(run_id, f"HTTP {status}{detail}", may_pass=not once)
+                return RunRefused(f"the API refused {run_id} (HTTP {status}{detail})")
+            case 404:
+                self._key_use.answered_by_another(run_id)
+        if status >= 500 or status in (401, 403, 404, 408, 425, 429):
+            return ApiUnavailable(
+                f"the API answered HTTP {status} for {run_id}{detail}",
+                retry_after=self._asked_pause(response),
+            )
+        return RunError(f"the API answered HTTP {status} for {run_id}{detail}")
 
     def _asked_pause(self, response: httpx.Response) -> float | None:
         return retry_after(response.headers.get("Retry-After", ""), self._now)
 
-    def _detail(self, response: httpx.Response) -> str:
-        """The beginning of an error's body: what the server says of it, without secrets."""
+    def _detail(self, response: httpx.Response) -> tuple[str, bool]:
+        """The beginning of an error's body: what the server says of it, without secrets; and
+        whether Skyvern said it, whose errors are JSON objects with a ``detail``."""
         body = b""
         for piece in _pieces(response):
             body += piece
@@ -202,8 +265,8 @@ class RunsApi:
                 break
         text = " ".join(body.decode(errors="replace").split())
         if not text or text.startswith("<"):
-            return ""
-        return f": {self._clean(text)[:200]}"
+            return "", False
+        return f": {self._clean(text)[:200]}", _is_skyvern_error(body)
 
     def _clean(self, text: str) -> str:
         """What a server said, without the key that it may have echoed, without signatures, and
@@ -215,6 +278,19 @@ def _pieces(response: httpx.Response) -> Iterator[bytes]:
     """The body's bytes as they come, decoded where that was asked for."""
     encoding = response.headers.get("Content-Encoding", "")
     return decoded(response.iter_raw()) if is_encoded(encoding) else response.iter_raw()
+
+
+def _asks_to_wait(response: httpx.Response) -> bool:
+    """Whether a 403 is one of a limit on requests: only such have a Retry-After."""
+    return response.status_code == 403 and "Retry-After" in response.headers
+
+
+def _is_skyvern_error(body: bytes) -> bool:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and "detail" in value
 
 
 def _is_framed(response: httpx.Response) -> bool:
