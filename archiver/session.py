@@ -52,6 +52,7 @@ from archiver.store.lock import (
     open_archive,
     raised,
     read_archive_file,
+    remove_unused,
     sweep,
 )
 from archiver.store.storage import LocalStorage
@@ -104,6 +105,7 @@ def open_for_writing(
     storage = LocalStorage(root, durability)
     if not can_be_made(root):
         open_archive(root)
+    was_there = root.exists()
     storage.make_root()
     with contextlib.ExitStack() as stack:
         with os_errors(f"create the archive {storage}"):
@@ -116,13 +118,17 @@ def open_for_writing(
             stack.enter_context(_locked(storage, LOCK_FILE))
         session = SessionId.at(now, random, after=max(sessions_in_ledger(storage), default=None))
         _name_holder(storage, session, now)
+        is_new = not storage.exists(ARCHIVE_FILE)
         _make_archive(storage, session, now)
         storage.make_folder(LEDGER_FOLDER)
         restore_tables(storage)
         remove_replaced_tables(storage)
         left = [name for name in storage.names(TEMPORARY_FOLDER) if not _is_kept(name)]
         sweep(storage, (name for name in left if not is_journal(name)), now)
-        yield Writer(storage, session, tuple(journals_in(storage)))
+        writer = Writer(storage, session, tuple(journals_in(storage)), is_new=is_new)
+        yield writer
+    if writer.is_unused:
+        remove_unused(root, with_root=not was_there)
 
 
 def _upgrade(storage: LocalStorage, now: datetime, random: bytes, signing: Signing) -> None:

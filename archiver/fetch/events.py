@@ -53,6 +53,12 @@ class Summary:
             return ExitCode.INTERRUPTED
         return ExitCode.INCOMPLETE if self.problems or self.unstamped else ExitCode.OK
 
+    @property
+    def has_nothing(self) -> bool:
+        """Whether runs were asked for, and none of them could be had."""
+        without = self.outcomes[Outcome.NOT_FOUND] + self.outcomes[Outcome.FAILED]
+        return without == self.asked > 0
+
     def run_counts(self) -> dict[str, int]:
         counts = {"asked": self.asked}
         counts.update({outcome.value: self.outcomes[outcome] for outcome in Outcome})

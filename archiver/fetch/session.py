@@ -4,7 +4,13 @@ import contextlib
 import time
 from collections.abc import Sequence
 
-from archiver.errors import ArchiveDamaged, ArchiverError, ArchiveUnwritable, Interrupted
+from archiver.errors import (
+    ArchiveDamaged,
+    ArchiverError,
+    ArchiveUnwritable,
+    Interrupted,
+    KeyRefused,
+)
 from archiver.fetch.events import (
     CompactionFailed,
     CompactionStarted,
@@ -75,9 +81,12 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, context: Context) -> Summ
         collector = _Collector(session, summary, context)
 
         def close() -> None:
-            collector.flush()
             summary.interrupted = context.stop.interrupted
             summary.seconds = time.monotonic() - started
+            if writer.is_new and wanted.ids and not _got_an_answer(summary, collector):
+                writer.is_unused = True  # a wrong address leaves no archive behind
+                return
+            collector.flush()
             closed = session.close(
                 interrupted=summary.interrupted,
                 ids_asked=summary.asked,
@@ -124,6 +133,10 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, context: Context) -> Summ
     return summary
 
 
+def _got_an_answer(summary: Summary, collector: "_Collector") -> bool:
+    return collector.got_an_answer or isinstance(summary.stopped_by, KeyRefused)
+
+
 class _Collector:
     """Gathers results: counts, rows on their way into the tables, manifests for the ledger."""
 
@@ -136,6 +149,8 @@ class _Collector:
         self._runs = 0
         self._flushed_at = time.monotonic()
         self.fetches = FetchDigest()
+        self.got_an_answer = False
+        """Whether the API, or whatever is at its address, answered anything."""
 
     @property
     def has_written(self) -> bool:
@@ -144,6 +159,7 @@ class _Collector:
 
     def take(self, archived: Archived) -> None:
         fetched, summary = archived.fetched, self._summary
+        self.got_an_answer |= fetched.http_status is not None
         summary.outcomes[fetched.outcome] += 1
         summary.artifacts.update(archived.states)
         summary.bytes_downloaded += fetched.bytes

@@ -185,6 +185,10 @@ class Writer:
     """Paths of the journals of sessions that did not end by themselves."""
     part: str = ""
     """Tells the journals apart where several processes work for one session."""
+    is_new: bool = False
+    """Whether the session made the archive."""
+    is_unused: bool = False
+    """Set where a new archive has nothing to keep: it is removed when the session ends."""
 
     def journal(self, revision_folders: Iterable[str]) -> str:
         """Note that revisions are about to be committed, in a file that is still to be synced."""
@@ -283,6 +287,21 @@ def _make_archive(storage: LocalStorage, session: SessionId, now: datetime) -> N
         storage.put(ARCHIVE_FILE, new_archive_file(session, now))
     if not storage.exists(README_FILE):
         storage.put(README_FILE, README.encode())
+
+
+def remove_unused(root: Path, *, with_root: bool) -> None:
+    """Remove what a session makes before it archives anything, and nothing else; after its locks.
+
+    ``with_root``: the folder, too, if it is empty then.
+    """
+    temporary = root / TEMPORARY_FOLDER
+    with contextlib.suppress(OSError):  # what stays does no harm: the next fetch begins with it
+        for name in (ARCHIVE_FILE, README_FILE, LOCK_FILE):
+            (root / name).unlink(missing_ok=True)
+        for path in temporary.glob("lock*"):
+            path.unlink()
+        for folder in (temporary, root / LEDGER_FOLDER, *([root] if with_root else [])):
+            folder.rmdir()
 
 
 def _name_holder(storage: LocalStorage, session: SessionId, now: datetime) -> None:

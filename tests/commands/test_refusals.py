@@ -269,7 +269,67 @@ def test_an_api_that_is_not_there_fails_every_run(
     monkeypatch.setenv("SKYVERN_BASE_URL", "http://127.0.0.1:1")
     ran = fetch("tsk_1", "tsk_2", code=3)
     assert ran.runs == {"asked": 2, "failed": 2}
-    assert archive.row("fetches", asked_id="tsk_1")["http_status"] is None
+    assert ran.json["head"] is None
+    assert "http://127.0.0.1:1: check SKYVERN_BASE_URL" in ran.err
+    assert not archive.root.exists()
+
+
+@pytest.mark.parametrize("before", [(), ("lost+found",), ("tmp",)])
+def test_a_first_fetch_that_got_no_answer_leaves_the_folder_as_it_was(
+    server: LyingServer,
+    fetch: Fetch,
+    archiver: Command,
+    archive: ArchiveFolder,
+    before: tuple[str, ...],
+) -> None:
+    archive.root.mkdir()
+    for name in before:
+        (archive.root / name).mkdir()
+    server.add_run(task_run("tsk_1"))
+    server.lie("tsk_1", HangUp(), times=FOREVER)
+    fetch("tsk_1", code=3)
+    assert {path.name for path in archive.root.iterdir()} == set(before) - {"tmp"}
+    server.stop_lying()
+    assert fetch("tsk_1").runs == {"asked": 1, "fetched": 1}
+    server.lie("tsk_2", HangUp(), times=FOREVER)
+    fetch("tsk_2", code=3)
+    assert archive.row("fetches", asked_id="tsk_2")["http_status"] is None
+    archiver("verify")
+
+
+def test_what_is_no_skyvern_api_ends_the_session_at_once(
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder
+) -> None:
+    ids = [f"tsk_{n}" for n in range(50)]
+    server.lie("/v1/runs/*", Status(404, b"<h1>nginx</h1>", "text/html"), times=FOREVER)
+    ran = fetch(*ids, "--attempts", "5", "--api-concurrency", "2", code=3)
+    assert f"{server.base_url} is no Skyvern API" in ran.err
+    assert len(server.requests) <= 4
+    assert not archive.root.exists()
+
+
+@pytest.mark.parametrize("lie", [None, HTML_PAGE, SERVER_ERROR])
+def test_where_no_run_could_be_had_one_line_says_where_to_look(
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, lie: Lie | None
+) -> None:
+    ids = [f"tsk_{n}" for n in range(40)]
+    if lie is not None:
+        server.lie("/v1/runs/*", lie, times=FOREVER)
+    ran = fetch(*ids, code=3)
+    (line,) = [line for line in ran.err.splitlines() if "SKYVERN_BASE_URL" in line]
+    assert server.base_url in line
+    assert "organization" in line
+    assert ran.err.count("warning: ") <= 25
+    if lie is None:
+        assert ran.err.count("the API does not know tsk_") == 3
+        assert "the API does not know 37 more" in ran.err
+
+
+def test_where_one_run_could_be_had_the_address_is_right(server: LyingServer, fetch: Fetch) -> None:
+    server.add_run(task_run("tsk_1"))
+    ran = fetch("tsk_1", "tsk_2", code=3)
+    assert "SKYVERN_BASE_URL" not in ran.err
+    assert "SKYVERN_BASE_URL" not in fetch("tsk_1", "tsk_2", code=3).err
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(

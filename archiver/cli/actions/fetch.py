@@ -90,6 +90,11 @@ def run(given: FetchArguments) -> int:
             report.fail(error)
             return error.exit_code
         report.close(summary)
+        if summary.has_nothing:
+            report.warn(
+                f"none of the runs could be had from {options.base_url}: check SKYVERN_BASE_URL, "
+                "and that the key is of the organization that the runs belong to"
+            )
         for problem in filter(None, (summary.unstamped, summary.stopped_by)):
             report.fail(problem)
     with contextlib.suppress(OSError):  # whoever reads or not, the exit code is true

@@ -24,6 +24,8 @@ from archiver.fetch.events import (
 )
 from archiver.model.rows import Outcome
 
+_MOST_UNKNOWN = 3
+"""Ids that the API does not know that are named as they come; the others in one line at the end."""
 _MOST_FAILED = 20
 """Runs in a row that are said to have failed: a service that is down needs no line for each."""
 
@@ -36,6 +38,7 @@ class SessionLines:
         self._lock = Lock()
         self._amount = Amount("runs")
         self._failed = 0
+        self._unknown = 0
         self.warn, self.fail = shown_on.warn, shown_on.fail
 
     def take(self, event: Event) -> None:
@@ -67,10 +70,19 @@ class SessionLines:
         return f"\n{message}\n"
 
     def close(self, summary: Summary) -> None:
-        """Nothing more to say: the summary is the command's result."""
+        """Say what was not said one by one."""
+        if (more := summary.outcomes[Outcome.NOT_FOUND] - _MOST_UNKNOWN) > 0:
+            self.warn(
+                f"the API does not know {more} more of the ids: the table fetches has them, with "
+                "the outcome not_found"
+            )
 
     def _problems(self, event: RunFinished) -> list[str]:
         """A line for each problem, until too many runs in a row have failed as a whole."""
+        if event.outcome is Outcome.NOT_FOUND:
+            self._unknown += 1
+            if self._unknown > _MOST_UNKNOWN:
+                return []
         self._failed = self._failed + 1 if event.outcome is Outcome.FAILED else 0
         if self._failed == _MOST_FAILED:
             return ["so it goes on: the table fetches has them all"]

@@ -263,10 +263,11 @@ class RunsApi:
             body += piece
             if len(body) >= _DETAIL_BYTES:
                 break
-        text = " ".join(body.decode(errors="replace").split())
+        own = _skyvern_detail(body)
+        text = " ".join((own or body.decode(errors="replace")).split())
         if not text or text.startswith("<"):
             return "", False
-        return f": {self._clean(text)[:200]}", _is_skyvern_error(body)
+        return f": {self._clean(text)[:200]}", own is not None
 
     def _clean(self, text: str) -> str:
         """What a server said, without the key that it may have echoed, without signatures, and
@@ -285,12 +286,15 @@ def _asks_to_wait(response: httpx.Response) -> bool:
     return response.status_code == 403 and "Retry-After" in response.headers
 
 
-def _is_skyvern_error(body: bytes) -> bool:
+def _skyvern_detail(body: bytes) -> str | None:
+    """What an error of Skyvern's says, which is a JSON object with a ``detail``; None of others."""
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        return False
-    return isinstance(value, dict) and "detail" in value
+        return None
+    if not isinstance(value, dict) or "detail" not in value:
+        return None
+    return value["detail"] if isinstance(value["detail"], str) else json.dumps(value["detail"])
 
 
 def _is_framed(response: httpx.Response) -> bool:
