@@ -45,8 +45,11 @@ def read_answer(
     at: datetime,
     secrets: tuple[str, ...] = (),
     redaction: Redaction | None = None,
+    unmask: tuple[str, ...] = (),
 ) -> Answer:
     """Read the API's answer to the question for ``asked``, received ``at`` (UTC).
+
+    ``secrets`` and ``unmask`` are for :func:`mask_and_encode`.
 
     Raises AnswerInvalid when it is no run: not JSON, no object, another run's id, no status.
     """
@@ -54,7 +57,7 @@ def read_answer(
         value = decode_json(body)
         if not isinstance(value, dict):
             raise AnswerInvalid(f"the API's answer for {asked} is no JSON object")
-        document, text = mask_and_encode(value, secrets)
+        document, text = mask_and_encode(value, secrets, unmask)
         redacted = None
         if redaction is not None:
             document, redacted = redaction.of(document)
@@ -82,6 +85,8 @@ class RunOptions:
     secrets: tuple[str, ...]
     redact: RedactionRules = field(default_factory=RedactionRules)
     """What else is to be masked."""
+    unmask: tuple[str, ...] = ()
+    """Names of fields whose values stay although they are those of secrets."""
 
 
 class AnswerClient:
@@ -149,6 +154,7 @@ class AnswerClient:
                 received.at,
                 self.options.secrets,
                 self._redaction,
+                self.options.unmask,
             )
 
     def redacted(self, text: str) -> str:

@@ -1,46 +1,35 @@
 """Secrets are masked before anything is written.
 
-What goes: values of header fields, credentials and query strings of the request's URLs, the
-signatures of artifact URLs wherever they stand, and every other place where one of those secrets
-occurs again in the same answer. Names stay; ``***`` shows that something was there.
+What goes: values whose names say that they are secrets, values of header fields, credentials and
+query strings of the request's URLs, what lies deeper in the path of addresses that are called back,
+the signatures of artifact URLs wherever they stand, ``Bearer …`` and ``Basic …``, and every other
+place where one of those secrets occurs again in the same answer. Names stay; ``***`` shows that
+something was there.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from enum import IntEnum
 from urllib.parse import unquote
 
+from archiver.masking.fields import ANSWER, Shape
+from archiver.masking.names import NameKind, kind_of, words_of
 from archiver.model.document import JsonObject, JsonValue, encode_json, text_holds
-from archiver.model.urls import MASK, mask_request_url, mask_text, without_query
+from archiver.model.urls import (
+    MASK,
+    mask_credentials,
+    mask_request_url,
+    mask_urls,
+    without_query,
+)
 
 _SHORTEST_KEY = 8
-
-_HEADER_FIELDS = frozenset({"extra_http_headers", "cdp_connect_headers"})
-_URL_FIELDS = frozenset(
-    {
-        "webhook_url",
-        "webhook_callback_url",
-        "totp_url",
-        "totp_verification_url",
-        "browser_address",
-        "proxy",
-        "proxy_url",
-        "proxy_server",
-        "proxy_location",
-    }
-)
-_SECRET_FIELDS = frozenset({"password", "username", "secret", "token", "api_key", "bypass"})
-"""Fields of a proxy given as an object."""
-_ARTIFACT_URL_FIELDS = frozenset(
-    {
-        "recording_url",
-        "screenshot_urls",
-        "task_screenshots",
-        "workflow_screenshots",
-        "downloaded_file_urls",
-    }
-)
-_DOWNLOADS_FIELD = "downloaded_files"
-_MASKED_BY_NAME = _HEADER_FIELDS | _URL_FIELDS | _ARTIFACT_URL_FIELDS | {_DOWNLOADS_FIELD}
+_OUTPUT = "output"
+_PROXY_SECRETS = frozenset({"username", "bypass"})
+"""Fields of a proxy given as an object, besides those whose names say it."""
+_LABELS = ("name", "key", "header")
+_LABELED = ("value", "values", "default_value", "default")
+"""``{"name": "password", "value": "…"}`` says the same as ``{"password": "…"}``."""
 
 # Header fields whose values say nothing secret and occur elsewhere by chance.
 _PLAIN_HEADER = re.compile(
@@ -57,40 +46,257 @@ _API_VALUE = re.compile(
     re.DOTALL,
 )
 """Ids and timestamps of Skyvern's own: a request may name them, and they must stay readable."""
+_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?"
+    r"(?:Z|[+-][0-9]{2}:?[0-9]{2})?",
+)
+_HEADER_LINE = re.compile(
+    r"^([ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:[ \t]*)(\S.*)$", re.MULTILINE
+)
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
 _WORDS = re.compile(r"[a-z_]*")
 
 
-def mask_document(document: JsonObject, secrets: Iterable[str] = ()) -> JsonObject:
+class _Reading(IntEnum):
+    """Which names are believed where they say that their value is a secret."""
+
+    NONE = 0
+    """None: these are names of what is described."""
+    ENDS = 1
+    """Those that end in a secret's name: a page may have any text under any heading."""
+    ALL = 2
+    """All that have one in them: what people hand over goes by names of their own."""
+
+
+def mask_document(
+    document: JsonObject, secrets: Iterable[str] = (), unmask: Iterable[str] = ()
+) -> JsonObject:
     """A copy of the API's answer without secrets. Pure; the given document is not changed.
 
     ``secrets`` are texts that must not occur anywhere in it (the API key); those of less than
-    8 characters are words that occur by chance, not keys.
+    8 characters are words that occur by chance, not keys. ``unmask`` are names of fields whose
+    values stay although their names say that they are secrets, in any spelling.
     """
-    return mask_and_encode(document, secrets)[0]
+    return mask_and_encode(document, secrets, unmask)[0]
 
 
-def mask_and_encode(document: JsonObject, secrets: Iterable[str] = ()) -> tuple[JsonObject, str]:
+def mask_and_encode(
+    document: JsonObject, secrets: Iterable[str] = (), unmask: Iterable[str] = ()
+) -> tuple[JsonObject, str]:
     """The same, and its JSON text. Raises ValueError when it nests too deeply."""
-    found = _Found()
-    masked = _mask_fields(document, found)
+    masker = _Masker(unmask)
+    masked = masker.fields(document, _Reading.ALL, freer=_OUTPUT)
     text = encode_json(masked)
-    again = found.secrets | {secret for secret in secrets if len(secret) >= _SHORTEST_KEY}
-    again = {secret for secret in again if text_holds(text, secret)}
-    if not again:
+    keys = {secret for secret in secrets if len(secret) >= _SHORTEST_KEY}
+    again = {secret for secret in masker.secrets | keys if text_holds(text, secret)}
+    has_credentials = mask_credentials(text) != text
+    if not again and not has_credentials:
         return masked, text
     # Longest first: a secret that holds another must not leave its rest behind.
-    pattern = re.compile("|".join(map(re.escape, sorted(again, key=len, reverse=True))))
-    masked = _with_names((_renamed(k, pattern), _replace(v, pattern)) for k, v in masked.items())
+    known = re.compile("|".join(map(re.escape, sorted(again, key=len, reverse=True))) or r"(?!)")
+
+    def change(text: str) -> str:
+        text = known.sub(MASK, text)
+        return mask_credentials(text) if has_credentials else text
+
+    masked = _changed(masked, ANSWER, change, keys & again)  # type: ignore[assignment] # an object stays one
     return masked, encode_json(masked)
 
 
-class _Found:
-    """Secrets that were masked where they are expected, to be masked elsewhere too."""
+_UNMASKED = {
+    NameKind.SECRET: None,
+    NameKind.ABOUT_SECRET: None,
+    NameKind.MAYBE_SECRET: None,
+    NameKind.CALLBACK: NameKind.ADDRESS,
+}
+"""What a name says when its value is to stay: credentials in URLs go even so."""
 
-    def __init__(self) -> None:
+
+class _Masker:
+    """Masks values where they are expected, and keeps those that are to be masked elsewhere too."""
+
+    def __init__(self, unmask: Iterable[str]) -> None:
         self.secrets: set[str] = set()
+        self._kept = frozenset(map(words_of, unmask))
+        # Called for every name: without names to keep nothing stands between.
+        self._kind_of = self._kind_unless_kept if self._kept else kind_of
 
-    def add(self, name: str, text: str) -> None:
+    def _kind_unless_kept(self, name: str) -> NameKind | None:
+        kind = kind_of(name)
+        if kind is not None and words_of(name) in self._kept:
+            return _UNMASKED.get(kind, kind)
+        return kind
+
+    def fields(self, fields: JsonObject, reading: _Reading, *, freer: str = "") -> JsonObject:
+        """A copy of an object. In the field ``freer`` fewer names are believed."""
+        masked = fields.copy()
+        kind_of = self._kind_of
+        for name, value in fields.items():
+            if value is None:
+                continue
+            kind = kind_of(name)
+            if kind is not None:
+                masked[name] = self._named(value, name, kind, reading)
+            elif type(value) is str:
+                # Nearly all of the time goes into these lines; a call costs more than looking.
+                if "=" in value or "%3" in value or "@" in value:
+                    masked[name] = mask_urls(value)
+            elif type(value) is dict:
+                masked[name] = self.fields(value, _Reading.ENDS if name == freer else reading)
+            elif type(value) is list:
+                inner = _Reading.ENDS if name == freer else reading
+                masked[name] = [self.value(entry, inner) for entry in value]
+        if "value" in fields or "default_value" in fields:
+            self._mask_labeled(fields, masked, reading)
+        # Names are words nearly everywhere, and words stay as they are.
+        if not "".join(fields).isidentifier():
+            return _with_names((mask_urls(name), value) for name, value in masked.items())
+        return masked
+
+    def value(self, value: JsonValue, reading: _Reading) -> JsonValue:
+        """A value whose place says nothing of it."""
+        if type(value) is str:
+            return mask_urls(value)
+        if type(value) is dict:
+            return self.fields(value, reading)
+        if type(value) is list:
+            return [self.value(entry, reading) for entry in value]
+        return value
+
+    def _named(self, value: JsonValue, name: str, kind: NameKind, reading: _Reading) -> JsonValue:
+        """A value of a field whose name says what it holds, alone or in lists."""
+        if _is_secret(kind, reading):
+            return self._hidden(value)
+        match kind:
+            case NameKind.REQUEST_HEADERS:
+                return self._request_headers(value, name)
+            case NameKind.HEADERS if reading:
+                return self._headers(value)
+            case NameKind.ADDRESS | NameKind.CALLBACK:
+                return self._address(value, name, is_callback=kind is NameKind.CALLBACK)
+            case NameKind.ARTIFACT_LINKS | NameKind.DOWNLOADS:
+                return self._links(value, kind, reading)
+            case NameKind.DESCRIPTION:
+                return self.value(value, _Reading.NONE)
+            case _:
+                return self.value(value, reading)
+
+    def _mask_labeled(self, fields: JsonObject, masked: JsonObject, reading: _Reading) -> None:
+        """Mask the value in an object that says its name in another field."""
+        for label in _LABELS:
+            name = fields.get(label)
+            if isinstance(name, str) and (kind := self._kind_of(name)) is not None:
+                for field in _LABELED:
+                    if field in fields:
+                        masked[field] = self._named(fields[field], name, kind, reading)
+
+    def _hidden(self, value: JsonValue, *, is_noted: bool = True) -> JsonValue:
+        """What a secret's name stands for: its texts at any depth, but for times.
+
+        Where not ``is_noted`` they may be ordinary words, and are not masked elsewhere.
+        """
+        if isinstance(value, str):
+            if value == MASK or _TIME.fullmatch(value):
+                return value
+            if is_noted and "://" not in value:
+                self._note_parts("secret", value)
+            return MASK
+        if isinstance(value, dict):
+            return {
+                name: self._hidden(entry, is_noted=name in _LABELED or self._is_secret_name(name))
+                for name, entry in value.items()
+            }
+        if isinstance(value, list):
+            return [self._hidden(entry, is_noted=is_noted) for entry in value]
+        return value
+
+    def _request_headers(self, value: JsonValue, name: str) -> JsonValue:
+        if isinstance(value, dict):
+            return {key: self._request_header(key, entry) for key, entry in value.items()}
+        if isinstance(value, list):
+            return [self._request_headers(entry, name) for entry in value]
+        return self._request_header(name, value)
+
+    def _request_header(self, name: str, value: JsonValue) -> JsonValue:
+        if value is None:
+            return None
+        if not _PLAIN_HEADER.fullmatch(name):
+            for text in _every_text(value):
+                self._note_parts(name, text)
+        return MASK
+
+    def _headers(self, value: JsonValue) -> JsonValue:
+        """Headers in whatever form: an object, pairs, lines."""
+        if isinstance(value, dict):
+            return self.fields(value, _Reading.ALL)
+        if isinstance(value, list):
+            return [self._header_pair(entry) for entry in value]
+        if isinstance(value, str):
+            return mask_urls(_HEADER_LINE.sub(self._header_line, value))
+        return value
+
+    def _header_pair(self, value: JsonValue) -> JsonValue:
+        match value:
+            case [str(name), text] if self._is_secret_name(name):
+                return [name, self._hidden(text)]
+        return self._headers(value)
+
+    def _header_line(self, match: re.Match[str]) -> str:
+        if not self._is_secret_name(match[2]):
+            return match[0]
+        self._note_parts(match[2], match[3])
+        return f"{match[1]}{MASK}"
+
+    def _is_secret_name(self, name: str) -> bool:
+        kind = self._kind_of(name)
+        return kind is not None and _is_secret(kind, _Reading.ALL)
+
+    def _address(self, value: JsonValue, name: str, *, is_callback: bool) -> JsonValue:
+        """An address, alone, in lists, or given as an object with fields, at any depth."""
+        if isinstance(value, str):
+            if is_callback and len(value.split()) > 1:  # what is said of it
+                return _URL.sub(lambda url: self._callback(url[0]), value)
+            return mask_request_url(value, self._note, is_callback=is_callback)
+        if isinstance(value, dict):
+            return {
+                key: self._address_part(key, entry, is_callback=is_callback)
+                for key, entry in value.items()
+            }
+        if isinstance(value, list):
+            return [self._address(entry, name, is_callback=is_callback) for entry in value]
+        return value
+
+    def _callback(self, url: str) -> str:
+        return mask_request_url(url, self._note, is_callback=True)
+
+    def _address_part(self, name: str, value: JsonValue, *, is_callback: bool) -> JsonValue:
+        if value is not None and (name.lower() in _PROXY_SECRETS or self._is_secret_name(name)):
+            for text in _every_text(value):
+                self._note("password", text)
+            return MASK
+        if self._kind_of(name) is NameKind.HEADERS:
+            return self._headers(value)
+        return self._address(value, name, is_callback=is_callback)
+
+    def _links(self, value: JsonValue, kind: NameKind, reading: _Reading) -> JsonValue:
+        """Links to artifacts, which lose their queries."""
+        if isinstance(value, list):
+            return [self._links(entry, kind, reading) for entry in value]
+        if isinstance(value, str) and kind is NameKind.ARTIFACT_LINKS:
+            return without_query(value)
+        if isinstance(value, dict) and isinstance(url := value.get("url"), str):
+            bare: JsonObject = {"url": without_query(url)}
+            return self.fields(value | bare, reading) | bare
+        return self.value(value, reading)
+
+    def _note_parts(self, name: str, text: str) -> None:
+        """Take note of a header's value, and of what in it is a secret by itself."""
+        self._note(name, text)
+        self._note(name, text.rsplit(" ", 1)[-1])  # "Bearer …": the credential by itself
+        for pair in text.split("; "):  # the cookies of a header, one by one
+            self._note(name, pair.partition("=")[2])
+
+    def _note(self, name: str, text: str) -> None:
         """Take note of the value of ``name``; words, small numbers and ids are no secrets."""
         mixed = any(c.isdigit() for c in text) and any(c.isalpha() for c in text)
         long_enough = len(text) >= 16 or (len(text) >= 8 and mixed)
@@ -99,92 +305,14 @@ class _Found:
             if not _API_VALUE.fullmatch(text):
                 self.secrets.add(text)
             if (plain := unquote(text)) != text:
-                self.add(name, plain)
+                self._note(name, plain)
 
 
-def _mask_fields(fields: JsonObject, found: _Found) -> JsonObject:
-    masked = fields.copy()
-    for name, value in fields.items():
-        if value is None:
-            continue
-        if name in _MASKED_BY_NAME:
-            masked[name] = _mask_by_name(value, name, found)
-        elif type(value) is str:
-            masked[name] = mask_text(value)
-        elif type(value) is dict:
-            masked[name] = _mask_fields(value, found)
-        elif type(value) is list:
-            masked[name] = [_mask(entry, found) for entry in value]
-    # Names are words nearly everywhere, and words stay as they are.
-    if not "".join(fields).isidentifier():
-        return _with_names((mask_text(name), value) for name, value in masked.items())
-    return masked
-
-
-def _mask(value: JsonValue, found: _Found) -> JsonValue:
-    """A value whose place says nothing of it."""
-    if type(value) is str:
-        return mask_text(value)
-    if type(value) is dict:
-        return _mask_fields(value, found)
-    if type(value) is list:
-        return [_mask(entry, found) for entry in value]
-    return value
-
-
-def _mask_by_name(value: JsonValue, name: str, found: _Found) -> JsonValue:
-    """A value of a field whose name says what it holds, alone or in lists."""
-    if name in _HEADER_FIELDS:
-        return _mask_headers(value, name, found)
-    if isinstance(value, list):
-        return [_mask_by_name(entry, name, found) for entry in value]
-    if isinstance(value, str):
-        if name in _ARTIFACT_URL_FIELDS:
-            return without_query(value)
-        return mask_request_url(value, found.add) if name in _URL_FIELDS else mask_text(value)
-    if isinstance(value, dict):
-        if name in _URL_FIELDS:
-            return {key: _mask_proxy(key, entry, found) for key, entry in value.items()}
-        if name == _DOWNLOADS_FIELD and isinstance(url := value.get("url"), str):
-            bare: JsonObject = {"url": without_query(url)}
-            return _mask_fields(value | bare, found) | bare
-        return _mask_fields(value, found)
-    return value
-
-
-def _mask_headers(value: JsonValue, name: str, found: _Found) -> JsonValue:
-    if isinstance(value, dict):
-        return {key: _mask_header(key, entry, found) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_mask_headers(entry, name, found) for entry in value]
-    return _mask_header(name, value, found)
-
-
-def _mask_header(name: str, value: JsonValue, found: _Found) -> JsonValue:
-    if value is None:
-        return None
-    if not _PLAIN_HEADER.fullmatch(name):
-        for text in _every_text(value):
-            found.add(name, text)
-            found.add(name, text.rsplit(" ", 1)[-1])  # "Bearer …": the credential by itself
-            for pair in text.split("; "):  # the cookies of a header, one by one
-                found.add(name, pair.partition("=")[2])
-    return MASK
-
-
-def _mask_proxy(name: str, value: JsonValue, found: _Found) -> JsonValue:
-    """A value inside an address that was given as an object: its fields, at any depth."""
-    if name.lower() in _SECRET_FIELDS and value is not None:
-        for text in _every_text(value):
-            found.add("password", text)
-        return MASK
-    if isinstance(value, str):
-        return mask_request_url(value, found.add)
-    if isinstance(value, dict):
-        return {key: _mask_proxy(key, entry, found) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_mask_proxy(name, entry, found) for entry in value]
-    return value
+def _is_secret(kind: NameKind, reading: _Reading) -> bool:
+    if kind is NameKind.SECRET:
+        return reading is not _Reading.NONE
+    is_near = kind is NameKind.ABOUT_SECRET or kind is NameKind.MAYBE_SECRET
+    return is_near and reading is _Reading.ALL
 
 
 def _every_text(value: JsonValue) -> Iterator[str]:
@@ -200,19 +328,33 @@ def _every_text(value: JsonValue) -> Iterator[str]:
             yield from _every_text(entry)
 
 
-def _replace(value: JsonValue, pattern: re.Pattern[str]) -> JsonValue:
+def _changed(
+    value: JsonValue, shape: Shape, change: Callable[[str], str], keys: set[str]
+) -> JsonValue:
+    """A copy with ``change`` made to every text but what the archive cannot do without.
+
+    Even that must not hold one of the ``keys``.
+    """
     if isinstance(value, str):
-        return pattern.sub(MASK, value)
+        return change(value)
     if isinstance(value, dict):
-        return _with_names((_renamed(k, pattern), _replace(v, pattern)) for k, v in value.items())
+        return _with_names(
+            (
+                _renamed(name, change),
+                entry
+                if shape.requires(name, entry) and not any(key in str(entry) for key in keys)
+                else _changed(entry, shape.of(name), change, keys),
+            )
+            for name, entry in value.items()
+        )
     if isinstance(value, list):
-        return [_replace(entry, pattern) for entry in value]
+        return [_changed(entry, shape, change, keys) for entry in value]
     return value
 
 
-def _renamed(name: str, pattern: re.Pattern[str]) -> str:
+def _renamed(name: str, change: Callable[[str], str]) -> str:
     """Names stay: the API's own are words, which a secret that is worth its name is not."""
-    return name if _WORDS.fullmatch(name) else pattern.sub(MASK, name)
+    return name if _WORDS.fullmatch(name) else change(name)
 
 
 def _with_names(pairs: Iterable[tuple[str, JsonValue]]) -> JsonObject:

@@ -1,13 +1,15 @@
 """URLs and texts that hold some, without credentials and signatures.
 
 An artifact's URL loses its query. In any other text a query is cut off where it carries a
-signature, as S3, Google, Azure, CloudFront and Skyvern itself write them; what an ordinary site
-puts into a query stays.
+signature, as S3, Google, Azure, CloudFront and Skyvern itself write them; values of parameters that
+are named as secrets are masked, and what else an ordinary site puts into a query stays.
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache, partial
 from urllib.parse import unquote_plus
 
 MASK = "***"
@@ -23,18 +25,89 @@ _SIGNATURE = re.compile(
     r"(?:=|%3d)[^&#;,)\]}|\s\"'<>]*",
     re.IGNORECASE,
 )
+_SENSITIVE = (
+    r"(?:[\w.-]{0,60}(?:token|passw(?:or)?d|pwd|passphrase|passcode|secret|authorization|credentials?"
+    r"|cookie|jwt|signature|connection[_.-]?string|totp|[_.-]otp"
+    r"|(?:api|access|private|secret|auth|signing|shared|master|subscription)[_.-]?key)"
+    r"|key|code|sig|otp|pass|sid|j?sessionid|phpsessid|ticket|assertion|samlresponse)"
+)
+"""What is nearly always the key to something. What the signature of a whole URL is, see above."""
+_PARAMETER = rf"(?:[?&#;]|%3[Ff]|%26|\\u0026)(?:amp;)?{_SENSITIVE}(?:=|%3[Dd])"
+_SECRET_PARAMETER = re.compile(rf"({_PARAMETER})[^&#;,)\]}}|\s\"'<>]+", re.IGNORECASE)
+_PARAMETER_NAME = re.compile(r"[?&#;]([\w.-]{1,80})=")
+_IN_URL_ALONE = re.compile(rf"({_PARAMETER})[^&#]+", re.IGNORECASE)
+_URL_ALONE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
+_BEHIND_SCHEME = r"((?:[\s:+]|%20|\\[nrt])+)([A-Za-z0-9+/._~-]+=*)"
+# Each begins with letters as they are: so a long text is looked through ten times as fast.
+_BEARER, _BASIC = (
+    {end: re.compile(rf"{end}(?<=[{begin}]{end}){_BEHIND_SCHEME}") for end in (rest, rest.upper())}
+    for begin, rest in (("Bb", "earer"), ("Bb", "asic"))
+)
+_WORD = re.compile(r"[A-Za-z]{1,15}(?:-[a-z]{1,15})*[./-]*")
+"""What may follow the word bearer in a text that is about it."""
 _BEHIND_QUERY = re.compile(r"[,)\]}|].*", re.DOTALL)
 """What may follow a URL without a space: the rest of a list, of Markdown, of a table."""
 
 
 def mask_text(text: str) -> str:
-    """``text`` without signatures and credentials of the URLs in it."""
-    # Most texts have neither "=" nor its escape, and so no signature: looking costs least.
-    if ("=" in text or "%3" in text) and _SIGNATURE.search(text):
-        text = _QUERY.sub(_cut_if_signed, text)
+    """``text`` without secrets of the URLs in it, and without ``Bearer …`` and ``Basic …``."""
+    return mask_credentials(mask_urls(text))
+
+
+def mask_urls(text: str) -> str:
+    """``text`` without signatures, credentials and secret parameters of the URLs in it."""
+    # Most texts have neither "=" nor its escape, and so no parameters: looking costs least.
+    if ("=" in text or "%3" in text) and _may_be_sensitive(text):
+        if _SIGNATURE.search(text):
+            text = _QUERY.sub(_cut_if_signed, text)
+        secret = _IN_URL_ALONE if _URL_ALONE.fullmatch(text) else _SECRET_PARAMETER
+        text = secret.sub(rf"\1{MASK}", text)
     if "@" in text and "://" in text:
         text = _USERINFO.sub(MASK + "@", text)
     return text
+
+
+def _may_be_sensitive(text: str) -> bool:
+    """Whether a parameter has a name that is looked for; True where that cannot be told at once."""
+    if "%3" in text or "%26" in text or "\\u0026" in text:
+        return True
+    return any(map(_is_sensitive, _PARAMETER_NAME.findall(text)))
+
+
+@lru_cache(maxsize=1_024)
+def _is_sensitive(name: str) -> bool:
+    return _SIGNATURE.match(f"?{name}={'x' * 16}") is not None or (
+        re.fullmatch(_SENSITIVE, name, re.IGNORECASE) is not None
+    )
+
+
+def mask_credentials(text: str) -> str:
+    """``text`` without what follows ``Bearer`` and ``Basic`` (RFC 6750, RFC 7617), in any place."""
+    for is_secret, schemes in ((_is_bearer, _BEARER), (_is_basic, _BASIC)):
+        for end, pattern in schemes.items():
+            if end in text:
+                text = pattern.sub(partial(_without_token, end, is_secret), text)
+    return text
+
+
+def _without_token(end: str, is_secret: Callable[[str], bool], found: re.Match[str]) -> str:
+    return f"{end}{found[1]}{MASK}" if is_secret(found[2]) else found[0]
+
+
+def _is_bearer(token: str) -> bool:
+    return _WORD.fullmatch(token) is None
+
+
+def _is_basic(token: str) -> bool:
+    """Whether it can be a name and a password in base64: words follow "basic" in any text."""
+    if token.isalpha() and token.islower():
+        return False
+    if token.endswith("=") or (len(token) >= 12 and re.search(r"[a-z].*[0-9]|[0-9].*[a-z]", token)):
+        return True
+    try:
+        return b":" in b64decode(token + "=" * (-len(token) % 4), validate=True)
+    except ValueError:
+        return False
 
 
 def without_query(url: str) -> str:
@@ -48,9 +121,12 @@ def without_query(url: str) -> str:
     return _USERINFO.sub(MASK + "@", url) if "@" in url else url
 
 
-def mask_request_url(url: str, secret: Callable[[str, str], None]) -> str:
+def mask_request_url(
+    url: str, secret: Callable[[str, str], None], *, is_callback: bool = False
+) -> str:
     """A URL of the request: credentials and the query's values masked, names kept.
 
+    Of a callback's the path is masked too, beyond its first part: whoever knows it may call.
     ``secret`` is told of each name and value that was masked.
     """
     scheme, separator, rest = url.partition("//")
@@ -69,6 +145,13 @@ def mask_request_url(url: str, secret: Callable[[str, str], None]) -> str:
     head, *parts = re.split(r"([?#&;])", f"{host if at else authority}{slash}{path}")
     first = next((n for n, part in enumerate(parts) if part in ("?", "#")), len(parts))
     head += "".join(parts[:first])
+    if is_callback and (deep := _DEEP_PATH.fullmatch(head)) and deep[2].strip("/"):
+        if deep[2] != MASK:
+            secret("key", deep[2])
+            for part in deep[2].split("/"):
+                is_random = len(part) >= _RANDOM_FROM and any(map(str.isdigit, part))
+                secret("key" if is_random else "path", part)
+        head = deep[1] + MASK
     query = "".join(_mask_pair(part, secret) for part in parts[first:])
     return f"{scheme}{separator}{MASK + '@' if at else ''}{head}{query}"
 
@@ -90,6 +173,11 @@ def _cut_if_signed(match: re.Match[str]) -> str:
     return behind[0] if behind else ""
 
 
+_DEEP_PATH = re.compile(
+    r"([^/\\]*(?:[/\\]|%2f)+(?:(?!%2f)[^/\\])+(?:[/\\]|%2f))(.+)", re.DOTALL | re.IGNORECASE
+)
+_RANDOM_FROM = 12
+"""Characters from which a part of a path that has digits is taken for no word."""
 _UNIX_TIME = ("expiry", "expires")
 _SIGNED = (("x-amz-date", "x-amz-expires"), ("x-goog-date", "x-goog-expires"))
 # A whole query takes ten times as long to read, and this is read for every file.

@@ -1,6 +1,7 @@
 """Keys, credentials and signatures stay in memory: nothing of them reaches disk or terminal."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -248,3 +249,66 @@ def test_the_key_goes_to_the_api_alone(server: LyingServer, fetch: Fetch, ids: l
         assert not request.headers.keys() & {"x-api-key", "authorization", "cookie"}
         assert request.headers["accept-encoding"] == "identity"
         assert "httpx" not in request.headers["user-agent"]
+
+
+HANDED_OVER: dict[str, Any] = {
+    "parameters": {
+        "login": {"clientSecretValue": "zQ7-client", "user": "ann"},
+        "page_token": "zQ7-page",
+        "storage_state": {"cookies": [{"name": "sid", "value": "zQ7-cookie"}]},
+        "max_tokens": 4096,
+    },
+    "model": {"name": "m-1", "api_key": "zQ7-model"},
+    "webhook_url": "https://hooks.example.com/services/zQ7-path",
+}
+
+
+@pytest.fixture
+def named(server: LyingServer) -> str:
+    output = {"block": {"headers": {"Set-Cookie": "zQ7-header"}, "log": "Bearer zQ7-bearer"}}
+    return server.add_run(task_run("tsk_1", request=HANDED_OVER, output=output))
+
+
+def test_what_is_named_as_a_secret_reaches_neither_disk_nor_terminal(
+    server: LyingServer, fetch: Fetch, archiver: Command, archive: ArchiveFolder, named: str
+) -> None:
+    server.add_run(task_run("tsk_2"))
+    server.lie("tsk_2", Status(500, b'{"detail": "sent Bearer zQ7-error"}'), times=FOREVER)
+    said = [
+        fetch(named, "tsk_2", code=3),
+        archiver("show", named, "--json"),
+        archiver("query", "FROM documents", "--format", "json"),
+    ]
+    assert "zQ7" not in archive.everything() + "".join(ran.out + ran.err for ran in said)
+    request = archive.document(named)["run_request"]
+    assert request["parameters"]["login"]["user"] == "ann"
+    assert request["parameters"]["max_tokens"] == 4096
+    assert archive.row("runs", run_id=named)["redacted"] is None
+
+
+@pytest.mark.parametrize("way", ["option", "variable", "config"])
+def test_what_must_stay_is_named(
+    fetch: Fetch,
+    archive: ArchiveFolder,
+    named: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+) -> None:
+    if way == "option":
+        fetch(named, "--unmask", "PageToken", "--unmask", "api-key")
+    elif way == "variable":
+        monkeypatch.setenv("ARCHIVER_FETCH_UNMASK", "PageToken\napi-key")
+        fetch(named)
+    else:
+        config = tmp_path / "night.toml"
+        config.write_text('[fetch]\nunmask = ["PageToken", "api-key"]\n')
+        fetch(named, "--config", config)
+    request = archive.document(named)["run_request"]
+    assert request["parameters"]["page_token"] == "zQ7-page"
+    assert request["model"]["api_key"] == "zQ7-model"
+    assert request["parameters"]["login"]["clientSecretValue"] == "***"
+
+
+def test_a_name_to_keep_that_is_none_is_refused(fetch: Fetch, named: str) -> None:
+    assert "--unmask '-_' is no name of a field" in fetch(named, "--unmask", "-_", code=2).err

@@ -27,6 +27,7 @@ from archiver.fetch.options import Context, FetchOptions
 from archiver.fetch.plan import Selection
 from archiver.fetch.preview import preview
 from archiver.fetch.session import fetch
+from archiver.masking.names import words_of
 from archiver.masking.redaction import RedactionRules
 from archiver.model.artifact import ArtifactKind
 from archiver.model.ids import RunId
@@ -50,6 +51,7 @@ class FetchArguments(IdArguments, SigningArguments):
     without_type: tuple[str, ...]
     redact: tuple[str, ...]
     redact_path: tuple[str, ...]
+    unmask: tuple[str, ...]
     max_file_size: int | None
     settle: timedelta
     local_artifacts: Path | None
@@ -130,7 +132,7 @@ def fetch_options(given: FetchArguments) -> FetchOptions:
         archive=given.archive,
         base_url=checked_base_url(os.environ.get("SKYVERN_BASE_URL") or CLOUD),
         key=key,
-        run=RunOptions(_selection(given), given.settle, (key,), rules),
+        run=RunOptions(_selection(given), given.settle, (key,), rules, _unmasked(given)),
         # A pattern may be what is to be masked.
         signing=given.signing(
             secret=frozenset({"redact", "redact_path"}), mask=redaction.text if redaction else str
@@ -167,6 +169,13 @@ def _selection(given: FetchArguments) -> Selection:
                 hint="They have a slash, as in 'video/*'",
             )
     return Selection(kinds, given.max_file_size, given.without_name, given.without_type)
+
+
+def _unmasked(given: FetchArguments) -> tuple[str, ...]:
+    for name in given.unmask:
+        if not words_of(name):
+            raise UsageError(f"--unmask {name!r} is no name of a field", hint="As in 'page_token'")
+    return given.unmask
 
 
 def _tls(given: FetchArguments) -> TlsOptions:

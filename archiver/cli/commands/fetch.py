@@ -26,7 +26,7 @@ GROUPS = {
         *("only", "without", "without_name", "without_type", "max_file_size"),
         *("settle", "local_artifacts"),
     ),
-    "What is masked": ("redact", "redact_path"),
+    "What is masked": ("redact", "redact_path", "unmask"),
     "Speed and limits": (
         *("api_concurrency", "download_concurrency", "workers"),
         *("max_requests_per_second", "max_bandwidth", "max_document_size"),
@@ -90,6 +90,14 @@ def selection_options(command: CommandT) -> CommandT:
             multiple=True,
             metavar="JSONPATH",
             help="Mask what stands there in answers, for example '$.output.name' (repeatable).",
+        ),
+        click.option(
+            "--unmask",
+            type=Line(),
+            multiple=True,
+            metavar="KEY",
+            help="Keep values of fields of this name, although it is a secret's, for example "
+            "'next_page_token' (repeatable).",
         ),
         click.option(
             "--max-file-size",
