@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from archiver.errors import UsageError
 from archiver.masking.fields import is_required
+from archiver.masking.folding import fold
 from archiver.model.document import JsonObject
 from archiver.model.urls import MASK
 
@@ -36,16 +37,17 @@ def mask_matches(texts: list[str], patterns: tuple[str, ...]) -> list[str]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    column = pa.array([_encodable(text) for text in texts], pa.large_string())
-    matched = pa.repeat(False, len(texts))
+    encodable = [_encodable(text) for text in texts]
+    folded = [(index, other.text) for index, text in enumerate(encodable) if (other := fold(text))]
+    column = pa.array([*encodable, *(text for _, text in folded)], pa.large_string())
+    matched = pa.repeat(False, len(column))
     for pattern in patterns:
         matched = pc.or_(matched, pc.match_substring_regex(column, pattern=pattern))
-    found = pc.indices_nonzero(matched)
-    if not found:
-        return texts
-    before = pc.take(column, found).to_pylist()
+    rows = [*range(len(texts)), *(index for index, _ in folded)]
+    found = sorted({rows[row] for row in pc.indices_nonzero(matched).to_pylist()})
     masked = list(texts)
-    for index, old, new in zip(found.to_pylist(), before, _masked(before, patterns), strict=True):
+    before = [encodable[index] for index in found]
+    for index, old, new in zip(found, before, _masked(before, patterns), strict=True):
         if new != old:
             masked[index] = new
     return masked
@@ -68,6 +70,16 @@ def _masked(texts: list[str], patterns: tuple[str, ...]) -> list[str]:
 
 
 def _matches(texts: list[str], pattern: str) -> list[list[_Span]]:
+    """Where the pattern matches in each text, as it stands and as it is read."""
+    folded = [(index, other) for index, text in enumerate(texts) if (other := fold(text))]
+    found = _found([*texts, *(other.text for _, other in folded)], pattern)
+    spans, more = found[: len(texts)], found[len(texts) :]
+    for (index, other), matches in zip(folded, more, strict=True):
+        spans[index] += [other.in_original(*match) for match in matches]
+    return spans
+
+
+def _found(texts: list[str], pattern: str) -> list[list[_Span]]:
     """Where the pattern matches in each text: beginning and end."""
     import pyarrow as pa
     import pyarrow.compute as pc
