@@ -59,6 +59,7 @@ from archiver.store.storage import LocalStorage
 from archiver.store.tombstones import read_tombstones
 from archiver.system.files import os_errors
 from archiver.system.fsync import Durability
+from archiver.system.rights import PRIVATE, created_with, folder_rights, rights_below
 from archiver.tables.lookup import revisions_in_tables
 from archiver.tables.pin import remove_replaced_tables, restore_tables
 from archiver.tables.rebuild import LOGS, _finish_journals, _flushes, add_rows, project
@@ -94,20 +95,24 @@ def open_for_writing(
     *,
     signing: Signing | None = None,
     upgrades: bool = True,
+    mode: int | None = None,
 ) -> Iterator[Writer]:
     """Hold an archive as its only writer; make one where the folder is empty or not there.
 
     The session begins ``now`` (UTC) and gets an id of that and 4 ``random`` bytes. Sweeps what a
     killed writer left half-written. An archive of an earlier format is raised to this one, which
-    ``signing`` answers for, unless nothing is written that the earlier one does not have. Raises
+    ``signing`` answers for, unless nothing is written that the earlier one does not have. What is
+    made gets ``mode`` (that of files), else the rights of the folder, else is its owner's. Raises
     ArchiveLocked when another writer holds it, NotAnArchive when the folder holds something else.
     """
     storage = LocalStorage(root, durability)
     if not can_be_made(root):
         open_archive(root)
     was_there = root.exists()
-    storage.make_root()
+    rights = rights_below(root) if mode is None else folder_rights(mode)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(created_with(PRIVATE if rights is None else rights))
+        storage.make_root()
         with os_errors(f"create the archive {storage}"):
             storage.make_folder(TEMPORARY_FOLDER)
         stack.enter_context(_locked(storage))
@@ -295,6 +300,8 @@ def writing_session(
     now: Callable[[], datetime],
     random: bytes,
     durability: Durability | None = None,
+    *,
+    mode: int | None = None,
 ) -> Iterator[WritingSession]:
     """Hold an archive for a session of one ``kind``, and bring what killed ones left to its end.
 
@@ -302,6 +309,8 @@ def writing_session(
     block has ended. Raises what open_for_writing and recover do.
     """
     started_at = now()
-    with open_for_writing(root, started_at, random, durability, signing=signing) as writer:
+    with open_for_writing(
+        root, started_at, random, durability, signing=signing, mode=mode
+    ) as writer:
         left = recover(writer)
         yield WritingSession(writer, kind, signing, now, started_at, left.sessions, left.listed())

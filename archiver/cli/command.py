@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from archiver.cli.config import DEFAULT_CONFIG, read_defaults
+from archiver.system.rights import PRIVATE, created_with, folder_rights
 
 EXIT_CODES: Mapping[int, str] = {
     0: "all that was asked for is held, or not settled yet",
@@ -67,6 +68,12 @@ class Command(click.Command):
         own.is_eager, own.expose_value, own.allow_from_autoenv = True, False, False
         own.callback = _read_config
         self.params.append(own)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. What it makes is its owner's alone, unless ``--mode`` says more."""
+        mode = ctx.params.get("mode")
+        with created_with(PRIVATE if mode is None else folder_rights(mode)):
+            return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         records = {

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from archiver.cli.command import ArchiveOption
+from archiver.cli.param_types import Mode
 from archiver.errors import UsageError
 
 FORMATS = ("table", "line", "csv", "json", "ndjson", "markdown", "parquet")
@@ -41,6 +42,14 @@ def json_option(command: CommandT) -> CommandT:
     return click.option("--json", is_flag=True, help="Print one JSON document on standard output.")(
         command
     )
+
+
+def mode_option(help_text: str) -> Callable[[CommandT], CommandT]:
+    """``--mode``: the rights of what a command makes."""
+    return click.option("--mode", type=Mode(), metavar="MODE", help=help_text)
+
+
+OUTPUT_MODE = "Rights of the files that are written, as 0640.  [default: 0600, yours alone]"
 
 
 def ids_options(command: CommandT) -> CommandT:

@@ -11,6 +11,7 @@ from archiver.model.ids import parse_timestamp
 _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s*([smhdwy]?)", re.ASCII)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "y": 31_557_600}
 _LONGEST = 36_500 * 86_400
+_MODE = re.compile(r"0?6[046][046]", re.ASCII)
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([kmgt]?)(i?)b?", re.ASCII | re.IGNORECASE)
 
 
@@ -44,6 +45,24 @@ class Size(click.ParamType[int]):
             self.fail(f"{value!r} is no size: use 500, 20MB or 1GiB", param, ctx)
         power = " kmgt".index(match[2].lower() or " ")
         return int(float(match[1]) * (1024 if match[3] else 1000) ** power)
+
+
+class Mode(click.ParamType[int]):
+    """Rights of files as ``chmod`` has them, in octal digits: ``0640``."""
+
+    name = "mode"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        if not _MODE.fullmatch(str(value)):
+            self.fail(
+                f"{value!r} is no mode of files: use 0600, 0640, 0644 or 0660; folders get what "
+                "belongs to it",
+                param,
+                ctx,
+            )
+        return int(str(value), 8)
 
 
 class Line(click.ParamType[str]):

@@ -40,6 +40,8 @@ class FetchOptions:
     tls: TlsOptions = field(default_factory=TlsOptions)
     proxies: Proxies = field(default_factory=Proxies)
     fsync: bool = True
+    mode: int | None = None
+    """That of files that are made; by the archive's folder where it is None."""
     workers: int = 1
     max_requests_per_second: float | None = None
     """Of the API."""

@@ -68,7 +68,13 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, context: Context) -> Summ
         random = context.random.randbytes(4)
         session = stack.enter_context(
             writing_session(
-                options.archive, FETCH, options.signing, context.now, random, options.durability
+                options.archive,
+                FETCH,
+                options.signing,
+                context.now,
+                random,
+                options.durability,
+                mode=options.mode,
             )
         )
         writer = session.writer

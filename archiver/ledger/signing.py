@@ -5,6 +5,8 @@ bytes, as ``openssl pkeyutl -verify -rawin`` takes them.
 """
 
 import os
+import shlex
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -83,7 +85,7 @@ def _private_key(path: Path, passphrase: bytes | None) -> "Ed25519PrivateKey":
         load_ssh_private_key,
     )
 
-    data = _read(path)
+    data = _read(path, is_private=True)
     load = load_ssh_private_key if b"OPENSSH PRIVATE KEY" in data else load_pem_private_key
     try:
         key = load(data, passphrase)
@@ -128,18 +130,35 @@ def _public_key(path: Path) -> "Ed25519PublicKey":
     return key
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, *, is_private: bool = False) -> bytes:
     try:
         with path.open("rb") as file:
+            if is_private:
+                _require_private(path, os.fstat(file.fileno()))
             return file.read(_LARGEST)
     except OSError as error:
         raise UsageError(f"cannot read the key {path}: {error.strerror}") from None
 
 
+def _require_private(path: Path, status: os.stat_result) -> None:
+    """Raises UsageError where others can read one's own key, as ssh does.
+
+    The rights of a file that somebody else owns are his to give, as those of a mounted secret.
+    """
+    if os.name != "nt" and status.st_uid == os.getuid() and status.st_mode & 0o077:
+        mode = f"{stat.S_IMODE(status.st_mode):04o}"
+        raise UsageError(
+            f"others can use the private key {path}: its mode is {mode}",
+            hint=f"chmod 600 {shlex.quote(os.fspath(path))}, and make a new one if it was read",
+        )
+
+
 def _write_new(path: Path, data: bytes, mode: int) -> None:
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(data)
+            if mode != 0o600 and os.name != "nt":
+                os.fchmod(file.fileno(), mode)  # the umask keeps all from others
     except FileExistsError:
         raise UsageError(f"{path} is there already", hint="Choose another name") from None
     except OSError as error:

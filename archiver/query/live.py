@@ -12,6 +12,7 @@ from archiver.errors import UsageError
 from archiver.model.schema import ALL_REVISIONS
 from archiver.store.storage import LocalStorage
 from archiver.system.folders import FolderSnapshot
+from archiver.tables.connect import SpillFolder
 from archiver.tables.pin import snapshot_tables
 from archiver.tables.views import define_tables, prepare, table_files, tables_errors
 
@@ -69,7 +70,8 @@ class _Views:
         self._folder = _identity(tables)
         self._files = table_files(tables)
         self._own = threading.local()
-        self._connection = duckdb.connect(":memory:")
+        self._spill = SpillFolder()
+        self._connection = self._spill.connect()
         try:
             prepare(self._connection, storage, self._files, snapshots=[tables.path])
             for table, name in ALL_REVISIONS.items():
@@ -95,11 +97,11 @@ class _Views:
         cursor: duckdb.DuckDBPyConnection | None = getattr(self._own, "cursor", None)
         if cursor is None:
             cursor = self._own.cursor = self._connection.cursor()
-            weakref.finalize(cursor, _let_go, self._tables)
+            weakref.finalize(cursor, _let_go, self._tables, self._spill)
         return cursor
 
 
-def _let_go(_tables: FolderSnapshot) -> None:
+def _let_go(_tables: FolderSnapshot, _spill: SpillFolder) -> None:
     """Having been kept until now is all; with the last one that keeps them the tables are free."""
 
 

@@ -1,7 +1,10 @@
-"""Waiting for DuckDB in a way that Ctrl-C ends at once."""
+"""Connections to DuckDB, and waiting for them in a way that Ctrl-C ends at once."""
 
 import contextlib
+import shutil
+import tempfile
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
@@ -15,6 +18,24 @@ _LOOK = 0.1
 """Seconds after which a signal is noticed that came just before the waiting began."""
 _AGAIN = 0.05
 """Seconds after which a query that did not notice is interrupted once more."""
+
+
+class SpillFolder:
+    """A folder that nobody else can read, for what does not fit into memory: gone with this value.
+
+    Where none can be made nothing is set aside, and a query that needs more memory says so.
+    """
+
+    def __init__(self) -> None:
+        self.path = ""
+        with contextlib.suppress(OSError):
+            self.path = tempfile.mkdtemp(prefix="archiver-duckdb-")
+            weakref.finalize(self, shutil.rmtree, self.path, ignore_errors=True)
+
+    def connect(self) -> duckdb.DuckDBPyConnection:
+        """Return a new database in memory that sets aside there: by itself DuckDB takes the current
+        folder."""
+        return duckdb.connect(":memory:", config={"temp_directory": self.path})
 
 
 def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], ResultT]) -> ResultT:

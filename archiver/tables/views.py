@@ -24,7 +24,7 @@ from archiver.model.schema import (
 )
 from archiver.store.storage import LocalStorage
 from archiver.system.folders import FolderSnapshot, without_descriptors
-from archiver.tables.connect import interruptible
+from archiver.tables.connect import SpillFolder, interruptible
 from archiver.tables.pin import snapshot_tables
 from archiver.tables.reasons import with_reason
 
@@ -210,8 +210,9 @@ def open_tables(
 
     while True:
         tables = snapshot_tables(storage)
-        connection = duckdb.connect(":memory:")
-        weakref.finalize(connection, tables.release)
+        spill = SpillFolder()
+        connection = spill.connect()
+        weakref.finalize(connection, _let_go, tables, spill)
         try:
             return interruptible(connection, partial(prepared, connection, tables))
         except (duckdb.IOException, ArchiveDamaged):
@@ -221,6 +222,11 @@ def open_tables(
         except BaseException:
             connection.close()
             raise
+
+
+def _let_go(tables: FolderSnapshot, _spill: SpillFolder) -> None:
+    """Nobody reads the tables by a connection any more, nor sets aside what it reads."""
+    tables.release()
 
 
 def prepare(

@@ -66,6 +66,7 @@ class FetchArguments(IdArguments, SigningArguments):
     attempts: int
     max_document_size: int
     fsync: bool
+    mode: int | None
     insecure: bool
     client_cert: Path | None
     client_key: Path | None
@@ -150,6 +151,7 @@ def fetch_options(given: FetchArguments) -> FetchOptions:
         tls=_tls(given),
         proxies=read_proxies(os.environ),
         fsync=given.fsync,
+        mode=given.mode,
         workers=given.workers or min(4, core_count()),
         max_requests_per_second=_rate(given.max_requests_per_second),
         max_bandwidth=_bandwidth(given.max_bandwidth),

@@ -6,7 +6,15 @@ from typing import Any
 import click
 
 from archiver.cli.command import READS, Command
-from archiver.cli.options import CommandT, archive_option, choice_options, json_option, several
+from archiver.cli.options import (
+    OUTPUT_MODE,
+    CommandT,
+    archive_option,
+    choice_options,
+    json_option,
+    mode_option,
+    several,
+)
 from archiver.cli.param_types import Size
 
 _PLACE = click.Path(path_type=Path)
@@ -114,6 +122,7 @@ def table_options(command: CommandT) -> CommandT:
 @archive_option
 @table_options
 @click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
+@mode_option(OUTPUT_MODE)
 @click.option(
     "--memory",
     type=Size(),
@@ -140,4 +149,5 @@ def export(**options: Any) -> None:
     """
     from archiver.cli.actions import export as action
 
+    del options["mode"]  # it counts from before the command begins
     action.run(action.ExportArguments(**options))

@@ -12,6 +12,7 @@ from archiver.cli.options import (
     archive_option,
     ids_options,
     json_option,
+    mode_option,
     several,
     signing_options,
     stronger,
@@ -39,7 +40,7 @@ GROUPS = {
         "client_key",
         "insecure",
     ),
-    "The archive": ("archive", "fsync", "sign_key", "tsa_url"),
+    "The archive": ("archive", "mode", "fsync", "sign_key", "tsa_url"),
     "What is shown": ("quiet", "log_format", "json"),
 }
 
@@ -217,6 +218,10 @@ def selection_options(command: CommandT) -> CommandT:
     default=True,
     show_default=True,
     help="Make each run durable before it counts. Without, a power cut may lose or damage runs.",
+)
+@mode_option(
+    "Rights of files in the archive, as 0640 for those who share it; folders get what belongs to "
+    "it.  [default: by the rights of the archive's folder; a new one is yours alone, 0600]"
 )
 @click.option(
     "--insecure",

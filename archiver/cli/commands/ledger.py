@@ -6,7 +6,13 @@ from typing import Any
 import click
 
 from archiver.cli.command import EXIT_CODES, READS, Command
-from archiver.cli.options import PASSPHRASE, archive_option, json_option
+from archiver.cli.options import (
+    OUTPUT_MODE,
+    PASSPHRASE,
+    archive_option,
+    json_option,
+    mode_option,
+)
 
 _USAGE = {2: EXIT_CODES[2]}
 
@@ -91,6 +97,7 @@ def keygen(**options: Any) -> int:
     type=click.Path(path_type=Path, dir_okay=False),
     help="File for the proof.  [default: standard output]",
 )
+@mode_option(OUTPUT_MODE)
 def prove(**options: Any) -> int:
     """Write a small file that proves that a run is in the archive, unchanged since it was kept.
 
@@ -99,6 +106,7 @@ def prove(**options: Any) -> int:
     """
     from archiver.cli.actions import ledger as action
 
+    del options["mode"]  # it counts from before the command begins
     return action.prove(action.ProveArguments(**options))
 
 

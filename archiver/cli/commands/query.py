@@ -6,7 +6,14 @@ from typing import Any
 import click
 
 from archiver.cli.command import READS, Command
-from archiver.cli.options import FORMATS, archive_option, chosen_format, format_options
+from archiver.cli.options import (
+    FORMATS,
+    OUTPUT_MODE,
+    archive_option,
+    chosen_format,
+    format_options,
+    mode_option,
+)
 
 
 @click.command(
@@ -47,6 +54,7 @@ from archiver.cli.options import FORMATS, archive_option, chosen_format, format_
     type=click.Path(path_type=Path, dir_okay=False),
     help="File for the result; parquet needs one, or a pipe.",
 )
+@mode_option(OUTPUT_MODE)
 @click.option(
     "--max-rows",
     type=click.IntRange(min=0),
@@ -78,4 +86,5 @@ def query(**options: Any) -> None:
     """
     from archiver.cli.actions import query as action
 
+    del options["mode"]  # it counts from before the command begins
     action.run(action.QueryArguments(**chosen_format(options)))

@@ -6,7 +6,14 @@ from typing import Any
 import click
 
 from archiver.cli.command import READS, Command
-from archiver.cli.options import REPORT_FORMATS, archive_option, chosen_format, format_options
+from archiver.cli.options import (
+    OUTPUT_MODE,
+    REPORT_FORMATS,
+    archive_option,
+    chosen_format,
+    format_options,
+    mode_option,
+)
 from archiver.cli.param_types import Moment
 from archiver.query.reports.options import REPORTS, By
 
@@ -16,7 +23,7 @@ from archiver.query.reports.options import REPORTS, By
     groups={
         "Which runs": ("since", "until", "run_type", "status", "workflow"),
         "What is shown of them": ("by", "table", "limit"),
-        "How it is written": ("format", "json", "output", "html"),
+        "How it is written": ("format", "json", "output", "html", "mode"),
     },
     examples={
         "archiver report": "List the reports, with their tables and groups.",
@@ -70,6 +77,7 @@ from archiver.query.reports.options import REPORTS, By
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write everything as one page, with charts, to this file (without NAME).",
 )
+@mode_option(OUTPUT_MODE)
 def report(**options: Any) -> int:
     """Show ready-made analyses; without NAME, which there are.
 
@@ -87,4 +95,5 @@ def report(**options: Any) -> int:
     """
     from archiver.cli.actions import report as action
 
+    del options["mode"]  # it counts from before the command begins
     return action.run(action.ReportArguments(**chosen_format(options)))
