@@ -1,6 +1,7 @@
 """The artifacts of one run: every decision of the plan is acted on, and says what came of it."""
 
 import contextlib
+import textwrap
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, wait
@@ -102,6 +103,7 @@ def _by_what_tells_them(sources: Sequence[ArtifactSource]) -> dict[_Key, Artifac
 _MARGIN = timedelta(seconds=60)
 """A link that ends sooner than this is renewed before it is used."""
 _RENEWALS = 2
+_LONGEST_REASON = 400
 _AT_ONCE = 256
 
 
@@ -284,7 +286,7 @@ class ArtifactFetcher:
                 became = ArtifactState.EXCLUDED
             case _:
                 became = ArtifactState.FAILED
-        reason = self._mask(str(error))
+        reason = textwrap.shorten(self._mask(str(error)), _LONGEST_REASON, placeholder=" …")
         if fetch.fallback is not None and became is ArtifactState.EXCLUDED:
             return Recorded(with_source(fetch.fallback, fetch.source, reason=reason))
         if fetch.fallback is not None and became is ArtifactState.GONE:

@@ -20,6 +20,7 @@ NOT_SETTLED = "the run is not settled yet"
 ARCHIVED = "the service moved the recording to cold storage (recording_archived)"
 NOT_OFFERED = "no longer offered by the API"
 NO_URL = "the API names the file without a URL"
+ERROR_PAGE = "no longer offered by the API, and what an earlier version kept as it is none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,8 @@ def _decide(
         if source.expected_sha256 in (None, entry.sha256):
             return Keep(msgspec.structs.replace(entry, ordinal=source.ordinal))
         entry = None
+    if entry is not None and entry.is_error_page:
+        entry = None  # what earlier versions took for it
     if entry is not None and _still_good(source, entry, settled and not earlier.settled):
         return Keep(with_source(entry, source))
     record = _not_to_be_had(source, selection, take)
@@ -179,10 +182,27 @@ def _no_longer_offered(
         if entry.kind == ArtifactKind.RECORDING and entry.kind in offered:
             continue
         last[entry.kind] += 1
+        if entry.is_error_page:
+            decisions.append(Keep(_gone(entry, last[entry.kind])))
+            continue
         reason = entry.reason if entry.pruned_at else NOT_OFFERED
         carried = msgspec.structs.replace(entry, ordinal=last[entry.kind], reason=reason)
         decisions.append(Keep(carried))
     return decisions
+
+
+def _gone(page: ArtifactEntry, ordinal: int) -> ArtifactEntry:
+    """An artifact of which an error page was kept, now that it cannot be asked for any more."""
+    return msgspec.structs.replace(
+        page,
+        ordinal=ordinal,
+        state=ArtifactState.GONE,
+        path=None,
+        size=None,
+        sha256=None,
+        media_type=None,
+        reason=ERROR_PAGE,
+    )
 
 
 class _StoredArtifacts:

@@ -1,5 +1,6 @@
 """Artifacts: what a run left behind, and what became of each."""
 
+import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ class ArtifactKind(StrEnum):
 
 KINDS: frozenset[str] = frozenset(ArtifactKind)
 """Those that this version knows; archives may have others."""
+MEDIA: frozenset[str] = frozenset({ArtifactKind.RECORDING, ArtifactKind.SCREENSHOT})
+"""Those that are never empty, and never text: what is, is an error of whoever sent it."""
 
 
 class ArtifactState(StrEnum):
@@ -225,3 +228,39 @@ def _is_text(head: bytes) -> bool:
         # A character may be cut in two where the head ends.
         return error.start >= len(head) - 3 and len(head) == HEAD_SIZE
     return True
+
+
+_BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before the shorter one that it begins with
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_PAGE = re.compile(r"\s*(?:<[a-z!?/]|\{\s*\")", re.IGNORECASE)
+_NO_TEXT = re.compile(r"[^\x08-\x0d\x1b\x20-\x7e\x80-\ufffc\U00010000-\U0010ffff]")
+
+
+def text_of(head: bytes) -> str | None:
+    """Return the text that bytes begin with, in whatever encoding, None where they are no text.
+
+    ``head`` is as of :func:`media_type_of`, whose signatures are no proof: ``BM`` begins words too.
+    What begins as markup or JSON is text; so is what has no control characters, for every recording
+    and every picture has some in its first bytes.
+    """
+    text = _decoded(head[:HEAD_SIZE])
+    is_plain = text and not _NO_TEXT.search(text.rstrip("\ufffd"))
+    return text if _PAGE.match(text) or (is_plain and not text.startswith("%PDF-")) else None
+
+
+def _decoded(head: bytes) -> str:
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if head.startswith(mark):
+            return head[len(mark) :].decode(encoding, "replace")
+    if len(head) > 1 and not any(head[1::2]):
+        return head.decode("utf-16-le", "replace")
+    if len(head) > 1 and not any(head[::2]):
+        return head.decode("utf-16-be", "replace")
+    if _is_text(head):
+        return head.decode("utf-8", "replace")
+    return head.decode("latin-1")

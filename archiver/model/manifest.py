@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 
 from archiver.errors import ArchiveDamaged, NotAnArchive
-from archiver.model.artifact import ArtifactState
+from archiver.model.artifact import MEDIA, ArtifactState
 from archiver.model.ids import RunId
 from archiver.model.paths import is_revision_path
 
@@ -77,6 +77,15 @@ class ArtifactEntry(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError("bytes are held with their size and digest")
         if self.state is ArtifactState.VERIFIED and self.sha256 != self.expected_sha256:
             raise ValueError("verified means that the digest is the one expected")
+
+    @property
+    def is_error_page(self) -> bool:
+        """Whether text, or nothing, is held in place of a recording or a picture.
+
+        Version 0.1.0 kept whatever the server sent.
+        """
+        is_unproven = self.state is ArtifactState.UNVERIFIED and self.kind in MEDIA
+        return is_unproven and (not self.size or (self.media_type or "").startswith("text/"))
 
 
 class RemovedFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -136,6 +136,11 @@ class StagedFile(Staged):
             raise unwritable(f"create {path}", error) from error
 
     @property
+    def head(self) -> bytes:
+        """Its first bytes, as many as are enough to tell what it is; none once it is finished."""
+        return self._head
+
+    @property
     def sha256(self) -> Sha256:
         return self._sha256 or self._hash.sha256()
 

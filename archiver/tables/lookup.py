@@ -44,9 +44,17 @@ _LAST = """
 CREATE TEMP TABLE last_revisions AS
 SELECT run_id, max(revision) AS last FROM run_revisions WHERE revision > 1 GROUP BY run_id
 """
+ERROR_PAGES = """
+CREATE TEMP TABLE error_pages AS
+SELECT run_id, revision, kind, ordinal FROM artifact_revisions
+WHERE state = 'unverified' AND kind IN ('recording', 'screenshot')
+    AND (size = 0 OR starts_with(media_type, 'text/'))
+"""
+"""Artifacts that are what ``ArtifactEntry.is_error_page`` says."""
 _HELD = """
 CREATE TEMP VIEW held AS
 SELECT run_id FROM run_revisions LEFT JOIN last_revisions USING (run_id)
+ANTI JOIN error_pages USING (run_id, revision)
 WHERE is_complete AND revision = coalesce(last, revision) AND (removed IS NOT NULL OR NOT {refresh})
 """
 _UNUSUAL = """
@@ -109,7 +117,7 @@ def _not_complete(storage: LocalStorage, asked: Sequence[RunId], *, refresh: boo
         ids = pa.table({"position": positions, "asked_id": pa.array(asked, pa.string())})
         connection.register("asked", ids)
         complete_runs = _HELD.format(refresh=str(refresh).lower())
-        for statement in (_LAST, complete_runs, _UNUSUAL, _ASKED_RUNS, _FAILED):
+        for statement in (_LAST, ERROR_PAGES, complete_runs, _UNUSUAL, _ASKED_RUNS, _FAILED):
             connection.execute(statement)
         wanted = connection.sql(_WANTED).to_arrow_table()
         return wanted, connection.sql(_FOLDERS).to_arrow_table() if wanted.num_rows else None

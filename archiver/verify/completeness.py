@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from archiver.store.storage import LocalStorage
+from archiver.tables.lookup import ERROR_PAGES
 from archiver.verify.findings import Gap, GapKind
 
 if TYPE_CHECKING:
@@ -16,6 +17,11 @@ _ARTIFACTS = """
 SELECT run_id, kind || ' ' || ordinal || ' ' || state || coalesce(': ' || reason, '')
 FROM artifact_revisions SEMI JOIN latest USING (run_id, revision)
 WHERE state IN ('failed', 'mismatch') ORDER BY run_id, kind, ordinal
+"""
+_ERROR_PAGES = """
+SELECT run_id, kind || ' ' || ordinal || ' is no ' || kind
+    || ': an earlier version kept an error page, or nothing, in its place'
+FROM error_pages SEMI JOIN latest USING (run_id, revision) ORDER BY run_id, kind, ordinal
 """
 _UNFINISHED = """
 SELECT run_id, CASE WHEN is_final THEN 'it was not settled when it was fetched'
@@ -32,6 +38,7 @@ GROUP BY asked_id HAVING arg_max(outcome, "at") IN ('not_found', 'failed') ORDER
 """
 _QUERIES = (
     (GapKind.ARTIFACT, _ARTIFACTS),
+    (GapKind.ARTIFACT, _ERROR_PAGES),
     (GapKind.UNFINISHED, _UNFINISHED),
     (GapKind.NEVER_HAD, _NEVER_HAD),
 )
@@ -50,7 +57,8 @@ def gaps(
     from archiver.tables.views import read_tables
 
     def work(connection: "duckdb.DuckDBPyConnection") -> list[Gap]:
-        connection.execute(_LATEST)
+        for statement in (_LATEST, ERROR_PAGES):
+            connection.execute(statement)
         return [
             Gap(kind, run_id, what, run_id in accepted)
             for kind, query in _QUERIES

@@ -15,7 +15,6 @@ from tests.lying_server import (
     Artifact,
     Body,
     LyingServer,
-    Plain,
     png,
     read,
     task_run,
@@ -259,9 +258,9 @@ def test_a_creation_time_that_becomes_known_makes_no_second_run(
 def test_workflow_runs_are_held_too(
     server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:
-    server.add_run(workflow_run("wr_1", recording=server.artifact(Plain(b""))))
+    server.add_run(workflow_run("wr_1", recording=server.artifact(webm())))
     assert fetch("wr_1").states == {"unverified": 1}
-    assert archive.read("wr_1", "recording 1") == b""
+    assert archive.read("wr_1", "recording 1") == read(webm())
     assert json.loads(archive.row("runs", run_id="wr_1")["attempts"])[0]["attempt_number"] == 1
     server.clear_requests()
     assert fetch("wr_1").runs == {"asked": 1, "unchanged": 1}

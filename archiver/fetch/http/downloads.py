@@ -5,6 +5,7 @@ What was cut off goes on where it stopped, if the server's length and validator 
 is never part of a message: its query is a credential.
 """
 
+import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -13,14 +14,17 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import unquote, urljoin, urlsplit
 
+import httpx
+
 from archiver.errors import (
+    ArtifactError,
     ArtifactGone,
     ArtifactTooLarge,
     ArtifactUnwanted,
     DownloadFailed,
-    LinkExpired,
 )
 from archiver.fetch.http.client import (
+    EncodingBroken,
     Fault,
     HttpClient,
     decoded,
@@ -28,11 +32,12 @@ from archiver.fetch.http.client import (
     is_encoded,
     retry_after,
 )
+from archiver.fetch.http.refusals import error_code, storage_error, words_of
 from archiver.fetch.http.resume import DownloadState, check_response, range_headers
 from archiver.fetch.http.retry import Patience, RetryPolicy, Throttle
 from archiver.fetch.http.wire import Exchange
 from archiver.fetch.plan import Selection
-from archiver.model.artifact import HEAD_SIZE, ArtifactSource
+from archiver.model.artifact import HEAD_SIZE, MEDIA, ArtifactSource, text_of
 from archiver.store.staging import StagedFile
 
 _HINT = "Name the folder that holds such files with --local-artifacts"
@@ -87,7 +92,10 @@ _SLACK = 1 << 20
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}
 _MEDIA_TYPE = re.compile(r"[a-z0-9][\w.+-]{0,60}/[a-z0-9][\w.+-]{0,100}", re.ASCII)
-_EXPIRY = re.compile(rb"expired|invalid or expired|ExpiredToken|signature", re.IGNORECASE)
+_PAGES = ("text/", "application/json", "application/xml")
+_CODE = re.compile(r"[\w.-]{1,64}", re.ASCII)
+_SAYS_ENOUGH = frozenset({200, 206, 404, 416, 429, 503})
+"""Statuses of which no more is to be read."""
 
 
 class Downloader:
@@ -193,7 +201,8 @@ class Downloader:
         fields = answer.fields
         content_type = fields.get("content-type", "").partition(";")[0].strip().lower()
         state.served_type = content_type if _MEDIA_TYPE.fullmatch(content_type) else None
-        self._check_type(state.served_type)
+        if not _may_be_a_page(source, state.served_type):
+            self._check_type(state.served_type)
         encoded = is_encoded(fields.get("content-encoding", ""))
         if encoded and decode:
             # What is decoded has no length, and cannot be continued in the middle.
@@ -202,22 +211,25 @@ class Downloader:
         else:
             length = state.remote.length if state.remote else None
             self._write(answer.views(), source, length, into, state)
+        is_odd = into.size <= _ERROR_BYTES and _is_disproved(source, into)
+        if is_odd and (error := _error_in(text_of(into.head) or "")) is not None:
+            state.start_over(into)
+            raise error
         if decode or not encoded:
             framed = encoded or "chunked" in fields.get("transfer-encoding", "")
             may_be_cut = state.remote is None and not framed
             self._compare(source, into, state, may_be_cut=may_be_cut)
 
     def _check_status(self, answer: Exchange) -> None:
-        status = answer.status
-        if status in (400, 401, 403, 410) and (status == 403 or _says_expired(answer)):
-            raise LinkExpired(f"storage refused the link (HTTP {status})")
-        if status in (404, 410):
-            raise ArtifactGone(f"storage does not have it any more (HTTP {status})")
-        if status in (408, 425, 429) or status >= 500:
-            wait = retry_after(answer.fields.get("retry-after", ""), self._now)
-            raise DownloadFailed(f"storage answered HTTP {status}", retry=True, retry_after=wait)
-        if status not in (200, 206, 416):
-            raise DownloadFailed(f"storage answered HTTP {status}")
+        status, fields = answer.status, answer.fields
+        text = "" if status in _SAYS_ENOUGH else _beginning(answer)
+        code = error_code(text)
+        if code is None and _CODE.fullmatch(given := fields.get("x-ms-error-code", "")):
+            code = given
+        wait = retry_after(fields.get("retry-after", ""), self._now)
+        error = storage_error(status, code, text, wait)
+        if error is not None:
+            raise error
 
     def _copy(
         self, url: str, source: ArtifactSource, into: StagedFile, state: DownloadState
@@ -267,14 +279,14 @@ class Downloader:
                 self._throttle.wait(len(piece))
                 self._check_size(into.size)
                 if not is_known:
-                    self._check_head(into, is_all=False)
+                    self._check_head(source, into, state, is_all=False)
                     is_known = into.size >= HEAD_SIZE
                 if state.checkpoints is not None:
                     state.checkpoints.save_if_due(into, state.remote)
                 if most is not None and into.size > most:
                     state.start_over(into)
                     raise DownloadFailed(f"more than the {most} bytes that were announced came")
-            self._check_head(into, is_all=length in (None, into.size))
+            self._check_head(source, into, state, is_all=length in (None, into.size))
         finally:
             into.wait()  # what comes in next may come into the same buffer
         if length is not None and into.size != length:
@@ -305,10 +317,47 @@ class Downloader:
         if (reason := self._selection.unwanted_type(media_type)) is not None:
             raise ArtifactUnwanted(reason)
 
-    def _check_head(self, into: StagedFile, *, is_all: bool) -> None:
+    def _check_head(
+        self, source: ArtifactSource, into: StagedFile, state: DownloadState, *, is_all: bool
+    ) -> None:
         """By what the bytes are, as soon as enough of them are there to tell."""
-        if self._selection.without_types and (is_all or into.size >= HEAD_SIZE):
+        if not is_all and into.size < HEAD_SIZE:
+            return
+        if source.kind in MEDIA and source.expected_sha256 is None:
+            text = text_of(into.head)
+            if text is not None or not into.size:
+                state.start_over(into)
+                raise _no_medium(source, text)
+        if self._selection.without_types:
             self._check_type(into.media_type.name)
+
+
+def _may_be_a_page(source: ArtifactSource, served_type: str | None) -> bool:
+    """Whether what storage calls it says nothing yet: an error page is not what was asked for."""
+    return source.kind in MEDIA and served_type is not None and served_type.startswith(_PAGES)
+
+
+def _no_medium(source: ArtifactSource, text: str | None) -> ArtifactError:
+    """The error of storage that gives an empty body or a page for a recording or a picture."""
+    if text is None:
+        return DownloadFailed(f"an empty body came in place of a {source.kind}", retry=True)
+    if (error := _error_in(text)) is not None:
+        return error
+    what = f"text came in place of a {source.kind}: {words_of(text)}"
+    return DownloadFailed(what, retry=True)
+
+
+def _error_in(text: str) -> ArtifactError | None:
+    """The error of storage that text says, whatever status it came with."""
+    code = error_code(text)
+    return None if code is None else storage_error(200, code)
+
+
+def _is_disproved(source: ArtifactSource, into: StagedFile) -> bool:
+    """Whether the bytes are others than those of which the API gave digest or size."""
+    if source.expected_sha256 is not None:
+        return source.expected_sha256 != into.sha256
+    return source.expected_size not in (None, into.size)
 
 
 def _most(source: ArtifactSource) -> int | None:
@@ -321,13 +370,17 @@ def _most(source: ArtifactSource) -> int | None:
     return source.expected_size + (_SLACK if source.expected_sha256 is not None else 0)
 
 
-def _says_expired(answer: Exchange) -> bool:
+def _beginning(answer: Exchange) -> str:
+    """The text that the body of an error begins with, as far as it comes."""
     body = b""
-    for piece in answer.views():
-        body += piece
-        if len(body) >= _ERROR_BYTES:
-            break
-    return _EXPIRY.search(body[:_ERROR_BYTES]) is not None
+    encoding = answer.fields.get("content-encoding", "")
+    pieces = map(bytes, answer.views())
+    with contextlib.suppress(httpx.HTTPError, EncodingBroken):  # the status says enough
+        for piece in decoded(pieces) if is_encoded(encoding) else pieces:
+            body += piece
+            if len(body) >= _ERROR_BYTES:
+                break
+    return text_of(body[:_ERROR_BYTES]) or ""
 
 
 def _redirected(url: str, location: str) -> str:

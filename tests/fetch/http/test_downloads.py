@@ -181,22 +181,11 @@ def test_a_body_that_goes_on_is_not_taken_for_another_file(
     assert got[20_000:] == RANDOM[20_000:]
 
 
-@pytest.mark.parametrize("kind", ["recording", "screenshot", "download"])
-def test_an_empty_artifact_is_kept(
-    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, kind: Any
-) -> None:
-    empty = server.artifact(Plain(b""), kind)
-    server.add_run(
-        task_run(
-            "tsk_1",
-            recording=empty if kind == "recording" else None,
-            screenshots=[empty] if kind == "screenshot" else [],
-            downloads=[empty] if kind == "download" else [],
-        )
-    )
+def test_an_empty_file_is_kept(server: LyingServer, fetch: Fetch, archive: ArchiveFolder) -> None:
+    server.add_run(task_run("tsk_1", downloads=[server.artifact(Plain(b""), "download")]))
     fetch("tsk_1")
-    assert archive.read("tsk_1", f"{kind} 1") == b""
-    entry = archive.artifact("tsk_1", f"{kind} 1")
+    assert archive.read("tsk_1", "download 1") == b""
+    entry = archive.artifact("tsk_1", "download 1")
     assert entry["sha256"] == hashlib.sha256(b"").hexdigest()
 
 
