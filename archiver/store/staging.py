@@ -148,22 +148,23 @@ class StagedFile(Staged):
     def media_type(self) -> MediaType:
         return self._media_type or media_type_of(self._head)
 
-    def take_over(self, size: int, without: int = 0) -> tuple[int, Sha256, bytes]:
-        """Count what is there already as written, up to ``size`` bytes; cut off the rest.
-
-        The last ``without`` bytes of these are cut off too, and given back: size and digest of what
-        was there with them, and they themselves.
-        """
+    def take_over(self, size: int) -> None:
+        """Count what is there already as written, up to ``size`` bytes; cut off the rest."""
         with os_errors(f"read {self.path}"):
-            while self.size < size - without:
-                data = os.read(self._descriptor, min(_READ_SIZE, size - without - self.size))
+            while self.size < size:
+                data = os.read(self._descriptor, min(_READ_SIZE, size - self.size))
                 if not data:
                     break
                 self._note(data)
-            tail = os.read(self._descriptor, without) if without else b""
-            os.lseek(self._descriptor, self.size, os.SEEK_SET)
             os.truncate(self._descriptor, self.size)
-        return self.size + len(tail), self._hash.sha256(tail), tail
+
+    def last(self, count: int) -> bytes:
+        """The last bytes that were written, ``count`` of them where there are so many."""
+        with os_errors(f"read {self.path}"):
+            os.lseek(self._descriptor, max(0, self.size - count), os.SEEK_SET)
+            tail = os.read(self._descriptor, count)
+            os.lseek(self._descriptor, self.size, os.SEEK_SET)
+        return tail
 
     def could_hold(self, size: int) -> bool:
         """Whether the disk has room for a file of this size at all, when it is empty."""

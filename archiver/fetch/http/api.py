@@ -25,11 +25,11 @@ from archiver.errors import (
 )
 from archiver.fetch.http.client import (
     ACCEPTED,
+    EncodingBroken,
     Fault,
     HttpClient,
     decoded,
     http_errors,
-    is_encoded,
     retry_after,
 )
 from archiver.fetch.http.retry import Patience, RetryPolicy, Throttle
@@ -259,10 +259,11 @@ class RunsApi:
         """The beginning of an error's body: what the server says of it, without secrets; and
         whether Skyvern said it, whose errors are JSON objects with a ``detail``."""
         body = b""
-        for piece in _pieces(response):
-            body += piece
-            if len(body) >= _DETAIL_BYTES:
-                break
+        with contextlib.suppress(EncodingBroken):  # the status says enough
+            for piece in _pieces(response):
+                body += piece
+                if len(body) >= _DETAIL_BYTES:
+                    break
         own = _skyvern_detail(body)
         text = " ".join((own or body.decode(errors="replace")).split())
         if not text or text.startswith("<"):
@@ -277,8 +278,7 @@ class RunsApi:
 
 def _pieces(response: httpx.Response) -> Iterator[bytes]:
     """The body's bytes as they come, decoded where that was asked for."""
-    encoding = response.headers.get("Content-Encoding", "")
-    return decoded(response.iter_raw()) if is_encoded(encoding) else response.iter_raw()
+    return decoded(response.iter_raw(), response.headers.get("Content-Encoding", ""))
 
 
 def _asks_to_wait(response: httpx.Response) -> bool:

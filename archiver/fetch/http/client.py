@@ -29,11 +29,16 @@ ACCEPTED = "gzip"
 """What requests say they accept (RFC 9110, 12.5.3)."""
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _ENCODINGS = frozenset({"gzip", "x-gzip", "deflate"})
+_NONE = frozenset(
+    {"", "identity", "aws-chunked", "none", "binary", "7bit", "8bit", "utf-8", "utf8"}
+)
+"""Names of encodings that are none: S3 keeps whatever a client called it."""
+_MOST_LAYERS = 3
 _PIECE = 1 << 18
 
 
 class EncodingBroken(Exception):
-    """The bytes are not what their Content-Encoding says.
+    """The bytes are not what their Content-Encoding says, or nobody here can undo it.
 
     ``is_cut``: they are, but end in the middle.
     """
@@ -44,19 +49,32 @@ class EncodingBroken(Exception):
 
 
 def is_encoded(encoding: str) -> bool:
-    """Whether a Content-Encoding is one that is undone here.
-
-    Others are either none (identity, aws-chunked) or were not asked for, several at once too.
-    """
-    return encoding.strip().lower() in _ENCODINGS
+    """Whether a Content-Encoding names one, or several (RFC 9110, 8.4)."""
+    return bool(_layers(encoding))
 
 
-def decoded(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The bytes of a gzip or zlib stream, in pieces of 256 KiB at most.
+def decoded(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """The bytes with their Content-Encoding undone, layer by layer, in pieces of some size.
 
-    What does not begin like one is given as it is: some servers name an encoding that is none.
+    What does not begin like a layer is given as it is: some servers name an encoding that is none.
     Raises EncodingBroken.
     """
+    layers = _layers(encoding)
+    if len(layers) > _MOST_LAYERS or not _ENCODINGS.issuperset(layers):
+        named = "".join(c if c.isprintable() else " " for c in ", ".join(layers))[:60]
+        raise EncodingBroken(f"it came in an encoding that was not asked for ({named})")
+    for _ in layers:
+        pieces = _undone(pieces)
+    yield from pieces
+
+
+def _layers(encoding: str) -> list[str]:
+    names = (name.strip().lower() for name in encoding.split(","))
+    return [name for name in names if name not in _NONE]
+
+
+def _undone(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The bytes of a gzip or zlib stream, in pieces of 256 KiB at most."""
     source = (piece for piece in pieces if piece)
     data = next(source, b"")
     while len(data) < 2 and (more := next(source, b"")):

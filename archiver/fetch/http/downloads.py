@@ -203,11 +203,12 @@ class Downloader:
         state.served_type = content_type if _MEDIA_TYPE.fullmatch(content_type) else None
         if not _may_be_a_page(source, state.served_type):
             self._check_type(state.served_type)
-        encoded = is_encoded(fields.get("content-encoding", ""))
+        encoding = fields.get("content-encoding", "")
+        encoded = is_encoded(encoding)
         if encoded and decode:
             # What is decoded has no length, and cannot be continued in the middle.
             state.remote = None
-            self._write(decoded(map(bytes, answer.views())), source, None, into, state)
+            self._write(decoded(map(bytes, answer.views()), encoding), source, None, into, state)
         else:
             length = state.remote.length if state.remote else None
             self._write(answer.views(), source, length, into, state)
@@ -272,8 +273,8 @@ class Downloader:
         try:
             for piece in pieces:
                 self._check_stop()
-                state.check_overlap(piece, into)
-                into.write(piece)
+                new = state.check_overlap(piece, into)
+                into.write(new)
                 state.received += len(piece)
                 self._on_bytes(len(piece))
                 self._throttle.wait(len(piece))
@@ -374,9 +375,8 @@ def _beginning(answer: Exchange) -> str:
     """The text that the body of an error begins with, as far as it comes."""
     body = b""
     encoding = answer.fields.get("content-encoding", "")
-    pieces = map(bytes, answer.views())
     with contextlib.suppress(httpx.HTTPError, EncodingBroken):  # the status says enough
-        for piece in decoded(pieces) if is_encoded(encoding) else pieces:
+        for piece in decoded(map(bytes, answer.views()), encoding):
             body += piece
             if len(body) >= _ERROR_BYTES:
                 break

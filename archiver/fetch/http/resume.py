@@ -1,7 +1,7 @@
 """Going on with a download where it stopped, if the server still has the same file (RFC 9110, 14).
 
 Skyvern ignores If-Range, and so do others: what the answer says of length, range and validator is
-compared here.
+compared here. Where no strong validator tells, the last bytes come once more, to be compared too.
 """
 
 import re
@@ -21,23 +21,30 @@ from archiver.system.files import os_errors
 _WORTH = 1 << 20
 """Bytes from which a download is worth to go on with."""
 _OVERLAP = 64 << 10
+"""Bytes that are asked for again."""
 _SELDOM = 64 << 20
 """Bytes between two notes, at most."""
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 
 
 class RemoteFile(msgspec.Struct, frozen=True):
-    """What the server said of the whole file: its length in bytes and its validators."""
+    """What the server said of the whole file: its length in bytes, its validators, how it comes."""
 
     length: int
     etag: str | None
     last_modified: str | None
+    encoding: str | None = None
 
     @property
     def strong_etag(self) -> str | None:
         """A validator that tells bytes apart, fit for If-Range."""
         etag = self.etag
-        return etag if etag is not None and etag.startswith('"') and etag.isascii() else None
+        if etag is None or not etag.startswith('"') or not etag.isascii():
+            return None
+        # nginx, Apache and others make it of time and length: two versions may have the same.
+        parts = etag.strip('"').lower().split("-")
+        is_of_length = len(parts) > 1 and {f"{self.length:x}", str(self.length)} & set(parts)
+        return None if is_of_length else etag
 
 
 @dataclass(slots=True)
@@ -50,7 +57,7 @@ class DownloadState:
     remote: RemoteFile | None = None
     checkpoints: "Checkpoints | None" = None
     tail: bytes = b""
-    """What comes next was had before, and must be the same."""
+    """What comes next is there already, and must be the same."""
     admit: Callable[[int], None] = lambda _: None
     """Asked whether that many bytes may come now, before they do; raises where not."""
 
@@ -60,22 +67,27 @@ class DownloadState:
         self.tail = b""
         into.restart()
 
-    def check_overlap(self, piece: bytes | memoryview, into: StagedFile) -> None:
-        """Compare a piece with what an earlier session had there. Raises DownloadFailed."""
-        if self.tail:
-            known, self.tail = self.tail[: len(piece)], self.tail[len(piece) :]
-            if piece[: len(known)] != known:
-                self.start_over(into)
-                raise _other_file()
+    def check_overlap(self, piece: bytes | memoryview, into: StagedFile) -> bytes | memoryview:
+        """Compare a piece with what is there already, and return what is new of it.
+
+        Raises DownloadFailed.
+        """
+        known, self.tail = self.tail[: len(piece)], self.tail[len(piece) :]
+        if piece[: len(known)] != known:
+            self.start_over(into)
+            raise _other_file()
+        return piece[len(known) :]
 
 
 def range_headers(into: StagedFile, state: DownloadState) -> dict[str, str]:
-    """What asks for the rest of what is there already; nothing where that cannot be continued."""
-    remote = state.remote
-    if remote is None or not 0 < into.size < remote.length:
+    """What asks for the rest of what is there already; nothing where it is better begun again."""
+    remote, state.tail = state.remote, b""
+    if remote is None or not _WORTH <= into.size < remote.length:
         return {}
-    headers = {"Range": f"bytes={into.size}-"}
-    return headers | {"If-Range": remote.strong_etag} if remote.strong_etag else headers
+    if remote.strong_etag:
+        return {"Range": f"bytes={into.size}-", "If-Range": remote.strong_etag}
+    state.tail = into.last(_OVERLAP)
+    return {"Range": f"bytes={into.size - len(state.tail)}-"}
 
 
 def check_response(
@@ -89,23 +101,28 @@ def check_response(
 
     ``fields`` are the answer's headers by name in lower case.
     """
-    validators = (fields.get("etag"), fields.get("last-modified"))
-    if status == 200:
-        state.start_over(into)
-        length = fields.get("content-length", "")
-        state.remote = RemoteFile(int(length), *validators) if length.isdecimal() else None
-        return
-    remote = state.remote
-    match = _CONTENT_RANGE.fullmatch(fields.get("content-range", "").strip())
-    if status == 206 and asked_rest and remote is not None and match is not None:
-        rest = (into.size, remote.length - 1, remote.length)
-        same = validators == (remote.etag, remote.last_modified)
-        length = fields.get("content-length", "")
-        same &= length in ("", str(remote.length - into.size))
-        if same and tuple(map(int, match.groups())) == rest:
+    remote, first = state.remote, into.size - len(state.tail)
+    said = tuple(fields.get(name) for name in ("etag", "last-modified", "content-encoding"))
+    length, span = fields.get("content-length", ""), _span(status, fields)
+    if asked_rest and remote is not None and span == (first, remote.length - 1, remote.length):
+        same = said == (remote.etag, remote.last_modified, remote.encoding)
+        if same and length in ("", str(remote.length - first)):
             return
     state.start_over(into)
-    raise _other_file()
+    if status == 200:
+        state.remote = RemoteFile(int(length), *said) if length.isdecimal() else None
+    elif span is not None and span[:2] == (0, span[2] - 1) and length in ("", str(span[2])):
+        state.remote = RemoteFile(span[2], *said)  # a range that is the whole
+    else:
+        raise _other_file()
+
+
+def _span(status: int, fields: Mapping[str, str]) -> tuple[int, int, int] | None:
+    """The first and the last byte of a range, and the length of the whole; None if it is none."""
+    match = _CONTENT_RANGE.fullmatch(fields.get("content-range", "").strip())
+    if status != 206 or match is None:
+        return None
+    return int(match[1]), int(match[2]), int(match[3])
 
 
 def _other_file() -> DownloadFailed:
@@ -161,11 +178,9 @@ class Checkpoints:
         if file.was_there:
             file.companion = str(self._note)
             note = self._read_note()
-            # Where no validator tells, the last bytes are asked for again, to be compared.
-            again = _OVERLAP if note and note.remote.strong_etag is None else 0
-            size, sha256, tail = file.take_over(note.size if note else 0, again)
-            if note and (size, sha256) == (note.size, note.sha256):
-                state.remote, state.tail = note.remote, tail
+            file.take_over(note.size if note else 0)
+            if note and (file.size, file.sha256) == (note.size, note.sha256):
+                state.remote = note.remote
             else:
                 file.restart()
         return file, state

@@ -81,6 +81,8 @@ class HttpHead:
     def fields(self) -> dict[str, str]:
         """Return its headers by name in lower case; of one that comes more than once the last.
 
+        But all that Content-Encoding says counts, on however many lines (RFC 9110, 5.3).
+
         Raises httpx.RemoteProtocolError where its framing is none that was asked for.
         """
         fields: dict[str, str] = {}
@@ -90,7 +92,8 @@ class HttpHead:
                 raise httpx.RemoteProtocolError("its Transfer-Encoding was not asked for")
             if key == "content-length" and len(value) > _LONGEST_LENGTH:
                 raise httpx.RemoteProtocolError("its Content-Length makes no sense")
-            fields[key] = value.decode("latin-1")
+            before = f"{fields[key]}, " if key == "content-encoding" and key in fields else ""
+            fields[key] = before + value.decode("latin-1")
         return fields
 
 
