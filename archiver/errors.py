@@ -9,7 +9,7 @@ The tree, by exit code (design: 0 fine, 1 a bug, 130 interrupted):
     * ``ApiDown`` (3): no run gets an answer, or it is not Skyvern's API; the batch stops
     * ``ArtifactError`` (3): this artifact could not be had; the run goes on
         * ``ArtifactGone``, ``ArtifactUnwanted``, ``ArtifactTooLarge``, ``LinkExpired``,
-          ``DownloadFailed``
+          ``DownloadFailed``, ``StorageBusy``
     * ``ArchiveUnwritable``, ``SystemLimit``, ``WorkerLost`` (3): the disk or the machine refuses;
       the batch stops
     * ``RunsOnHold`` (3): nothing was removed
@@ -142,6 +142,12 @@ class LinkExpired(ArtifactError):
 
 class DownloadFailed(ArtifactError):
     """The bytes could not be had this time."""
+
+
+class StorageBusy(DownloadFailed):
+    """Storage had too much, and refuses for a while (HTTP 429 or 503, SlowDown)."""
+
+    retry = True
 
 
 class ArchiveUnwritable(ArchiverError):

@@ -5,7 +5,6 @@ What was cut off goes on where it stopped, if the server's length and validator 
 is never part of a message: its query is a credential.
 """
 
-import contextlib
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -14,27 +13,29 @@ from pathlib import Path
 from typing import NoReturn
 from urllib.parse import unquote, urljoin, urlsplit
 
-import httpx
-
 from archiver.errors import (
-    ArtifactError,
     ArtifactGone,
     ArtifactTooLarge,
     ArtifactUnwanted,
     DownloadFailed,
+    StorageBusy,
 )
 from archiver.fetch.http.client import (
-    EncodingBroken,
     Fault,
     HttpClient,
     decoded,
     http_errors,
     is_encoded,
-    retry_after,
 )
-from archiver.fetch.http.refusals import error_code, storage_error, words_of
+from archiver.fetch.http.refusals import (
+    ERROR_BYTES,
+    check_status,
+    error_in,
+    may_be_page,
+    not_a_medium,
+)
 from archiver.fetch.http.resume import DownloadState, check_response, range_headers
-from archiver.fetch.http.retry import Patience, RetryPolicy, Throttle
+from archiver.fetch.http.retry import HostLimits, Patience, RetryPolicy, Throttle
 from archiver.fetch.http.wire import Exchange
 from archiver.fetch.plan import Selection
 from archiver.model.artifact import HEAD_SIZE, MEDIA, ArtifactSource, text_of
@@ -87,15 +88,10 @@ def _is(kind: Callable[[Path], bool], path: Path) -> bool:
 
 MAX_REDIRECTS = 5
 _PIECE = 1 << 18
-_ERROR_BYTES = 4_096
 _SLACK = 1 << 20
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity"}
 _MEDIA_TYPE = re.compile(r"[a-z0-9][\w.+-]{0,60}/[a-z0-9][\w.+-]{0,100}", re.ASCII)
-_PAGES = ("text/", "application/json", "application/xml")
-_CODE = re.compile(r"[\w.-]{1,64}", re.ASCII)
-_SAYS_ENOUGH = frozenset({200, 206, 404, 416, 429, 503})
-"""Statuses of which no more is to be read."""
 
 
 class Downloader:
@@ -129,6 +125,7 @@ class Downloader:
         self._check_stop = check_stop
         self._on_bytes = on_bytes
         self._throttle = throttle
+        self._hosts = HostLimits(retry.sleep)
 
     def download(
         self,
@@ -171,20 +168,41 @@ class Downloader:
     ) -> None:
         with http_errors(_fail):
             for _ in range(MAX_REDIRECTS + 1):
+                location = self._exchange(url, source, into, state, decode)
+                if location is None:
+                    return
+                url = _redirected(url, location)
+        raise DownloadFailed(f"more than {MAX_REDIRECTS} redirects")
+
+    def _exchange(
+        self, url: str, source: ArtifactSource, into: StagedFile, state: DownloadState, decode: bool
+    ) -> str | None:
+        """Take what is at a URL; return where it is instead, if it is elsewhere.
+
+        What the host refuses for a while is asked for again after a pause, and no attempt: unless
+        it says so with status 200, as whoever is no storage at all may do for ever.
+        """
+        host = self._hosts.of(url)
+        while True:
+            with host.place() as passed_at:
                 rest = range_headers(into, state)
                 answer = self._get(url, rest)
                 try:
                     location = answer.fields.get("location")
                     if answer.status in _REDIRECTS and location is not None:
-                        url = _redirected(url, location)
-                        continue
-                    self._check_status(answer)
+                        return location
+                    check_status(answer, self._now)
                     check_response(answer.status, answer.fields, bool(rest), into, state)
                     self._take(answer, source, into, state, decode)
+                    host.answered(passed_at)
+                    return None
+                except StorageBusy as error:
+                    may_wait = host.refused(passed_at, error.retry_after)
+                    if not may_wait or answer.status == 200:
+                        raise
                 finally:
                     answer.close()
-                return
-        raise DownloadFailed(f"more than {MAX_REDIRECTS} redirects")
+            state.attempts += 1
 
     def _get(self, url: str, more: dict[str, str]) -> Exchange:
         headers = self._client.headers({**_HEADERS, **more}) if more else self._headers
@@ -201,7 +219,7 @@ class Downloader:
         fields = answer.fields
         content_type = fields.get("content-type", "").partition(";")[0].strip().lower()
         state.served_type = content_type if _MEDIA_TYPE.fullmatch(content_type) else None
-        if not _may_be_a_page(source, state.served_type):
+        if not may_be_page(source.kind, state.served_type):
             self._check_type(state.served_type)
         encoding = fields.get("content-encoding", "")
         encoded = is_encoded(encoding)
@@ -212,25 +230,14 @@ class Downloader:
         else:
             length = state.remote.length if state.remote else None
             self._write(answer.views(), source, length, into, state)
-        is_odd = into.size <= _ERROR_BYTES and _is_disproved(source, into)
-        if is_odd and (error := _error_in(text_of(into.head) or "")) is not None:
+        is_odd = into.size <= ERROR_BYTES and _is_disproved(source, into)
+        if is_odd and (error := error_in(text_of(into.head) or "")) is not None:
             state.start_over(into)
             raise error
         if decode or not encoded:
             framed = encoded or "chunked" in fields.get("transfer-encoding", "")
             may_be_cut = state.remote is None and not framed
             self._compare(source, into, state, may_be_cut=may_be_cut)
-
-    def _check_status(self, answer: Exchange) -> None:
-        status, fields = answer.status, answer.fields
-        text = "" if status in _SAYS_ENOUGH else _beginning(answer)
-        code = error_code(text)
-        if code is None and _CODE.fullmatch(given := fields.get("x-ms-error-code", "")):
-            code = given
-        wait = retry_after(fields.get("retry-after", ""), self._now)
-        error = storage_error(status, code, text, wait)
-        if error is not None:
-            raise error
 
     def _copy(
         self, url: str, source: ArtifactSource, into: StagedFile, state: DownloadState
@@ -328,30 +335,9 @@ class Downloader:
             text = text_of(into.head)
             if text is not None or not into.size:
                 state.start_over(into)
-                raise _no_medium(source, text)
+                raise not_a_medium(source.kind, text)
         if self._selection.without_types:
             self._check_type(into.media_type.name)
-
-
-def _may_be_a_page(source: ArtifactSource, served_type: str | None) -> bool:
-    """Whether what storage calls it says nothing yet: an error page is not what was asked for."""
-    return source.kind in MEDIA and served_type is not None and served_type.startswith(_PAGES)
-
-
-def _no_medium(source: ArtifactSource, text: str | None) -> ArtifactError:
-    """The error of storage that gives an empty body or a page for a recording or a picture."""
-    if text is None:
-        return DownloadFailed(f"an empty body came in place of a {source.kind}", retry=True)
-    if (error := _error_in(text)) is not None:
-        return error
-    what = f"text came in place of a {source.kind}: {words_of(text)}"
-    return DownloadFailed(what, retry=True)
-
-
-def _error_in(text: str) -> ArtifactError | None:
-    """The error of storage that text says, whatever status it came with."""
-    code = error_code(text)
-    return None if code is None else storage_error(200, code)
 
 
 def _is_disproved(source: ArtifactSource, into: StagedFile) -> bool:
@@ -369,18 +355,6 @@ def _most(source: ArtifactSource) -> int | None:
     if source.expected_size is None:
         return None
     return source.expected_size + (_SLACK if source.expected_sha256 is not None else 0)
-
-
-def _beginning(answer: Exchange) -> str:
-    """The text that the body of an error begins with, as far as it comes."""
-    body = b""
-    encoding = answer.fields.get("content-encoding", "")
-    with contextlib.suppress(httpx.HTTPError, EncodingBroken):  # the status says enough
-        for piece in decoded(map(bytes, answer.views()), encoding):
-            body += piece
-            if len(body) >= _ERROR_BYTES:
-                break
-    return text_of(body[:_ERROR_BYTES]) or ""
 
 
 def _redirected(url: str, location: str) -> str:

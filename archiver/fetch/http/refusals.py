@@ -1,11 +1,25 @@
 """What storage says where it does not give the bytes: by its status, and by its own words."""
 
+import contextlib
 import html
 import re
+from collections.abc import Callable
+from datetime import datetime
 
-from archiver.errors import ArtifactError, ArtifactGone, DownloadFailed, LinkExpired
+import httpx
+
+from archiver.errors import ArtifactError, ArtifactGone, DownloadFailed, LinkExpired, StorageBusy
+from archiver.fetch.http.client import EncodingBroken, decoded, retry_after
+from archiver.fetch.http.wire import Exchange
+from archiver.model.artifact import MEDIA, text_of
 from archiver.model.urls import mask_text
 
+ERROR_BYTES = 4_096
+"""Bytes of an error that are read."""
+_PAGES = ("text/", "application/json", "application/xml")
+_CODE = re.compile(r"[\w.-]{1,64}", re.ASCII)
+_SAYS_ENOUGH = frozenset({200, 206, 404, 416, 429, 503})
+"""Statuses of which no more is to be read."""
 _ERROR = re.compile(
     r"\s*(?:<\?xml[^>]*>\s*)?<(?:\w+:)?Error[\s>].*?<(?:\w+:)?Code>\s*([\w.-]{1,64})\s*</",
     re.DOTALL | re.ASCII,
@@ -16,6 +30,13 @@ _ANOTHER_LINK = frozenset(
     {
         *("AccessDenied", "ExpiredToken", "InvalidToken", "RequestExpired", "TokenRefreshRequired"),
         *("SignatureDoesNotMatch", "AuthenticationFailed", "RequestTimeout", "OperationAborted"),
+    }
+)
+_BUSY = frozenset(
+    {
+        *("SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "ServerBusy"),
+        *("TooManyRequests", "TooManyRequestsException", "RequestLimitExceeded"),
+        *("Throttling", "ThrottlingException", "ThrottledException", "RequestThrottled"),
     }
 )
 _EXPIRY = re.compile(r"expired|ExpiredToken|signature", re.IGNORECASE)
@@ -35,15 +56,17 @@ def error_code(text: str) -> str | None:
 
 
 def storage_error(
-    status: int, code: str | None, text: str = "", retry_after: float | None = None
+    status: int, code: str | None, text: str = "", wait: float | None = None
 ) -> ArtifactError | None:
     """Return the error that an answer is, None where it is none.
 
-    ``text`` is what its body begins with; ``retry_after`` are the seconds that it asks to wait.
+    ``text`` is what its body begins with; ``wait`` are the seconds that it asks to wait.
     """
     said = f"HTTP {status}" if code is None else f"HTTP {status}, {code}"
     if code in _COLD:
         return ArtifactGone(f"storage moved it to cold storage ({said})")
+    if status in (429, 503) or code in _BUSY:
+        return StorageBusy(f"storage answered {said}", retry_after=wait)
     is_old = status in (400, 410) and _EXPIRY.search(text) is not None
     if status == 404 or (status == 410 and not is_old) or code in _UNKNOWN:
         return ArtifactGone(f"storage does not have it any more ({said})")
@@ -51,8 +74,52 @@ def storage_error(
         return LinkExpired(f"storage refused the link ({said})")
     if status in _FINE and code is None:
         return None
-    may_pass = status in _FINE or status in (408, 425, 429) or status >= 500
-    return DownloadFailed(f"storage answered {said}", retry=may_pass, retry_after=retry_after)
+    may_pass = status in _FINE or status in (408, 425) or status >= 500
+    return DownloadFailed(f"storage answered {said}", retry=may_pass, retry_after=wait)
+
+
+def error_in(text: str) -> ArtifactError | None:
+    """Return the error that an error document is, whatever status it came with; None of others."""
+    code = error_code(text)
+    return None if code is None else storage_error(200, code)
+
+
+def check_status(answer: Exchange, now: Callable[[], datetime]) -> None:
+    """Raises ArtifactError where an answer has no bytes of what was asked for."""
+    status, fields = answer.status, answer.fields
+    text = "" if status in _SAYS_ENOUGH else _beginning(answer)
+    code = error_code(text)
+    if code is None and _CODE.fullmatch(named := fields.get("x-ms-error-code", "")):
+        code = named
+    wait = retry_after(fields.get("retry-after", ""), now)
+    error = storage_error(status, code, text, wait)
+    if error is not None:
+        raise error
+
+
+def _beginning(answer: Exchange) -> str:
+    """The text that the body of an error begins with, as far as it comes."""
+    body = b""
+    encoding = answer.fields.get("content-encoding", "")
+    with contextlib.suppress(httpx.HTTPError, EncodingBroken):  # the status says enough
+        for piece in decoded(map(bytes, answer.views()), encoding):
+            body += piece
+            if len(body) >= ERROR_BYTES:
+                break
+    return text_of(body[:ERROR_BYTES]) or ""
+
+
+def may_be_page(kind: str, served_type: str | None) -> bool:
+    """Whether what storage calls it says nothing yet: an error page is not what was asked for."""
+    return kind in MEDIA and served_type is not None and served_type.startswith(_PAGES)
+
+
+def not_a_medium(kind: str, text: str | None) -> ArtifactError:
+    """Return the error of storage that gave this text, or nothing, for a recording or a picture."""
+    if text is None:
+        return DownloadFailed(f"an empty body came in place of a {kind}", retry=True)
+    said = DownloadFailed(f"text came in place of a {kind}: {words_of(text)}", retry=True)
+    return error_in(text) or said
 
 
 def words_of(text: str) -> str:

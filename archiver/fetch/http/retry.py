@@ -1,10 +1,12 @@
 """How often a request is made, and how long to wait between."""
 
+import contextlib
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
-from threading import Lock
+from threading import Condition, Lock
 from typing import TypeVar
 
 from archiver.errors import ArchiverError
@@ -133,3 +135,107 @@ class Throttle:
                 faster = self._interval * _RECOVERY
                 is_back = faster < max(self._least, _FIRST_INTERVAL / 50)
                 self._interval = self._least if is_back else faster
+
+
+MOST_PAUSES = 300.0
+"""Seconds of pauses in a session after which a host's refusals count as attempts."""
+_LONGEST_PAUSE = 60.0
+_ANSWERS = 32
+"""Answers after which a host that had too much is asked by one more at once."""
+_POLL_SECONDS = 0.5
+
+
+class HostLimit:
+    """What one host takes: after a refusal nothing for a while, and half as many at once.
+
+    Used from several threads. ``sleep`` may raise Interrupted; ``clock`` gives seconds and never
+    goes back.
+    """
+
+    def __init__(
+        self, sleep: Callable[[float], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._sleep = sleep
+        self._clock = clock
+        self._changed = Condition()
+        self._under_way = 0
+        self._most = sys.maxsize
+        self._resumes_at = 0.0
+        self._paused = 0.0
+        self._in_a_row = 0
+        self._answers = 0
+
+    @contextlib.contextmanager
+    def place(self) -> Iterator[float]:
+        """Wait for the end of a pause and for a place, which the block has; it is given when."""
+        passed_at = self._enter()
+        try:
+            yield passed_at
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify()
+
+    def _enter(self) -> float:
+        waited_until = 0.0
+        while True:
+            with self._changed:
+                while self._under_way >= self._most:
+                    self._changed.wait(_POLL_SECONDS)
+                    self._sleep(0.0)
+                now = max(self._clock(), waited_until)
+                pause, waited_until = self._resumes_at - now, self._resumes_at
+                if pause <= 0:
+                    self._under_way += 1
+                    return now
+            self._sleep(pause)
+
+    def answered(self, passed_at: float) -> None:
+        """The host gave what was asked for at that moment: a little more may be asked again."""
+        if self._most == sys.maxsize:
+            return
+        with self._changed:
+            if passed_at >= self._resumes_at:
+                self._in_a_row = 0
+            self._answers += 1
+            if self._answers >= _ANSWERS:
+                self._answers = 0
+                self._most += 1
+                self._changed.notify()
+
+    def refused(self, passed_at: float, asked: float | None) -> bool:
+        """The host had too much of what passed then: nothing more for ``asked`` seconds.
+
+        Where it asks for none, for a second, and twice as long each time in a row. Returns whether
+        the pause is all that comes of it; False once all pauses came to ``MOST_PAUSES``.
+        """
+        with self._changed:
+            is_new = passed_at >= self._resumes_at  # else others said so before
+            if is_new:
+                self._most = max(1, min(self._most, self._under_way) // 2)
+                self._answers = 0
+            if self._paused >= MOST_PAUSES:
+                return False
+            pause = asked or 0.0
+            if is_new and not pause:
+                pause = 2.0 ** min(self._in_a_row, 6)
+            self._in_a_row += is_new
+            now = max(self._clock(), passed_at)
+            until = now + min(pause, _LONGEST_PAUSE)
+            self._paused += max(0.0, until - max(now, self._resumes_at))
+            self._resumes_at = max(self._resumes_at, until)
+            return True
+
+
+class HostLimits:
+    """The limit of each host of a session. Used from several threads."""
+
+    def __init__(self, sleep: Callable[[float], None]) -> None:
+        self._sleep = sleep
+        self._by_host: dict[str, HostLimit] = {}
+
+    def of(self, url: str) -> HostLimit:
+        """Return the limit of the host that an absolute URL names."""
+        host = url.partition("://")[2].partition("/")[0]
+        found = self._by_host.get(host)
+        return found or self._by_host.setdefault(host, HostLimit(self._sleep))

@@ -92,8 +92,10 @@ class HttpHead:
                 raise httpx.RemoteProtocolError("its Transfer-Encoding was not asked for")
             if key == "content-length" and len(value) > _LONGEST_LENGTH:
                 raise httpx.RemoteProtocolError("its Content-Length makes no sense")
-            before = f"{fields[key]}, " if key == "content-encoding" and key in fields else ""
-            fields[key] = before + value.decode("latin-1")
+            text = value.decode("latin-1")
+            if key == "content-encoding" and key in fields:
+                text = f"{fields[key]}, {text}"
+            fields[key] = text
         return fields
 
 

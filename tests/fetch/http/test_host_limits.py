@@ -1,0 +1,330 @@
+"""A host that had too much is left alone for a while, by all, and no file is lost by that."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archiver.fetch.http.retry import MOST_PAUSES, HostLimit
+from archiver.system.stop import StopSwitch
+from tests.archive_folder import ArchiveFolder
+from tests.cli.running import Fetch
+from tests.lying_server import (
+    FOREVER,
+    Artifact,
+    Blob,
+    Body,
+    Content,
+    Lie,
+    LyingServer,
+    Status,
+    read,
+    task_run,
+    throttled,
+    webm,
+)
+from tests.lying_server.answers import Answer, Asked
+
+SLOW_DOWN = b"<Error><Code>SlowDown</Code></Error>"
+
+
+class Clock:
+    """Time that passes when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+        self.sleeps: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.now += seconds
+
+    def __call__(self) -> float:
+        return self.now
+
+    @property
+    def pauses(self) -> list[float]:
+        return [pause for pause in self.sleeps if pause]
+
+
+def ask(limit: HostLimit, refusal: float | None = None, *, fine: bool = False) -> bool:
+    """Ask the host once; whether its refusal is no attempt."""
+    with limit.place() as passed_at:
+        if fine:
+            limit.answered(passed_at)
+            return True
+        return limit.refused(passed_at, refusal)
+
+
+def test_a_host_that_never_refuses_is_never_waited_for() -> None:
+    clock = Clock()
+    limit = HostLimit(clock.sleep, clock)
+    assert all(ask(limit, fine=True) for _ in range(100))
+    assert not clock.sleeps
+
+
+def test_pauses_grow_to_a_minute_and_come_to_an_end() -> None:
+    clock = Clock()
+    limit = HostLimit(clock.sleep, clock)
+    answers = [ask(limit) for _ in range(20)]
+    assert clock.pauses == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60, 60, 60])
+    assert answers == [True] * 10 + [False] * 10
+    assert sum(clock.pauses) >= MOST_PAUSES
+
+
+def test_an_answer_makes_pauses_short_again() -> None:
+    clock = Clock()
+    limit = HostLimit(clock.sleep, clock)
+    for fine in (False, False, False, True, False, True):
+        ask(limit, fine=fine)
+    assert clock.pauses == pytest.approx([1, 2, 4, 1])
+
+
+@pytest.mark.parametrize(("asked", "pause"), [(7.0, 7.0), (1e9, 60.0), (0.0, 1.0), (None, 1.0)])
+def test_a_pause_is_as_long_as_was_asked_within_limits(asked: float | None, pause: float) -> None:
+    clock = Clock()
+    limit = HostLimit(clock.sleep, clock)
+    ask(limit, asked)
+    ask(limit, fine=True)
+    assert clock.pauses == pytest.approx([pause])
+
+
+@given(st.lists(st.none() | st.floats(0, 100), max_size=400))
+def test_a_host_that_only_refuses_is_given_up(asked: list[float | None]) -> None:
+    clock = Clock()
+    limit = HostLimit(clock.sleep, clock)
+    began = clock.now
+    for pause in asked:
+        ask(limit, pause)
+    ask(limit, fine=True)
+    assert clock.now - began <= MOST_PAUSES + 60
+
+
+def together(limit: HostLimit, count: int, asked: list[float | None]) -> list[bool]:
+    """What ``count`` refusals come to whose requests passed at the same time."""
+    passed = threading.Barrier(count)
+
+    def one(number: int) -> bool:
+        with limit.place() as passed_at:
+            passed.wait(5)
+            return limit.refused(passed_at, asked[number % len(asked)])
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(one, range(count)))
+
+
+def test_many_refusals_at_once_are_one_pause() -> None:
+    clock = Clock()
+    limit = HostLimit(clock.sleep, clock)
+    assert all(together(limit, 64, [None]))
+    ask(limit, fine=True)
+    assert clock.pauses == pytest.approx([1.0])
+
+
+def test_the_longest_of_the_pauses_asked_for_counts() -> None:
+    clock = Clock()
+    limit = HostLimit(clock.sleep, clock)
+    together(limit, 8, [5.0, 9.0, 2.0])
+    ask(limit, fine=True)
+    assert clock.pauses == pytest.approx([9.0])
+
+
+def test_half_as_many_are_asked_for_at_once_and_more_again_after_answers() -> None:
+    clock = Clock()
+    limit = HostLimit(clock.sleep, clock)
+    together(limit, 8, [None])
+    inside: list[int] = []
+    most = 0
+    lock, full = threading.Lock(), threading.Barrier(4)
+
+    def one(number: int) -> None:
+        nonlocal most
+        with limit.place() as passed_at:
+            with lock:
+                inside.append(number)
+                most = max(most, len(inside))
+            full.wait(5)  # four are in at once
+            with lock:
+                inside.remove(number)
+            limit.answered(passed_at)
+
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(one, range(32)))
+    assert most == 4
+
+    full = threading.Barrier(5)
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(one, range(5)))
+    assert most == 5
+
+
+def test_whoever_waits_for_a_place_hears_an_interruption() -> None:
+    class Stop(Exception):
+        pass
+
+    def sleep(seconds: float) -> None:
+        if not seconds:
+            raise Stop
+
+    limit = HostLimit(sleep, lambda: 1_000.0)
+    ask(limit)
+    with limit.place(), ThreadPoolExecutor(1) as threads, pytest.raises(Stop):
+        threads.submit(ask, limit, fine=True).result(5)
+
+
+# By the command
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A content that says when it was sent."""
+
+    content: Content
+    sent: Callable[[], None]
+
+    @property
+    def size(self) -> int:
+        return self.content.size
+
+    def pieces(self, start: int, stop: int) -> Iterator[bytes]:
+        try:
+            yield from self.content.pieces(start, stop)
+        finally:
+            self.sent()
+
+
+@dataclass(slots=True)
+class Crowded:
+    """The truth for so many at once; the others are refused. It begins when ``all`` are there."""
+
+    most: int
+    all: threading.Barrier
+    refusal: Lie
+    refused: int = 0
+    _asked: int = 0
+    _under_way: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def tell(self, asked: Asked, answer: Answer, told: int) -> Answer:
+        with self._lock:
+            self._asked += 1
+            is_first = self._asked <= self.all.parties
+            self._under_way += 1
+            is_too_much = self._under_way > self.most
+            if is_too_much:
+                self._under_way -= 1
+                self.refused += 1
+        if is_first:
+            self.all.wait(20)
+        if is_too_much:
+            return self.refusal.tell(asked, answer, told)
+        return replace(answer, content=Told(answer.content, self._sent))
+
+    def _sent(self) -> None:
+        with self._lock:
+            self._under_way -= 1
+
+
+CROWD = ("--download-concurrency", "64", "--api-concurrency", "10")
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("refusal", [throttled(), throttled(2, 503), Status(400, SLOW_DOWN)])
+def test_no_file_is_lost_where_storage_refuses_more_than_so_many_at_once(
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, refusal: Lie
+) -> None:
+    shots = [
+        server.artifact(Blob(3_000, n, b"\x89PNG\r\n\x1a\n"), "screenshot") for n in range(150)
+    ]
+    for number in range(10):
+        some = shots[number * 15 : number * 15 + 15]
+        server.add_run(task_run(f"tsk_{number}", screenshots=some))
+    crowded = Crowded(8, threading.Barrier(64), refusal)
+    server.lie("/v1/artifacts/*", crowded, times=FOREVER)
+    ran = fetch(*server.run_ids, *CROWD)
+    assert crowded.refused >= 56
+    assert ran.states == {"unverified": 150}
+    assert archive.read("tsk_3", "screenshot 2") == read(shots[46].content)
+    rows = archive.rows("fetches")
+    assert sum(row["requests"] for row in rows) == len(server.requests)
+
+
+def test_a_refusal_with_status_200_is_a_pause_and_an_attempt(
+    server: LyingServer, fetch: Fetch, recording: Artifact, sleeps: list[float]
+) -> None:
+    server.lie(recording, Body(SLOW_DOWN), times=2)
+    assert fetch("tsk_1", "--attempts", "2", code=3).states == {"failed": 1}
+    assert sleeps
+    assert fetch("tsk_1", "--attempts", "1").states == {"unverified": 1}
+
+
+@pytest.fixture
+def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long was slept, without it."""
+    slept: list[float] = []
+
+    def sleep(switch: StopSwitch, seconds: float) -> None:
+        switch.check()
+        slept.append(seconds)
+
+    monkeypatch.setattr(StopSwitch, "sleep", sleep)
+    return slept
+
+
+@pytest.fixture
+def recording(server: LyingServer) -> Artifact:
+    made = server.artifact(webm(), in_storage=True)
+    server.add_run(task_run("tsk_1", recording=made))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("refusal", "pause"),
+    [
+        (throttled(7), 7),
+        (throttled(7, 503), 7),
+        (throttled(), 1),
+        (throttled(0), 1),
+        (throttled("soon"), 1),
+        (throttled(datetime(2020, 1, 1, tzinfo=UTC)), 1),
+        (throttled(86_400), 60),
+        (Status(400, SLOW_DOWN), 1),
+        (Status(403, SLOW_DOWN), 1),
+        (Status(500, SLOW_DOWN), 1),
+        (Status(503, headers={"Retry-After": "9" * 400}), 60),
+    ],
+    ids=str,
+)
+def test_a_refusal_is_no_attempt(
+    server: LyingServer,
+    fetch: Fetch,
+    recording: Artifact,
+    sleeps: list[float],
+    refusal: Lie,
+    pause: int,
+) -> None:
+    server.lie(recording, refusal, times=2)
+    assert fetch("tsk_1", "--attempts", "1").states == {"unverified": 1}
+    assert server.count("/v1/runs/") == 1
+    assert sleeps[0] == pytest.approx(pause, abs=0.5)
+
+
+def test_a_storage_that_only_refuses_fails_its_files_in_the_end(
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, sleeps: list[float]
+) -> None:
+    for number in range(3):
+        file = server.artifact(webm(), in_storage=True)
+        server.lie(file, throttled(), times=FOREVER)
+        server.add_run(task_run(f"tsk_{number}", recording=file))
+    other = server.artifact(webm())  # at another host
+    server.add_run(task_run("tsk_9", recording=other))
+    ran = fetch(*server.run_ids, "--attempts", "2", code=3)
+    assert ran.states == {"failed": 3, "unverified": 1}
+    assert "429" in archive.artifact("tsk_0", "recording 1")["reason"]
+    assert len(server.requests) < 60
+    assert sleeps
