@@ -10,8 +10,8 @@ The tree, by exit code (design: 0 fine, 1 a bug, 130 interrupted):
     * ``ArtifactError`` (3): this artifact could not be had; the run goes on
         * ``ArtifactGone``, ``ArtifactUnwanted``, ``ArtifactTooLarge``, ``LinkExpired``,
           ``DownloadFailed``, ``StorageBusy``
-    * ``ArchiveUnwritable``, ``SystemLimit``, ``WorkerLost`` (3): the disk or the machine refuses;
-      the batch stops
+    * ``ArchiveUnwritable``, ``FileTooLarge``, ``SystemLimit``, ``WorkerLost`` (3): the disk or the
+      machine refuses; the batch stops, unless it is one artifact or run that is too large
     * ``RunsOnHold`` (3): nothing was removed
     * ``StampRefused`` (3): what was done counts, but without a time stamp
     * ``ArchiveDamaged`` (4): what is stored is not what was stored; ``ProofInvalid`` (4)
@@ -154,6 +154,10 @@ class ArchiveUnwritable(ArchiverError):
     """The archive's disk refuses: full, read-only, no permission, gone."""
 
     exit_code = ExitCode.INCOMPLETE
+
+
+class FileTooLarge(ArchiveUnwritable):
+    """A file is larger than a limit of the process, the file system or a quota lets it be."""
 
 
 class SystemLimit(ArchiverError):

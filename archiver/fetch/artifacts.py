@@ -17,6 +17,7 @@ from archiver.errors import (
     ArtifactGone,
     ArtifactUnwanted,
     DownloadFailed,
+    FileTooLarge,
     Interrupted,
     LinkExpired,
     RunError,
@@ -225,6 +226,12 @@ class ArtifactFetcher:
             if isinstance(error, DownloadFailed) and checkpoints.save(file, state.remote):
                 file.leave()
                 return outcome
+        except FileTooLarge as error:
+            size = max(file.size, state.remote.length if state.remote else 0)
+            what = DownloadFailed(
+                f"{size} bytes are more than a file may have here", hint=error.hint
+            )
+            outcome = self._without_bytes(fetch, what, state)
         except (Interrupted, SlotBusy, TooLargeForWorker):
             if checkpoints.save(file, state.remote):
                 file.leave()

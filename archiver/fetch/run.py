@@ -10,7 +10,14 @@ from datetime import datetime
 from pathlib import PurePath
 from threading import Lock
 
-from archiver.errors import AnswerInvalid, ArchiveDamaged, ArchiverError, RunError, RunNotFound
+from archiver.errors import (
+    AnswerInvalid,
+    ArchiveDamaged,
+    ArchiverError,
+    FileTooLarge,
+    RunError,
+    RunNotFound,
+)
 from archiver.fetch.answer import Answer, AnswerClient
 from archiver.fetch.artifacts import ArtifactFetcher, FreshLinks, discard
 from archiver.fetch.events import Problem
@@ -115,6 +122,9 @@ class RunArchiver:
             return request.failed(Outcome.NOT_FOUND, str(error))
         except (RunError, ArchiveDamaged) as error:
             return request.failed(Outcome.FAILED, str(error))
+        except FileTooLarge as error:
+            reason = f"its document or manifest is larger than a file may be here. {error.hint}"
+            return request.failed(Outcome.FAILED, reason)
         except TooLargeForWorker:
             return Returned(asked)
         except ArchiverError:

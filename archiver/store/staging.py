@@ -7,9 +7,10 @@ import os
 import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from archiver.errors import ArchiveUnwritable
 from archiver.model.artifact import HEAD_SIZE, MediaType, media_type_of
 from archiver.model.ids import Sha256
-from archiver.system.files import os_errors, unwritable
+from archiver.system.files import largest_file, os_errors, unwritable
 from archiver.system.fsync import Durability
 
 _ASIDE_FROM = 4 << 20
@@ -66,6 +67,8 @@ _SYNCED_ALONE_FROM = 1 << 20
 """Bytes from which a file is synced as soon as it is finished, beside others' downloads."""
 _WORTH_ASKING = 1 << 20
 """Bytes for which it is asked beforehand whether the disk has room."""
+_USED_UP = 16 << 20
+"""A quota with fewer bytes left is used up; with more it is one file that was too large."""
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
 _OPEN = os.O_RDWR | getattr(os, "O_BINARY", 0)
 
@@ -174,7 +177,11 @@ class StagedFile(Staged):
             return True  # whatever is wrong, writing says it better
 
     def check_space(self, size: int) -> None:
-        """Raises ArchiveUnwritable where ``size`` more bytes do not fit on the disk."""
+        """Raises ArchiveUnwritable where ``size`` more bytes do not fit on the disk, FileTooLarge
+        where no file may have so many.
+        """
+        if (largest := largest_file()) is not None and self.size + size > largest:
+            raise self._refused(OSError(errno.EFBIG, os.strerror(errno.EFBIG)))
         if size >= _WORTH_ASKING:
             with os_errors(f"write {size} bytes to {self._folder}"):
                 if shutil.disk_usage(self._folder).free < size:
@@ -185,8 +192,26 @@ class StagedFile(Staged):
         try:
             _write_all(self._descriptor, data)
         except OSError as error:
-            raise unwritable(f"write {self.path}", error) from error
+            if error.errno == errno.EDQUOT and self._is_alone_too_large():
+                error = OSError(errno.EFBIG, error.strerror)
+            raise self._refused(error) from error
         self._note(data)
+
+    def _refused(self, error: OSError) -> ArchiveUnwritable:
+        return unwritable(f"write {self.path}", error)
+
+    def _is_alone_too_large(self) -> bool:
+        """Whether a quota has room again without what was written here; that is gone then."""
+        self.restart()
+        try:
+            for _ in range(_USED_UP // _READ_SIZE):
+                _write_all(self._descriptor, bytes(_READ_SIZE))
+        except OSError:
+            return False
+        finally:
+            os.truncate(self._descriptor, 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+        return True
 
     def wait(self) -> None:
         """Wait until all that was written is hashed."""

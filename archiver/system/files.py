@@ -6,7 +6,13 @@ import os
 import stat
 from collections.abc import Iterator
 
-from archiver.errors import ArchiveDamaged, ArchiverError, ArchiveUnwritable, SystemLimit
+from archiver.errors import (
+    ArchiveDamaged,
+    ArchiverError,
+    ArchiveUnwritable,
+    FileTooLarge,
+    SystemLimit,
+)
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
@@ -53,6 +59,7 @@ VANISHED = "Was it moved, removed or unmounted? Put it back, then run the same c
 _HINTS = {
     errno.ENOSPC: "Free some space, then run the same command again",
     errno.EDQUOT: "The quota is used up: free some space, then run the same command again",
+    errno.EFBIG: "Raise the limit (ulimit -f), or use a file system that takes larger files",
     errno.ENOENT: VANISHED,
     errno.EROFS: "The file system is read-only: mount it writable, or choose another --archive",
     errno.EACCES: "Check the permissions of the folder, or choose another --archive",
@@ -74,11 +81,22 @@ def os_errors(doing: str) -> Iterator[None]:
 def unwritable(doing: str, error: OSError) -> ArchiveUnwritable:
     """The error to raise for what cannot be done in the archive."""
     hint = _HINTS.get(error.errno or 0, "Check the disk, then run the same command again")
-    return ArchiveUnwritable(
+    kind = FileTooLarge if error.errno == errno.EFBIG else ArchiveUnwritable
+    return kind(
         f"cannot {doing}: {error.strerror or error}"
         + (f" ({error.filename})" if error.filename else ""),
         hint=hint,
     )
+
+
+def largest_file() -> int | None:
+    """The size in bytes that this process may give a file at most, None where it has no limit."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def unreadable(path: str, error: OSError) -> ArchiverError:
