@@ -47,7 +47,6 @@ from archiver.store.lock import (
     _make_archive,
     _name_holder,
     can_be_made,
-    is_journal,
     journals_in,
     open_archive,
     raised,
@@ -55,6 +54,7 @@ from archiver.store.lock import (
     remove_unused,
     sweep,
 )
+from archiver.store.names import is_journal
 from archiver.store.storage import LocalStorage
 from archiver.store.tombstones import read_tombstones
 from archiver.system.files import os_errors
@@ -128,6 +128,7 @@ def open_for_writing(
         storage.make_folder(LEDGER_FOLDER)
         restore_tables(storage)
         remove_replaced_tables(storage)
+        # Of what others left there nothing is removed: some of it cannot be.
         left = [name for name in storage.names(TEMPORARY_FOLDER) if not _is_kept(name)]
         sweep(storage, (name for name in left if not is_journal(name)), now)
         writer = Writer(storage, session, tuple(journals_in(storage)), is_new=is_new)

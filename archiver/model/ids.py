@@ -8,7 +8,7 @@ from typing import Protocol
 
 from archiver.errors import InvalidRunId
 
-_RUN_ID = re.compile(r"(?:tsk_v2_|tsk_|wr_)[A-Za-z0-9_-]{1,128}", re.ASCII)
+RUN_ID = re.compile(r"(?:tsk_v2_|tsk_|wr_)[A-Za-z0-9_-]{1,128}", re.ASCII)
 
 
 class RunId(str):
@@ -21,7 +21,7 @@ class RunId(str):
     __slots__ = ()
 
     def __new__(cls, text: str) -> "RunId":
-        if not _RUN_ID.fullmatch(text):
+        if not RUN_ID.fullmatch(text):
             raise InvalidRunId(
                 f"{text[:80]!r} is no run id",
                 hint="Run ids look like tsk_123, tsk_v2_123 or wr_123",

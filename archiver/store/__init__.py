@@ -1,7 +1,7 @@
 """The archive's folder on disk: files set aside, committed, locked, removed.
 
-Reading order, lowest first; a module imports only what stands before it: ``staging``, ``storage``,
-``scan``, ``lock`` (one writer at a time), ``revisions`` (prepare and commit), ``tombstones`` (what
-stays of a removed run).
+Reading order, lowest first; a module imports only what stands before it: ``staging``, ``names``
+(which are the tool's own), ``storage``, ``scan``, ``lock`` (one writer at a time), ``revisions``
+(prepare and commit), ``tombstones`` (what stays of a removed run).
 It must not import ``ledger``, ``tables``, or anything above them.
 """

@@ -9,7 +9,6 @@ lack.
 import contextlib
 import json
 import os
-import re
 import socket
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from archiver.model.paths import (
     TABLES_FOLDER,
     TEMPORARY_FOLDER,
 )
+from archiver.store.names import is_journal, is_others
 from archiver.store.storage import LocalStorage
 from archiver.system.files import open_file, os_errors
 from archiver.system.fsync import Durability
@@ -65,7 +65,7 @@ TOOL = f"skyvern-archiver {__version__}"
 
 _FIRST_LOCK = f"{TEMPORARY_FOLDER}/lock"
 _HOLDER = f"{TEMPORARY_FOLDER}/lock.json"
-_JOURNAL = re.compile(r"\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}(-\d+)?\.journal", re.ASCII)
+_MOST_NAMED = 5
 _LAST_BREATH = 5.0
 """Seconds in which those that worked for a killed writer are gone."""
 
@@ -136,9 +136,13 @@ def read_archive_file(storage: LocalStorage) -> tuple[ArchiveFile, bytes]:
         with os.fdopen(open_file(path), "rb") as file:
             data = file.read()
     except (FileNotFoundError, NotADirectoryError):
+        others = _in_the_way(storage.root)
+        named = ", ".join(others[:_MOST_NAMED]) + (" …" if len(others) > _MOST_NAMED else "")
         raise NotAnArchive(
-            f"{storage} is not an archive: it has no {ARCHIVE_FILE}",
-            hint="Name the archive with --archive or ARCHIVER_ARCHIVE; `archiver fetch` makes one",
+            f"{storage} is not an archive: it has no {ARCHIVE_FILE}"
+            + (f", and other things are in it: {named}" if others else ""),
+            hint="Name the archive with --archive or ARCHIVER_ARCHIVE; `archiver fetch` makes one "
+            "in a folder that is new or empty",
         ) from None
     except OSError as error:
         raise NotAnArchive(f"cannot read {path}: {error.strerror}") from None
@@ -250,11 +254,6 @@ def journals_in(storage: LocalStorage) -> list[str]:
     ]
 
 
-def is_journal(name: str) -> bool:
-    """Whether a file has the name of a session's journal, or of one of its processes'."""
-    return bool(_JOURNAL.fullmatch(name))
-
-
 def join_for_writing(root: Path, session: SessionId, part: int, durability: Durability) -> Writer:
     """A writer that works for a session whose own process holds the archive."""
     storage = LocalStorage(root, durability, f"{session}-{part}")
@@ -263,15 +262,21 @@ def join_for_writing(root: Path, session: SessionId, part: int, durability: Dura
 
 
 def can_be_made(root: Path) -> bool:
-    """Whether an archive can be made here: nothing there but what a writer makes first."""
+    """Whether an archive can be made here: nothing there but what a writer makes first, and what
+    others leave on every volume."""
+    return not _in_the_way(root)
+
+
+def _in_the_way(root: Path) -> list[str]:
+    """Names of what keeps an archive from being made in a folder, sorted. Raises NotAnArchive."""
     try:
-        return {entry.name for entry in root.iterdir()} <= {
-            TEMPORARY_FOLDER,
-            LOCK_FILE,
-            "lost+found",
-        }
+        return sorted(
+            entry.name
+            for entry in root.iterdir()
+            if entry.name not in (TEMPORARY_FOLDER, LOCK_FILE) and not is_others(entry.name)
+        )
     except FileNotFoundError:
-        return True
+        return []
     except NotADirectoryError:
         raise NotAnArchive(f"{root} is a file, not a folder") from None
     except OSError as error:

@@ -15,6 +15,7 @@ from archiver.model.paths import (
     revision_name,
 )
 from archiver.store.lock import Writer
+from archiver.store.names import UNDATED, is_own
 from archiver.store.staging import Staged
 from archiver.store.storage import LocalStorage
 
@@ -171,24 +172,19 @@ def earlier_revisions(storage: LocalStorage, revision_folder: str) -> list[str]:
 def remove_uncommitted(storage: LocalStorage, revision_folder: str) -> None:
     """Remove a revision that has no manifest, and the run's folder if there is no other."""
     folder, _, name = revision_folder.rpartition("/")
-    if is_run_folder(folder, folder.rpartition("/")[2]) and _is_revision(name):
+    if is_run_folder(folder, folder.rpartition("/")[2]) and is_own(folder, name):
         storage.remove(revision_folder)
         storage.remove_empty(folder)
 
 
-def _is_revision(name: str) -> bool:
-    return name[:1] == "r" and name[1:].isdecimal()
-
-
 def _revisions(storage: LocalStorage, folder: str) -> list[int]:
-    names = storage.names(folder)
-    return [int(name[1:]) for name in names if _is_revision(name)]
+    return [int(name[1:]) for name in storage.names(folder)]
 
 
 def run_folders(storage: LocalStorage) -> Iterator[str]:
     """The folder of every run, in order of day and run id."""
     for year in storage.names(RUNS_FOLDER):
-        if year == "undated":
+        if year == UNDATED:
             yield from (
                 f"{RUNS_FOLDER}/{year}/{run}" for run in storage.names(f"{RUNS_FOLDER}/{year}")
             )

@@ -18,6 +18,7 @@ from typing import BinaryIO
 from archiver.errors import ArchiveUnwritable
 from archiver.model.ids import Sha256
 from archiver.model.paths import TEMPORARY_FOLDER
+from archiver.store.names import is_own
 from archiver.store.staging import Staged, StagedFile, stage_bytes
 from archiver.system.files import VANISHED, open_file, os_errors, unreadable, unwritable
 from archiver.system.folders import exchange_folders, is_in_use
@@ -77,7 +78,11 @@ class LocalStorage:
             raise unreadable(path, error) from error
 
     def names(self, folder: str) -> list[str]:
-        """Names in a folder, sorted; empty where there is none."""
+        """Names of the tool's own in a folder, sorted; empty where there is none."""
+        return [name for name in self.all_names(folder) if is_own(folder, name)]
+
+    def all_names(self, folder: str) -> list[str]:
+        """All names in a folder, whoever left them, sorted; empty where there is none."""
         try:
             return sorted(os.listdir(self.os_path(folder)))
         except (FileNotFoundError, NotADirectoryError):
@@ -86,8 +91,8 @@ class LocalStorage:
             raise unreadable(folder, error) from error
 
     def files(self, folder: str) -> Iterator[str]:
-        """The paths of all files in a folder and below, in no order."""
-        for name in self.names(folder):
+        """The paths of all files in a folder and below, whoever left them, in no order."""
+        for name in self.all_names(folder):
             path = f"{folder}/{name}"
             if self.is_folder(path):
                 yield from self.files(path)

@@ -72,7 +72,7 @@ def _remove_earlier(
     folder, _, own = tombstone_folder.rpartition("/")
     gone = earlier_revisions(storage, tombstone_folder)
     if manifest.removed_kind is RemovalKind.ERASED:
-        gone = [f"{folder}/{name}" for name in storage.names(folder) if name != own]
+        gone = [f"{folder}/{name}" for name in storage.all_names(folder) if name != own]
     for path in gone:
         for file in storage.files(path) if storage.is_folder(path) else [path]:
             files += 1

@@ -70,7 +70,13 @@ def reindex(writer: Writer, damaged: list[str]) -> int:
             for number, (month, names) in enumerate(each, 1)
             for file in merged(writer, month, names, number, check_stop=lambda: None)
         )
-        rewrite(writer, frozenset(storage.files(TABLES_FOLDER)), files)
+        # What others left among the tables is not ours to remove.
+        old = {
+            f"{TABLES_FOLDER}/{t.name}/{m}/{n}"
+            for t in TABLES
+            for m, n in _flushes(storage, t.name)
+        }
+        rewrite(writer, old, files)
     finally:
         with contextlib.suppress(ArchiverError):  # the next writer removes it
             storage.remove(flushed)

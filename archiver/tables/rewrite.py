@@ -6,7 +6,6 @@ ones' place all at once: month after month, so that what was merged stays merged
 
 import contextlib
 import itertools
-import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -84,7 +83,6 @@ def _many(flushes: Sequence[Flush]) -> Sequence[Flush]:
     return smallest_first[:merged]
 
 
-_MONTH = re.compile(r"(?:fetched|checked)=([0-9]{4}-[0-9]{2})", re.ASCII)
 _ENDING = ".parquet"
 _FOLDERS = {table: f"{TABLES_FOLDER}/{table.name}" for table in TABLES}
 
@@ -113,11 +111,10 @@ def months_in(storage: LocalStorage, folders: Mapping[Table, str]) -> list[Month
     months: dict[str, dict[str, dict[Table, str]]] = defaultdict(lambda: defaultdict(dict))
     for table, folder in folders.items():
         for name in storage.names(folder):
-            if month := _MONTH.fullmatch(name):
-                for file in storage.names(f"{folder}/{name}"):
-                    if file.endswith(_ENDING):
-                        flush = months[month[1]][file.removesuffix(_ENDING)]
-                        flush[table] = f"{folder}/{name}/{file}"
+            month = name.partition("=")[2]
+            for file in storage.names(f"{folder}/{name}"):
+                flush = months[month][file.removesuffix(_ENDING)]
+                flush[table] = f"{folder}/{name}/{file}"
     return [MonthFiles(month, flushes) for month, flushes in sorted(months.items())]
 
 

@@ -22,6 +22,7 @@ from archiver.model.schema import (
     Table,
     View,
 )
+from archiver.store.names import is_own
 from archiver.store.storage import LocalStorage
 from archiver.system.folders import FolderSnapshot, without_descriptors
 from archiver.tables.connect import SpillFolder, interruptible
@@ -289,8 +290,9 @@ def _files(names: Callable[[str], Sequence[str]], prefix: str) -> Files:
         table.name: [
             f"{prefix}{table.name}/{month}/{name}"
             for month in names(table.name)
+            if is_own(f"{TABLES_FOLDER}/{table.name}", month)
             for name in names(f"{table.name}/{month}")
-            if name.endswith(".parquet")
+            if is_own(f"{TABLES_FOLDER}/{table.name}/{month}", name)
         ]
         for table in TABLES
     }

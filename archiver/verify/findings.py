@@ -198,6 +198,14 @@ class Scope:
         return not (self.run_ids or self.since or self.share is not None or self.is_rotating)
 
 
+_UNLISTED = "Find out who put it there, and remove it"
+
+
 def unlisted(path: str, problem: str = "nothing in the archive lists it") -> Finding:
     """Return a finding for something that does not belong where it lies."""
-    return finding(path, problem, Level.STRAY, "Find out who put it there, and remove it")
+    return finding(path, problem, Level.STRAY, _UNLISTED)
+
+
+def is_unlisted(one: Finding) -> bool:
+    """Tell whether a finding is for something that does not belong where it lies."""
+    return one.todo == _UNLISTED

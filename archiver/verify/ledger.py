@@ -41,7 +41,7 @@ from archiver.model.paths import (
     README_FILE,
     TEMPORARY_FOLDER,
 )
-from archiver.store.lock import is_journal
+from archiver.store.names import is_journal
 from archiver.store.scan import Kind, entries
 from archiver.store.storage import LocalStorage
 from archiver.verify.compare import Comparison

@@ -20,6 +20,7 @@ from archiver.model.manifest import (
 from archiver.model.paths import MANIFEST, SHA256SUMS, is_run_folder
 from archiver.model.rows import RevisionRows, revision_rows
 from archiver.model.run import read_document
+from archiver.store.names import is_leftover
 from archiver.store.revisions import earlier_revisions
 from archiver.store.scan import FileHasher, inventory
 from archiver.store.storage import LocalStorage
@@ -27,7 +28,12 @@ from archiver.store.tombstones import removed_run
 from archiver.verify.compare import as_tables, with_digests
 from archiver.verify.findings import RESTORE, Depth, Finding, Level, finding, run_of, unlisted
 from archiver.verify.removed import PrunedFiles, still_there, tombstone_at
-from archiver.verify.walk import RunUnit, readable_entries, without_hidden
+from archiver.verify.walk import (
+    RunUnit,
+    holds_only_leftovers,
+    readable_entries,
+    without_hidden,
+)
 
 
 @dataclass(slots=True)
@@ -52,6 +58,8 @@ class RevisionCheck:
     """Those whose place this one has taken, where it is a tombstone."""
     left: Sequence[str] = ()
     """What it says was removed, and is there: files of its own, or revisions before a tombstone."""
+    leftovers: list[str] = field(default_factory=list)
+    """Paths of what others left in its folder."""
 
 
 @dataclass(slots=True)
@@ -252,5 +260,8 @@ def _stray_files(
     found: list[Finding] = []
     read = partial(readable_entries, storage, findings=found)
     for path in inventory(read, check.folder, own, folders):
-        yield unlisted(path)
+        if is_leftover(path, own | folders) or holds_only_leftovers(storage, path):
+            check.leftovers.append(path)
+        else:
+            yield unlisted(path)
     yield from found

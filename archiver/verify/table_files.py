@@ -3,7 +3,6 @@
 import filecmp
 import hashlib
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -19,6 +18,7 @@ from archiver.errors import ArchiveDamaged
 from archiver.model.ids import Sha256, sha256_of
 from archiver.model.paths import TABLES_FOLDER
 from archiver.model.schema import CHECKS, FETCHES, RUNS, TABLES, Table
+from archiver.store.names import is_leftover, is_own
 from archiver.store.scan import Kind
 from archiver.store.storage import LocalStorage
 from archiver.system.files import open_file, unreadable
@@ -60,7 +60,6 @@ def stored_fetches(comparison: Comparison, files: Sequence[str]) -> Iterator[Ses
 
 
 NO_SEAL = "somebody else than archiver wrote it: it has no seal"
-_FILE = re.compile(r"\d{4}-\d\d/(\d{8}T\d{6}\.\d{3}Z-[0-9a-f]{8}-\d{4,})\.parquet", re.ASCII)
 _MEMORY = 16 << 20
 _END = 64 << 10
 _WITHOUT = f"{RESTORE}; without one, `archiver reindex` goes on without what it told"
@@ -131,17 +130,19 @@ def table_files(
             continue
         table = named[name]
         for month, of_month in readable_entries(storage, folder, found.findings):
-            prefix, _, value = month.partition("=")
+            if is_leftover(f"{folder}/{month}"):
+                found.findings.append(unlisted(f"{folder}/{month}"))
+                continue
             files = []
             if of_month is Kind.FOLDER:
                 files = readable_entries(storage, f"{folder}/{month}", found.findings)
-            belongs = prefix == table.partition and bool(value)
+            belongs = is_own(folder, month)
             if not files and not (belongs and of_month is Kind.FOLDER):
                 found.findings.append(unlisted(f"{folder}/{month}"))
             for file, of_file in files:
                 check_stop()
                 path = f"{folder}/{month}/{file}"
-                if not belongs or not _FILE.fullmatch(f"{value}/{file}"):
+                if not is_own(f"{folder}/{month}", file):
                     found.findings.append(unlisted(path))
                 elif of_file is not Kind.FILE:
                     found.harm(table, path, f"it is {of_file.value}")

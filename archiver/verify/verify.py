@@ -11,6 +11,7 @@ from random import Random
 from archiver.errors import ArchiveDamaged, Interrupted, UsageError, WorkerLost
 from archiver.ledger.records import listed_revisions
 from archiver.model.paths import MANIFEST
+from archiver.store.names import is_leftover
 from archiver.store.revisions import run_folders
 from archiver.store.storage import LocalStorage
 from archiver.system.processes import worker_processes
@@ -19,7 +20,15 @@ from archiver.tables.lookup import asked_for, other_ids
 from archiver.verify.committed import altered_revisions, compare_ledger, set_states
 from archiver.verify.compare import Comparison, State
 from archiver.verify.completeness import gaps
-from archiver.verify.findings import Depth, Finding, Level, Scope, VerifyReport, distinct
+from archiver.verify.findings import (
+    Depth,
+    Finding,
+    Level,
+    Scope,
+    VerifyReport,
+    distinct,
+    is_unlisted,
+)
 from archiver.verify.ledger import (
     Ledger,
     Signatures,
@@ -102,6 +111,7 @@ class _Verification:
         self._suspicious: dict[str, RevisionCheck] = {}
         self._findings: list[Finding] = []
         self._left: dict[str, Sequence[str]] = {}
+        self._leftovers: list[str] = []
         self._total = 0
 
     def run(self) -> VerifyReport:
@@ -112,8 +122,15 @@ class _Verification:
                 self._compare(stack, each, executor)
         except Interrupted:
             report.interrupted = True
-        report.findings = distinct(without_hidden(self._findings))
+        report.findings = self._without_leftovers(distinct(without_hidden(self._findings)))
+        report.notes += _of_leftovers(self._leftovers)
         return report
+
+    def _without_leftovers(self, findings: list[Finding]) -> list[Finding]:
+        """What was found, but for what others left, which is no damage (format, 10.2)."""
+        left = [one.path for one in findings if is_unlisted(one) and is_leftover(one.path)]
+        self._leftovers += left
+        return [one for one in findings if one.path not in set(left)]
 
     def _batches(self, stack: ExitStack) -> tuple[Iterable[Batch], Executor]:
         """The batches, and who works on them. Processes begin before DuckDB has its threads."""
@@ -238,6 +255,7 @@ class _Verification:
                 self._suspicious[check.folder] = check
             if check.left:
                 self._left[check.folder] = check.left
+            self._leftovers += check.leftovers
         self._how.looked_at(checked.revisions, lambda: altered_revisions(comparison))
         found = len(self._findings) + len(self._suspicious)
         self._how.progress(VerifyProgress(report.revisions, self._total, report.bytes, found))
@@ -293,6 +311,17 @@ class _Verification:
                 continue
             return [*files.findings, *found]
         raise AssertionError("unreachable")
+
+
+_MOST_LEFTOVERS = 200
+
+
+def _of_leftovers(paths: Sequence[str]) -> Iterator[str]:
+    """Notes of what others left in the archive's folder."""
+    for path in sorted(paths)[:_MOST_LEFTOVERS]:
+        yield f"{path} is not the archive's, and is never read: it may stay, or be removed"
+    if len(paths) > _MOST_LEFTOVERS:
+        yield f"{len(paths) - _MOST_LEFTOVERS} more files and folders are not the archive's"
 
 
 def runs_meant(storage: LocalStorage, ids: frozenset[str]) -> frozenset[str]:

@@ -1,21 +1,11 @@
 """Walking the archive: the runs' folders, in order, and what does not belong where it lies."""
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from archiver.errors import ArchiveDamaged
-from archiver.model.ids import RunId
-from archiver.model.paths import (
-    ARCHIVE_FILE,
-    BROWSER_SESSIONS_FOLDER,
-    LEDGER_FOLDER,
-    LOCK_FILE,
-    README_FILE,
-    RUNS_FOLDER,
-    TABLES_FOLDER,
-    TEMPORARY_FOLDER,
-)
+from archiver.model.paths import RUNS_FOLDER
+from archiver.store.names import TOP_FILES, TOP_FOLDERS, UNDATED, is_leftover, is_own
 from archiver.store.scan import Kind, entries
 from archiver.store.storage import LocalStorage
 from archiver.verify.findings import Depth, Finding, Level, finding, unlisted
@@ -70,28 +60,22 @@ def without_hidden(findings: list[Finding]) -> list[Finding]:
     return [one for one in findings if not is_hidden(one.path, hidden)]
 
 
+def holds_only_leftovers(storage: LocalStorage, folder: str) -> bool:
+    """Tell whether nothing is in a folder but what others are known to leave, and something is."""
+    there = readable_entries(storage, folder, [])
+    return bool(there) and all(
+        is_leftover(path := f"{folder}/{name}")
+        or (kind is Kind.FOLDER and holds_only_leftovers(storage, path))
+        for name, kind in there
+    )
+
+
 _BATCH = 128
 """Revisions that a worker gets at once."""
 _SPREAD = 8
 """Neighbours go to so many workers: runs of one day, with large recordings, are often alike."""
-_TOP = {
-    ARCHIVE_FILE: Kind.FILE,
-    README_FILE: Kind.FILE,
-    LOCK_FILE: Kind.FILE,
-    **dict.fromkeys(
-        (
-            *(RUNS_FOLDER, BROWSER_SESSIONS_FOLDER, TABLES_FOLDER, LEDGER_FOLDER),
-            *(TEMPORARY_FOLDER, "lost+found"),
-        ),
-        Kind.FOLDER,
-    ),
-}
-_DIGITS = (
-    re.compile(r"\d{4}", re.ASCII),
-    re.compile(r"\d\d", re.ASCII),
-    re.compile(r"\d\d", re.ASCII),
-)
-_UNDATED = "undated"
+_TOP = dict.fromkeys(TOP_FILES, Kind.FILE) | dict.fromkeys(TOP_FOLDERS, Kind.FOLDER)
+_DAY_DEPTH = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +111,8 @@ def batches(
         if chosen:
             units.append(RunUnit(folder, chosen, numbers[-1]))
             count += len(chosen)
-        if not numbers and folder not in hidden_folders(findings[-1:]):
+        is_empty = not numbers and folder not in hidden_folders(findings[-1:])
+        if is_empty and not holds_only_leftovers(storage, folder):
             findings.append(unlisted(folder, "there is no revision of a run in it"))
         if count >= _SPREAD * _BATCH or len(folders) >= 16 * _SPREAD * _BATCH:
             yield from _spread(units, folders, findings)
@@ -167,15 +152,13 @@ def _run_folders(
 
 
 def _days(storage: LocalStorage, folder: str, depth: int, findings: list[Finding]) -> Iterator[str]:
-    if depth == len(_DIGITS):
+    if depth == _DAY_DEPTH:
         yield folder
         return
     for name, kind in readable_entries(storage, folder, findings):
         path = f"{folder}/{name}"
-        if kind is Kind.FOLDER and depth == 0 and name == _UNDATED:
-            yield path
-        elif kind is Kind.FOLDER and _DIGITS[depth].fullmatch(name):
-            yield from _days(storage, path, depth + 1, findings)
+        if kind is Kind.FOLDER and is_own(folder, name):
+            yield from _days(storage, path, _DAY_DEPTH if name == UNDATED else depth + 1, findings)
         else:
             findings.append(unlisted(path))
 
@@ -183,22 +166,13 @@ def _days(storage: LocalStorage, folder: str, depth: int, findings: list[Finding
 def _revision_numbers(storage: LocalStorage, folder: str, findings: list[Finding]) -> list[int]:
     """The revisions in a run's folder, in order; what else is there goes to ``findings``."""
     numbers: list[int] = []
-    name = folder.rpartition("/")[2]
-    if not _is_run_id(name):
+    day, _, name = folder.rpartition("/")
+    if not is_own(day, name):
         findings.append(unlisted(folder, "its name is no run id"))
         return numbers
     for entry, kind in readable_entries(storage, folder, findings):
-        number = entry[1:]
-        if kind is Kind.FOLDER and entry[:1] == "r" and number.isdecimal() and number[0] != "0":
-            numbers.append(int(number))
+        if kind is Kind.FOLDER and is_own(folder, entry):
+            numbers.append(int(entry[1:]))
         else:
             findings.append(unlisted(f"{folder}/{entry}"))
     return sorted(numbers)
-
-
-def _is_run_id(text: str) -> bool:
-    try:
-        RunId(text)
-    except ValueError:
-        return False
-    return True
