@@ -1,18 +1,17 @@
 """A session that writes, from the lock to its record in the ledger, signed and stamped."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from archiver.errors import ArchiveDamaged, StampRefused
+from archiver.errors import ArchiveDamaged, ArchiverError, StampRefused
 from archiver.ledger.records import (
     append_record,
     put_signature,
     put_stamp,
-    read_list,
     read_record,
     record_attachments,
     remove_unrecorded,
@@ -21,12 +20,10 @@ from archiver.ledger.records import (
 from archiver.model.ids import SessionId, Sha256, sha256_of
 from archiver.model.ledger import (
     UPGRADE,
+    VERIFY,
     Actor,
     LedgerRecord,
-    ListedManifest,
     ManifestList,
-    list_path,
-    manifest_path,
     upgrade_details,
     upgrade_of,
 )
@@ -34,10 +31,10 @@ from archiver.model.paths import (
     ARCHIVE_FILE,
     LEDGER_FOLDER,
     LOCK_FILE,
-    TABLES_FOLDER,
     TEMPORARY_FOLDER,
 )
-from archiver.model.schema import RUNS
+from archiver.recovery import Adopted, adopt, recover
+from archiver.store.continuity import is_continued, last_writer, note_writer
 from archiver.store.lock import (
     FORMAT,
     TOOL,
@@ -56,15 +53,10 @@ from archiver.store.lock import (
 )
 from archiver.store.names import is_journal
 from archiver.store.storage import LocalStorage
-from archiver.store.tombstones import read_tombstones
 from archiver.system.files import os_errors
 from archiver.system.fsync import Durability
 from archiver.system.rights import PRIVATE, created_with, folder_rights, rights_below
-from archiver.tables.lookup import revisions_in_tables
 from archiver.tables.pin import remove_replaced_tables, restore_tables
-from archiver.tables.rebuild import LOGS, _finish_journals, _flushes, add_rows, project
-from archiver.tables.rewrite import remove_rows
-from archiver.tables.write import WRITE_ORDER, RowBuffer, flush_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +102,7 @@ def open_for_writing(
         open_archive(root)
     was_there = root.exists()
     rights = rights_below(root) if mode is None else folder_rights(mode)
+    last = last_writer(storage)
     with contextlib.ExitStack() as stack:
         stack.enter_context(created_with(PRIVATE if rights is None else rights))
         storage.make_root()
@@ -132,9 +125,23 @@ def open_for_writing(
         left = [name for name in storage.names(TEMPORARY_FOLDER) if not _is_kept(name)]
         sweep(storage, (name for name in left if not is_journal(name)), now)
         writer = Writer(storage, session, tuple(journals_in(storage)), is_new=is_new)
-        yield writer
+        writer.is_continued = is_new or is_continued(storage, last)
+        _note(writer, session)
+        try:
+            yield writer
+        finally:
+            _note(writer)
     if writer.is_unused:
         remove_unused(root, with_root=not was_there)
+
+
+def _note(writer: Writer, *sessions: str) -> None:
+    """Note of which sessions there must be journals: of those that have some, and ``sessions``."""
+    prefix = f"{LEDGER_FOLDER}/"
+    with contextlib.suppress(ArchiverError):  # then it is not known
+        journals = [path for path in journals_in(writer.storage) if path.startswith(prefix)]
+        names = [path.removeprefix(prefix).removesuffix(".journal") for path in journals]
+        note_writer(writer.storage, [*names, *sessions] if writer.is_continued else None)
 
 
 def _upgrade(storage: LocalStorage, now: datetime, random: bytes, signing: Signing) -> None:
@@ -175,74 +182,6 @@ def _begun_upgrade(storage: LocalStorage, before: bytes) -> bytes | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Recovered:
-    """What killed sessions left undone: ``sessions`` of which something was missing.
-
-    ``unlisted`` are the manifests that they committed and no list of the ledger has yet.
-    """
-
-    sessions: tuple[str, ...] = ()
-    unlisted: tuple[ListedManifest, ...] = ()
-
-    def listed(self) -> ManifestList:
-        """Return a new list that begins with what is unlisted."""
-        manifests = ManifestList()
-        manifests.extend(self.unlisted)
-        return manifests
-
-
-def recover(writer: Writer) -> Recovered:
-    """Bring into the tables what sessions committed that were killed before they could.
-
-    Also removes table files whose flush was cut off before ``runs``. The journals stay until
-    somebody has written a record that lists what is unlisted (``clear_unfinished``): format, 7.4.
-    """
-    storage = writer.storage
-    remove_unrecorded(storage)
-    if not writer.unfinished:
-        return Recovered()
-    _remove_half_flushes(storage)
-    committed = _finish_journals(writer)
-    if tombstones := read_tombstones(storage, committed):
-        remove_rows(writer, list(tombstones.values()))
-    known = revisions_in_tables(storage, committed)
-    buffer = RowBuffer()
-    sessions = {}
-    for folder in committed:
-        manifest, rows = project(storage, folder)
-        sessions[folder] = manifest.session
-        if folder not in known:
-            add_rows(buffer, rows, manifest.fetched_at)
-    buffer.write(storage, flush_name(writer.session, 0))
-    listed = _listed_since(storage, min(sessions.values(), default=""))
-    paths = {folder: manifest_path(folder) for folder in committed}
-    return Recovered(
-        tuple(sorted({s for f, s in sessions.items() if f not in known or paths[f] not in listed})),
-        tuple(
-            ListedManifest(storage.digest(path)[1], path)
-            for path in paths.values()
-            if path not in listed
-        ),
-    )
-
-
-def _listed_since(storage: LocalStorage, session: str) -> set[str]:
-    """The manifests that the ledger lists for a session and those behind it."""
-    later = [s for s in sessions_in_ledger(storage) if s >= session]
-    lists = [s for s in later if storage.exists(list_path(s))]
-    return {manifest.path for s in lists for manifest in read_list(storage, s)}
-
-
-def _remove_half_flushes(storage: LocalStorage) -> None:
-    whole = set(_flushes(storage, RUNS.name))
-    for table in WRITE_ORDER:
-        if table not in (RUNS, *LOGS):
-            for month, name in _flushes(storage, table.name):
-                if (month, name) not in whole:
-                    storage.remove(f"{TABLES_FOLDER}/{table.name}/{month}/{name}")
-
-
-@dataclass(frozen=True, slots=True)
 class WritingSession:
     """A session that holds an archive as its only writer, until its record is written.
 
@@ -256,13 +195,16 @@ class WritingSession:
     now: Callable[[], datetime]
     started_at: datetime
     recovered: tuple[str, ...] = ()
+    adopted: Adopted = field(default_factory=Adopted)
     manifests: ManifestList = field(default_factory=ManifestList)
 
-    def close(self, ids: Sequence[str] = (), **fields: Any) -> ClosedSession:
+    def close(
+        self, ids: Sequence[str] = (), details: Mapping[str, Any] | None = None, **fields: Any
+    ) -> ClosedSession:
         """Write the session's record, when all that it is about is durable; then sign it.
 
-        ``ids`` are the runs that it chose, where they are to be listed; ``fields`` those of the
-        record that are its own (see LedgerRecord).
+        ``ids`` are the runs that it chose, where they are to be listed; ``details`` and ``fields``
+        those of the record that are its own (see LedgerRecord).
 
         Returns the record's digest, and why it has no time stamp where one was wanted. Raises
         ArchiveUnwritable.
@@ -276,10 +218,12 @@ class WritingSession:
             started_at=self.started_at,
             finished_at=self.now(),
             recovered=self.recovered,
+            details={**(details or {}), **self.adopted.details()},
             **fields,
         )
         written = append_record(storage, record, self.manifests, ids)
         self.writer.clear_unfinished()
+        self.writer.is_continued |= self.kind != VERIFY  # which has looked for nothing
         # Without them the record counts all the same: those of the next one cover it too.
         if self.signing.sign is not None:
             put_signature(storage, session, self.signing.sign(written.data))
@@ -314,4 +258,11 @@ def writing_session(
         root, started_at, random, durability, signing=signing, mode=mode
     ) as writer:
         left = recover(writer)
-        yield WritingSession(writer, kind, signing, now, started_at, left.sessions, left.listed())
+        adopted = Adopted() if writer.is_continued else adopt(writer, left)
+        manifests = left.listed()
+        manifests.extend(adopted.manifests)
+        # What was found is in no list before the record is written.
+        writer.is_continued |= not adopted.manifests
+        yield WritingSession(
+            writer, kind, signing, now, started_at, left.sessions, adopted, manifests
+        )

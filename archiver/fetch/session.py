@@ -83,7 +83,8 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, context: Context) -> Summ
         summary = Summary(writer.session, asked=len(ids), held=len(ids) - len(wanted.ids))
         summary.accepted = wanted.accepted
         summary.redacted = 0 if options.run.redact else None
-        context.report(SessionStarted(writer.session, len(ids), summary.held, session.recovered))
+        recovered = (*session.recovered, *session.adopted.sessions)
+        context.report(SessionStarted(writer.session, len(ids), summary.held, recovered))
         collector = _Collector(session, summary, context)
 
         def close() -> None:

@@ -89,7 +89,7 @@ def dispose(
         for run_id in plan.asked:
             remove_unfinished(writer.storage, run_id)
         result.asked += plan.asked
-        if not (committed or plan.asked or session.recovered):
+        if not (committed or plan.asked or session.recovered or session.adopted.manifests):
             writer.clear_journals()
             return replace(result, session=None)
         try:

@@ -193,6 +193,8 @@ class Writer:
     """Whether the session made the archive."""
     is_unused: bool = False
     """Set where a new archive has nothing to keep: it is removed when the session ends."""
+    is_continued: bool = True
+    """Lists and journals name all that was ever committed: nothing else is to be looked for."""
 
     def journal(self, revision_folders: Iterable[str]) -> str:
         """Note that revisions are about to be committed, in a file that is still to be synced."""

@@ -11,9 +11,9 @@ import hashlib
 import itertools
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from archiver.errors import ArchiveUnwritable
 from archiver.model.ids import Sha256
@@ -23,6 +23,8 @@ from archiver.store.staging import Staged, StagedFile, stage_bytes
 from archiver.system.files import VANISHED, open_file, os_errors, unreadable, unwritable
 from archiver.system.folders import exchange_folders, is_in_use
 from archiver.system.fsync import Durability
+
+StagedT = TypeVar("StagedT", bound=Staged)
 
 
 class LocalStorage:
@@ -104,7 +106,8 @@ class LocalStorage:
 
     def stage(self, name: str) -> StagedFile:
         """A file to be written aside; ``publish`` gives it its place."""
-        return StagedFile(self.os_path(f"{TEMPORARY_FOLDER}/{name}"), self._durability)
+        path = self.os_path(f"{TEMPORARY_FOLDER}/{name}")
+        return self._in_temporary_folder(lambda: StagedFile(path, self._durability))
 
     def publish(self, staged: Staged, path: str, *, new: bool = False) -> None:
         """Move a finished file to ``path``, in a folder that is there.
@@ -124,7 +127,17 @@ class LocalStorage:
     def stage_bytes(self, data: bytes) -> Staged:
         """A file with this content, to be published."""
         name = f"{self._writer}-{os.getpid()}-{next(self._numbers)}.part"
-        return stage_bytes(self.os_path(f"{TEMPORARY_FOLDER}/{name}"), data)
+        path = self.os_path(f"{TEMPORARY_FOLDER}/{name}")
+        return self._in_temporary_folder(lambda: stage_bytes(path, data))
+
+    def _in_temporary_folder(self, stage: Callable[[], StagedT]) -> StagedT:
+        """What is staged; the folder may be removed at any time, and is made anew."""
+        try:
+            return stage()
+        except ArchiveUnwritable:
+            if not self.make_new_folder(TEMPORARY_FOLDER):
+                raise
+            return stage()
 
     def put(self, path: str, data: bytes, *, new: bool = False) -> None:
         """Write a whole file: aside, synced, renamed, its folder synced."""

@@ -322,8 +322,20 @@ def remove_rows(
     Where a run was erased, those who still read the old ones find them gone. Raises ArchiveDamaged
     where a file cannot be read: `archiver reindex` leaves nothing either.
     """
+    gone = _gone(writer.storage, tombstones, erased_ids)
+    _remove_rows(writer, gone, tables)
+    if gone.erased_ids:
+        writer.storage.remove(REPLACED_TABLES)
+
+
+def remove_rows_of_runs(writer: Writer, run_ids: Sequence[str]) -> None:
+    """Take all rows of these runs out of the tables that are no logs. Raises ArchiveDamaged."""
+    projected = [table for table in TABLES if not table.is_log]
+    _remove_rows(writer, RemovedRuns(run_ids, ()), projected)
+
+
+def _remove_rows(writer: Writer, gone: RemovedRuns, tables: Collection[Table]) -> None:
     storage = writer.storage
-    gone = _gone(storage, tombstones, erased_ids)
     folders = {table: f"{TABLES_FOLDER}/{table.name}" for table in tables}
     affected = {
         path: table
@@ -335,8 +347,6 @@ def remove_rows(
     if affected:
         new = ((p, partial(write_without, storage, t, p, gone=gone)) for p, t in affected.items())
         rewrite(writer, affected, new)
-    if gone.erased_ids:
-        storage.remove(REPLACED_TABLES)
 
 
 def _gone(

@@ -67,6 +67,10 @@ SELECT state, folder, session FROM revision WHERE state IN ('uncommitted', 'forg
 _UNRECORDED = """
 SELECT session, count(*) FROM revision WHERE state = 'unrecorded' GROUP BY session ORDER BY session
 """
+_UNRECORDED_TODO = (
+    f"{RESTORE}; where this is a copy that was made while the session was at work, the next "
+    "`archiver fetch` takes them in, and its record says so"
+)
 _ALTERED_SO_FAR = """
 SELECT folder FROM found SEMI JOIN listed USING (folder) ANTI JOIN listed USING (folder, sha256)
 WHERE sha256 IS NOT NULL
@@ -157,7 +161,7 @@ def compare_ledger(
     for session, count in comparison.ask(_UNRECORDED):
         if session <= ledger.last or not storage.exists(record_path(session)):  # else it has ended
             problem = f"the record is not there of a session that committed {count} revisions"
-            yield finding(record_path(session), problem, Level.LEDGER)
+            yield finding(record_path(session), problem, Level.LEDGER, _UNRECORDED_TODO)
     if is_whole:
         yield from _sums_of_sessions(comparison, ledger)
 

@@ -41,6 +41,7 @@ from archiver.model.paths import (
     README_FILE,
     TEMPORARY_FOLDER,
 )
+from archiver.recovery import ADOPTED
 from archiver.store.names import is_journal
 from archiver.store.scan import Kind, entries
 from archiver.store.storage import LocalStorage
@@ -73,6 +74,8 @@ class Ledger:
     accepted: set[str] = field(default_factory=set)
     run_ids: frozenset[str] = frozenset()
     heads: dict[str, Head] = field(default_factory=dict)
+    adopted: dict[str, str] = field(default_factory=dict)
+    """What sessions took into the ledger that nothing named before, in words."""
 
     @property
     def last(self) -> str:
@@ -105,6 +108,9 @@ def check_ledger(
         _check_list(storage, ledger, session, comparison)
         _check_ids(storage, ledger, session, record)
         ledger.recovered.update(record.recovered)
+        match record.details.get(ADOPTED):
+            case {"manifests": int(count), "sessions": list(others)}:
+                ledger.adopted[session] = f"{count} revisions of {', '.join(map(str, others))}"
     sessions = {*ledger.records, *ledger.lost}
     for name in others:
         if is_journal(name):

@@ -184,6 +184,11 @@ class _Verification:
             self._findings += self._of_tables(comparison, ledger)
         if self._how.tells_gaps:
             self._tell_gaps(ledger)
+        for session, what in ledger.adopted.items():
+            report.notes.append(
+                f"session {session} took in {what}, which no list or journal named before: a copy "
+                "that was made while they were written has such; were they committed by you?"
+            )
         if unlisted := [one for one in sorted(ledger.pending) if storage.exists(one)]:
             report.notes.append(
                 f"a session that was killed, or is still at work, committed {len(unlisted)} "

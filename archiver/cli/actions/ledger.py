@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from archiver.ledger import proofs
 from archiver.ledger.decisions import runs_accepted, runs_on_hold
 from archiver.ledger.records import ShownRecord, shown_records
 from archiver.model.ids import RunId, SessionId
+from archiver.model.ledger import LedgerRecord
 from archiver.model.proof import encode_proof
+from archiver.recovery import ADOPTED
 from archiver.store.lock import open_archive
 from archiver.system.atomic import require_outside, text_output
 
@@ -82,7 +85,20 @@ def _print(records: list[ShownRecord]) -> None:
         for shown in records
     ]
     print_table(_COLUMNS, rows, sys.stdout)
+    for shown in records:
+        for line in _taken_over(shown.record):
+            click.echo(printable(f"{shown.record.session} {line}"))
     click.echo(f"head {records[-1].sha256}")
+
+
+def _taken_over(record: LedgerRecord) -> Iterator[str]:
+    """What a record lists that other sessions committed."""
+    if record.recovered:
+        yield f"recovered what was killed: {', '.join(record.recovered)}"
+    match record.details.get(ADOPTED):
+        case {"manifests": count, "sessions": list(sessions)}:
+            of = ", ".join(map(str, sessions))
+            yield f"took in {count} revisions that nothing named, of {of}"
 
 
 def decisions(kind: str, archive: Path, *, as_json: bool) -> int:

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from archiver.errors import ExitCode
-from archiver.session import open_for_writing, recover
+from archiver.recovery import recover
+from archiver.session import open_for_writing
 from archiver.store.lock import Writer, open_archive
 from archiver.tables import rewrite
 from archiver.tables.rebuild import reindex
