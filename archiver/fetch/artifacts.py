@@ -31,6 +31,7 @@ from archiver.fetch.plan import Decision, Fetch, Keep, Record, with_source
 from archiver.fetch.revision import EARLIER_COPY, ArtifactOutcome, Received, Recorded, entry_for
 from archiver.model.artifact import ArtifactKind, ArtifactSource, ArtifactState
 from archiver.model.ids import RunId
+from archiver.model.paths import download_prefix
 from archiver.model.urls import is_expiring, without_query
 from archiver.store.staging import StagedFile
 from archiver.store.storage import LocalStorage
@@ -209,7 +210,7 @@ class ArtifactFetcher:
         self, run_id: RunId, fetch: Fetch, tally: Tally, links: FreshLinks, slot: Slot
     ) -> ArtifactOutcome:
         source = fetch.source
-        name = f"{run_id}-{source.kind}-{source.ordinal}"
+        name = f"{download_prefix(run_id)}{source.kind}-{source.ordinal}"
         checkpoints = Checkpoints(
             self._storage, name, source.address, lambda said: self._mask(said) == said
         )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from archiver.model.artifact import KINDS, ArtifactKind
-from archiver.model.ids import RunId
+from archiver.model.ids import RunId, sha256_of
 
 ARCHIVE_FILE = "archive.json"
 README_FILE = "README.txt"
@@ -35,6 +35,7 @@ _RESERVED = re.compile(
 _UNSAFE = frozenset('<>:"/\\|?*\ufffd')
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _NAME_BYTES = 120
+_ID_BYTES = 80
 _EXTENSION = re.compile(r"\.[A-Za-z0-9]{1,12}")
 _RUN_FOLDER = re.compile(r"runs/(?:[0-9]{4}/[0-9]{2}/[0-9]{2}|undated)/([^/]+)", re.ASCII)
 _REVISION_PATH = re.compile(r"r[1-9][0-9]*(?:/[^/\x00]+)+")
@@ -50,6 +51,16 @@ def run_folder(run_id: RunId, created_at: datetime | None) -> str:
 
 def revision_name(revision: int) -> str:
     return f"r{revision}"
+
+
+def download_prefix(run_id: str) -> str:
+    """What the names in ``tmp`` begin with of a run's downloads that are to go on.
+
+    Some file systems take names of 143 bytes at most, and a run's id may have as many alone.
+    """
+    if len(run_id) > _ID_BYTES:
+        run_id = f"{run_id[:_ID_BYTES]}.{sha256_of(run_id.encode())[:16]}"
+    return f"{run_id}-"
 
 
 def artifact_paths(

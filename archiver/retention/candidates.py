@@ -9,7 +9,7 @@ from archiver.ledger.decisions import Decision, runs_on_hold
 from archiver.ledger.records import listed_revisions
 from archiver.model.ids import sha256_of
 from archiver.model.manifest import RemovalKind
-from archiver.model.paths import TEMPORARY_FOLDER, revision_name
+from archiver.model.paths import TEMPORARY_FOLDER, download_prefix, revision_name
 from archiver.model.run import ChosenRun
 from archiver.retention.prune import Kinds, next_manifests
 from archiver.retention.removal import files_of
@@ -76,7 +76,7 @@ def _unknown(run_id: str, revision_folder: str, fetched_at: datetime) -> ChosenR
 def begun_downloads(storage: LocalStorage, ids: Sequence[str]) -> list[str]:
     """Those of which a download was begun, and is to go on."""
     names = storage.names(TEMPORARY_FOLDER)
-    return [run_id for run_id in ids if any(name.startswith(f"{run_id}-") for name in names)]
+    return [run_id for run_id in ids if any(n.startswith(download_prefix(run_id)) for n in names)]
 
 
 _MOST_NAMED = 10

@@ -7,6 +7,7 @@ lack.
 """
 
 import contextlib
+import errno
 import json
 import os
 import socket
@@ -331,6 +332,7 @@ def _locked(storage: LocalStorage, name: str = _FIRST_LOCK) -> Iterator[None]:
 
     lock = FileLock(storage.locate(name))
     with os_errors(f"lock {storage}"):
+        _check_locks(storage, name)
         try:
             lock.acquire(timeout=0 if _holder_lives(storage) else _LAST_BREATH)
         except Timeout:  # an OSError too, but nothing is wrong with the disk
@@ -346,6 +348,34 @@ def _locked(storage: LocalStorage, name: str = _FIRST_LOCK) -> Iterator[None]:
             with contextlib.suppress(OSError):
                 storage.locate(_HOLDER).unlink(missing_ok=True)
         lock.release()
+
+
+def _check_locks(storage: LocalStorage, name: str) -> None:
+    """Raises NotAnArchive where the file system has no locks: some would be made of files, which
+    outlive their process.
+    """
+    if os.name == "nt":
+        return
+    import fcntl
+
+    descriptor = os.open(storage.locate(name), os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:  # somebody holds it
+        pass
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        raise NotAnArchive(
+            f"the file system of {storage} has no locks: {error.strerror}",
+            hint="Without them two writers could meet. Mount it with locks (NFS: a lock daemon, "
+            "version 4, or local_lock=flock where one machine writes), or choose another --archive",
+        ) from None
+    finally:
+        os.close(descriptor)
+
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL)
 
 
 def _holder_lives(storage: LocalStorage) -> bool:

@@ -15,13 +15,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from archiver.errors import ArchiveUnwritable
+from archiver.errors import ArchiveUnwritable, NotAnArchive
 from archiver.model.ids import Sha256
 from archiver.model.paths import TEMPORARY_FOLDER
-from archiver.store.names import is_own
+from archiver.store.names import TOP_FOLDERS, is_own
 from archiver.store.staging import Staged, StagedFile, stage_bytes
 from archiver.system.files import VANISHED, open_file, os_errors, unreadable, unwritable
-from archiver.system.folders import exchange_folders, is_in_use
+from archiver.system.folders import exchange_folders, is_in_use, put_in_place
 from archiver.system.fsync import Durability
 
 StagedT = TypeVar("StagedT", bound=Staged)
@@ -168,19 +168,32 @@ class LocalStorage:
         with os_errors(f"write {new}"):
             try:
                 os.link(source, target)
-            except OSError as error:
-                if error.errno not in (*_NO_LINKS, errno.EXDEV):  # a folder of it may be elsewhere
-                    raise
+            except FileExistsError:
+                raise
+            except OSError:  # no hard links, or too many: what else is wrong, copying says too
                 shutil.copyfile(source, target)
                 return False
         return True
 
     def make_root(self) -> None:
-        """Create the archive's folder, and those above it, durably."""
+        """Create the archive's folder, and those above it, durably.
+
+        Raises NotAnArchive where a folder of it lies elsewhere: nothing could be moved into it.
+        """
         with os_errors(f"create the archive {self.root}"):
             for made in _make_folder(self.root, Path(self.root.anchor)):
                 self._durability.sync_folder(str(made.parent))
             self.accept_root()
+        for name in sorted(TOP_FOLDERS):
+            place = self.locate(name)
+            if place.is_symlink() or os.path.ismount(place):
+                what = (
+                    "a link to another place" if place.is_symlink() else "a file system of its own"
+                )
+                raise NotAnArchive(
+                    f"{place} is {what}, and an archive must lie in one file system",
+                    hint="Put the folder itself in its place, or the whole archive where that is",
+                )
 
     def accept_root(self) -> None:
         """The folder that is there now is the archive's: no other may take its place."""
@@ -262,24 +275,28 @@ class LocalStorage:
             self._durability.sync_folder(str(self.locate(new).parent))
         self.remove_unless_in_use(new)
 
+    def put_in_place(self, whole: str, folder: str) -> None:
+        """Remove ``folder``, and give its place to one that is ``whole``."""
+        self.check_root()
+        with os_errors(f"replace {folder}"):
+            put_in_place(self.locate(whole), self.locate(folder))
+            self._durability.sync_folder(str(self.locate(folder).parent))
+
     def remove_unless_in_use(self, folder: str) -> None:
         """Remove a folder that is of no use any more but to those who still read it."""
         if not is_in_use(self.locate(folder)):
             self.remove(folder)
 
 
-_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
-"""What file systems without hard links say (FAT, some network file systems)."""
-
-
 def _move_new(source: str, target: str) -> None:
     """Rename, but never over something: a link fails where a rename would replace."""
     try:
         os.link(source, target)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        # The writer's lock keeps others out.
+    except FileExistsError:
+        raise
+    except OSError:
+        # File systems without hard links say this or that (FAT, network file systems, AFS); what
+        # else is wrong, renaming says too. The writer's lock keeps others out.
         if os.path.exists(target):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target) from None
         os.replace(source, target)

@@ -25,7 +25,7 @@ from archiver.model.manifest import (
     RemovedRevision,
     is_complete,
 )
-from archiver.model.paths import TEMPORARY_FOLDER
+from archiver.model.paths import TEMPORARY_FOLDER, download_prefix
 from archiver.model.run import ChosenRun, Run, read_run
 from archiver.store.revisions import (
     earlier_revisions,
@@ -86,7 +86,7 @@ def _remove_earlier(
 def remove_unfinished(storage: LocalStorage, run_id: str) -> None:
     """Remove downloads of a run that were to go on."""
     for name in storage.names(TEMPORARY_FOLDER):
-        if name.startswith(f"{run_id}-"):
+        if name.startswith(download_prefix(run_id)):
             storage.remove(f"{TEMPORARY_FOLDER}/{name}")
 
 

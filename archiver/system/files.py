@@ -64,6 +64,9 @@ _HINTS = {
     errno.EROFS: "The file system is read-only: mount it writable, or choose another --archive",
     errno.EACCES: "Check the permissions of the folder, or choose another --archive",
     errno.EPERM: "Check the permissions of the folder, or choose another --archive",
+    errno.EXDEV: "An archive must lie in one file system: put the folder itself in the place of a "
+    "link or a mount, or the whole archive where that is",
+    errno.ENAMETOOLONG: "The file system takes no names of this length: choose another --archive",
     errno.EMFILE: "Raise the limit (ulimit -n), or lower --download-concurrency",
     errno.ENFILE: "This machine has no more: try again when it is less busy",
 }

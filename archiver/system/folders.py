@@ -5,6 +5,7 @@ import ctypes
 import errno
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,16 +13,21 @@ from archiver.system.files import unreadable
 
 BETWEEN_ENDING = "-exchanged"
 """What is added to the name of a folder while it is in neither place."""
+WHOLE_ENDING = "-whole"
+"""What is added to the name of a new folder while the old one is removed from its place."""
 _AT_FDCWD = {"linux": -100, "darwin": -2}
 _EXCHANGE = 2
 """RENAME_EXCHANGE of renameat2(2) on Linux, RENAME_SWAP of renameatx_np(2) on macOS."""
-_UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP)
+_UNSUPPORTED = (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM, errno.EXDEV)
+"""Old profiles of seccomp say EPERM, overlayfs EXDEV."""
 
 
 def exchange_folders(one: Path, other: Path) -> None:
     """Exchange two folders of the same file system. Raises OSError.
 
-    Where neither the system nor the file system can do it at once, by three renames.
+    Where neither the system nor the file system can do it at once, by three renames. Where the
+    ``other`` cannot be renamed at all (overlayfs, of a lower layer), it is removed, and ``one``
+    takes its place.
     """
     rename = _system_rename()
     if rename is not None:
@@ -32,9 +38,22 @@ def exchange_folders(one: Path, other: Path) -> None:
         if number not in _UNSUPPORTED:
             raise OSError(number, os.strerror(number), str(other))
     between = one.with_name(f"{one.name}{BETWEEN_ENDING}")
-    other.rename(between)
-    one.rename(other)
-    between.rename(one)
+    try:
+        other.rename(between)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        put_in_place(one.rename(one.with_name(f"{one.name}{WHOLE_ENDING}")), other)
+    else:
+        one.rename(other)
+        between.rename(one)
+
+
+def put_in_place(whole: Path, other: Path) -> None:
+    """Remove a folder, and give its place to one that is whole. Raises OSError."""
+    if other.exists():
+        shutil.rmtree(other)
+    whole.rename(other)
 
 
 def _system_rename() -> "ctypes._FuncPointer | None":

@@ -6,6 +6,7 @@ and on file systems of the machine's own; FUSE and network file systems do not a
 """
 
 import ctypes
+import errno
 import os
 import re
 import sys
@@ -25,6 +26,10 @@ _TAKES_PART = frozenset(
 """Types of file systems, as statfs(2) has them."""
 
 
+_NOT_FOR_FOLDERS = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EISDIR)
+"""What file systems say that sync files alone (CIFS, vboxsf, FUSE)."""
+
+
 class Durability:
     """Syncs files and folders. Not ``enabled`` it does nothing: a power cut may then lose bytes."""
 
@@ -38,9 +43,13 @@ class Durability:
             os.fsync(descriptor)
 
     def sync_folder(self, path: str) -> None:
-        """Make the names in a folder durable. Raises OSError."""
+        """Make the names in a folder durable, where the file system can. Raises OSError."""
         if self._enabled and os.name != "nt":  # not to be opened there; NTFS journals names
-            _sync(path, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                _sync(path, os.O_RDONLY | os.O_DIRECTORY)
+            except OSError as error:
+                if error.errno not in _NOT_FOR_FOLDERS:
+                    raise
 
     def sync(self, root: str, files: Collection[str], folders: Collection[str]) -> None:
         """Make files, then the names in folders durable. All are in ``root``'s file system.
@@ -66,6 +75,8 @@ class Durability:
                 return False
             if self._libc.syncfs(descriptor):
                 number = ctypes.get_errno()
+                if number in (*_NOT_FOR_FOLDERS, errno.EPERM):  # so do old profiles of seccomp
+                    return False
                 raise OSError(number, os.strerror(number), root)
             return True
         finally:

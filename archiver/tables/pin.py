@@ -5,14 +5,14 @@ from collections.abc import Iterator
 
 from archiver.model.paths import REPLACED_TABLES, TABLES_FOLDER
 from archiver.store.storage import LocalStorage
-from archiver.system.folders import BETWEEN_ENDING, FolderSnapshot
+from archiver.system.folders import BETWEEN_ENDING, WHOLE_ENDING, FolderSnapshot
 
 
 def snapshot_tables(storage: LocalStorage) -> FolderSnapshot:
     """The tables as they are now, wherever they are; empty where there are none yet."""
     while True:
         # While they are in neither place, their own is taken the next moment.
-        for path in (TABLES_FOLDER, *_between(storage)):
+        for path in (*_aside(storage, WHOLE_ENDING), TABLES_FOLDER, *_aside(storage)):
             tables = FolderSnapshot(storage.locate(path))
             if tables.is_there:
                 return tables
@@ -25,8 +25,10 @@ def restore_tables(storage: LocalStorage) -> None:
 
     It does so only where a file system cannot exchange two folders at once.
     """
+    for path in _aside(storage, WHOLE_ENDING):
+        storage.put_in_place(path, TABLES_FOLDER)
     if not storage.exists(TABLES_FOLDER):
-        for path in _between(storage):
+        for path in _aside(storage):
             storage.rename(path, TABLES_FOLDER)
 
 
@@ -38,8 +40,8 @@ def remove_replaced_tables(storage: LocalStorage) -> None:
         storage.remove_empty(REPLACED_TABLES)
 
 
-def _between(storage: LocalStorage) -> Iterator[str]:
-    """The old tables, while they are in neither place (see exchange_folders)."""
+def _aside(storage: LocalStorage, ending: str = BETWEEN_ENDING) -> Iterator[str]:
+    """The old tables, while they are in neither place, or the new ones (see exchange_folders)."""
     for name in storage.names(REPLACED_TABLES):
-        if name.endswith(BETWEEN_ENDING):
+        if name.endswith(ending):
             yield f"{REPLACED_TABLES}/{name}"

@@ -47,7 +47,7 @@ from archiver.store.scan import Kind, entries
 from archiver.store.storage import LocalStorage
 from archiver.verify.compare import Comparison
 from archiver.verify.findings import RESTORE, Finding, Gap, GapKind, Level, finding, unlisted
-from archiver.verify.walk import readable_entries
+from archiver.verify.walk import misplaced, readable_entries
 
 _ENDINGS = (HEAD_ENDING, LIST_ENDING, IDS_ENDING, SIGNATURE_ENDING, STAMP_ENDING)
 _ACCEPT = "accept"
@@ -133,7 +133,7 @@ def _read_records(storage: LocalStorage, ledger: Ledger) -> list[str]:
         session = session_of(name)
         path = f"{LEDGER_FOLDER}/{name}"
         if kind is not Kind.FILE:
-            ledger.findings.append(unlisted(path, f"it is {kind.value}"))
+            ledger.findings.append(misplaced(storage, path))
         elif session is None:
             others.append(name)
         else:

@@ -26,11 +26,12 @@ from archiver.store.scan import FileHasher, inventory
 from archiver.store.storage import LocalStorage
 from archiver.store.tombstones import removed_run
 from archiver.verify.compare import as_tables, with_digests
-from archiver.verify.findings import RESTORE, Depth, Finding, Level, finding, run_of, unlisted
+from archiver.verify.findings import RESTORE, Depth, Finding, Level, finding, run_of
 from archiver.verify.removed import PrunedFiles, still_there, tombstone_at
 from archiver.verify.walk import (
     RunUnit,
     holds_only_leftovers,
+    misplaced,
     readable_entries,
     without_hidden,
 )
@@ -263,5 +264,5 @@ def _stray_files(
         if is_leftover(path, own | folders) or holds_only_leftovers(storage, path):
             check.leftovers.append(path)
         else:
-            yield unlisted(path)
+            yield misplaced(storage, path)
     yield from found

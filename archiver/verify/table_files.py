@@ -28,7 +28,7 @@ from archiver.tables.write import DigestCheck, check_digest
 from archiver.verify.compare import Comparison
 from archiver.verify.findings import REINDEX, RESTORE, Finding, Level, finding, unlisted
 from archiver.verify.ledger import Ledger
-from archiver.verify.walk import hidden_folders, readable_entries
+from archiver.verify.walk import hidden_folders, misplaced, readable_entries
 
 
 class SessionRows(NamedTuple):
@@ -126,24 +126,24 @@ def table_files(
     for name, kind in readable_entries(storage, TABLES_FOLDER, found.findings):
         folder = f"{TABLES_FOLDER}/{name}"
         if kind is not Kind.FOLDER or name not in named:
-            found.findings.append(unlisted(folder))
+            found.findings.append(misplaced(storage, folder))
             continue
         table = named[name]
         for month, of_month in readable_entries(storage, folder, found.findings):
             if is_leftover(f"{folder}/{month}"):
-                found.findings.append(unlisted(f"{folder}/{month}"))
+                found.findings.append(misplaced(storage, f"{folder}/{month}"))
                 continue
             files = []
             if of_month is Kind.FOLDER:
                 files = readable_entries(storage, f"{folder}/{month}", found.findings)
             belongs = is_own(folder, month)
             if not files and not (belongs and of_month is Kind.FOLDER):
-                found.findings.append(unlisted(f"{folder}/{month}"))
+                found.findings.append(misplaced(storage, f"{folder}/{month}"))
             for file, of_file in files:
                 check_stop()
                 path = f"{folder}/{month}/{file}"
                 if not is_own(f"{folder}/{month}", file):
-                    found.findings.append(unlisted(path))
+                    found.findings.append(misplaced(storage, path))
                 elif of_file is not Kind.FILE:
                     found.harm(table, path, f"it is {of_file.value}")
                 elif is_quick:

@@ -40,6 +40,17 @@ def readable_entries(
         return []
 
 
+def misplaced(storage: LocalStorage, path: str) -> Finding:
+    """Return a finding for what does not belong where it lies; what a link leads to may belong."""
+    if storage.locate(path).is_symlink() and not is_leftover(path):
+        problem = "it is a link, and what it leads to was not looked at"
+        return finding(path, problem, Level.STRAY, _LINKED)
+    return unlisted(path)
+
+
+_LINKED = "Put what it leads to in its place: an archive lies in one file system, without links"
+
+
 def hidden_folders(findings: Iterable[Finding]) -> frozenset[str]:
     """Return the paths of folders that could not be looked into."""
     return frozenset(one.path for one in findings if one.todo == _READABLE)
@@ -133,7 +144,7 @@ def stray_at_top(storage: LocalStorage) -> list[Finding]:
     found: list[Finding] = []
     for name, kind in readable_entries(storage, "", found):
         if _TOP.get(name) is not kind:
-            found.append(unlisted(name))
+            found.append(misplaced(storage, name))
     return found
 
 
@@ -148,7 +159,7 @@ def _run_folders(
             if kind is Kind.FOLDER:
                 yield path
             else:
-                findings.append(unlisted(path))
+                findings.append(misplaced(storage, path))
 
 
 def _days(storage: LocalStorage, folder: str, depth: int, findings: list[Finding]) -> Iterator[str]:
@@ -160,7 +171,7 @@ def _days(storage: LocalStorage, folder: str, depth: int, findings: list[Finding
         if kind is Kind.FOLDER and is_own(folder, name):
             yield from _days(storage, path, _DAY_DEPTH if name == UNDATED else depth + 1, findings)
         else:
-            findings.append(unlisted(path))
+            findings.append(misplaced(storage, path))
 
 
 def _revision_numbers(storage: LocalStorage, folder: str, findings: list[Finding]) -> list[int]:
@@ -174,5 +185,5 @@ def _revision_numbers(storage: LocalStorage, folder: str, findings: list[Finding
         if kind is Kind.FOLDER and is_own(folder, entry):
             numbers.append(int(entry[1:]))
         else:
-            findings.append(unlisted(f"{folder}/{entry}"))
+            findings.append(misplaced(storage, f"{folder}/{entry}"))
     return sorted(numbers)
