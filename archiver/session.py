@@ -122,7 +122,7 @@ def open_for_writing(
         restore_tables(storage)
         remove_replaced_tables(storage)
         # Of what others left there nothing is removed: some of it cannot be.
-        left = [name for name in storage.names(TEMPORARY_FOLDER) if not _is_kept(name)]
+        left = [name for name in storage.own_names(TEMPORARY_FOLDER) if not _is_kept(name)]
         sweep(storage, (name for name in left if not is_journal(name)), now)
         writer = Writer(storage, session, tuple(journals_in(storage)), is_new=is_new)
         writer.is_continued = is_new or is_continued(storage, last)

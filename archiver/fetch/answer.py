@@ -161,15 +161,18 @@ class AnswerClient:
         """What storage or the user said, fit to be kept and shown."""
         return text if self._redaction is None else self._redaction.text(text)
 
-    def is_settled(self, answer: Answer) -> bool:
-        return answer.run.is_settled(answer.at, self.options.settle)
+    def is_settled(self, answer: Answer, seen_final: datetime | None = None) -> bool:
+        """Whether a run is settled that the archive first saw final then, if it did."""
+        return answer.run.is_settled(answer.at, self.options.settle, seen_final)
 
-    def plan(self, answer: Answer, latest: Manifest | None) -> list[Decision]:
+    def plan(
+        self, answer: Answer, latest: Manifest | None, seen_final: datetime | None = None
+    ) -> list[Decision]:
         decisions = plan(
             answer.sources,
             latest,
             self.options.selection,
-            settled=self.is_settled(answer),
+            settled=self.is_settled(answer, seen_final),
             take_unsettled=not self.options.settle,
         )
         if self._redaction is None:

@@ -31,7 +31,12 @@ from archiver.model.manifest import Manifest
 from archiver.model.paths import run_folder
 from archiver.model.rows import Fetched, Outcome, RevisionRows, revision_rows
 from archiver.store.lock import TOOL, Writer
-from archiver.store.revisions import PreparedRevision, latest_revision, prepare_revision
+from archiver.store.revisions import (
+    PreparedRevision,
+    first_seen_final,
+    latest_revision,
+    prepare_revision,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,10 +144,11 @@ class RunArchiver:
         if latest is not None and latest.removed is not None:
             return RunResult(Archived(request.answered(Outcome.UNCHANGED, run.run_id)))
         links = FreshLinks(answer.sources, lambda: self._refresh(request, run.run_id))
-        decisions = self._client.plan(answer, latest)
+        seen_final = first_seen_final(storage, folder, latest)
+        decisions = self._client.plan(answer, latest, seen_final)
         outcomes = self._fetcher.act(run.run_id, decisions, request.tally, links)
         resources.callback(discard, outcomes)
-        settled = self._client.is_settled(answer)
+        settled = self._client.is_settled(answer, seen_final)
         new = next_revision(
             request.asked,
             answer,

@@ -55,7 +55,7 @@ class LedgerEntry:
 
 def sessions_in_ledger(storage: LocalStorage) -> list[SessionId]:
     """The sessions that have a record, oldest first."""
-    return [session for name in storage.names(LEDGER_FOLDER) if (session := session_of(name))]
+    return [session for name in storage.own_names(LEDGER_FOLDER) if (session := session_of(name))]
 
 
 def head(storage: LocalStorage) -> tuple[SessionId | None, Sha256 | None]:
@@ -134,7 +134,7 @@ def sessions_with_ids(storage: LocalStorage) -> list[SessionId]:
 
     A list behind the last record does not count: its session was killed, or is about to end.
     """
-    names = storage.names(LEDGER_FOLDER)
+    names = storage.own_names(LEDGER_FOLDER)
     last = max((session for name in names if (session := session_of(name))), default="")
     listed = (session for name in names if (session := session_of(name, IDS_ENDING)))
     return [session for session in listed if session <= last]
@@ -204,7 +204,7 @@ def read_heads(storage: LocalStorage) -> Iterator[tuple[SessionId, Head | None]]
 
     A session that was killed may have written its record, and no digest yet.
     """
-    for name in storage.names(LEDGER_FOLDER):
+    for name in storage.own_names(LEDGER_FOLDER):
         if (session := session_of(name, HEAD_ENDING)) is not None:
             try:
                 yield session, decode_head(storage.read(head_path(session)), session)
@@ -236,7 +236,7 @@ def read_stamp(storage: LocalStorage, session: str) -> bytes | None:
 
 def signed_and_stamped(storage: LocalStorage) -> tuple[set[str], set[str]]:
     """The sessions whose records have a signature beside them, and those with a time stamp."""
-    names = storage.names(LEDGER_FOLDER)
+    names = storage.own_names(LEDGER_FOLDER)
     signed, stamped = (
         {str(session) for name in names if (session := session_of(name, ending))}
         for ending in (SIGNATURE_ENDING, STAMP_ENDING)
@@ -247,7 +247,7 @@ def signed_and_stamped(storage: LocalStorage) -> tuple[set[str], set[str]]:
 def remove_unrecorded(storage: LocalStorage) -> None:
     """Remove the lists of a session that was killed before it could write its record."""
     last = max(sessions_in_ledger(storage), default="")
-    for name in storage.names(LEDGER_FOLDER):
+    for name in storage.own_names(LEDGER_FOLDER):
         session = session_of(name, LIST_ENDING) or session_of(name, IDS_ENDING)
         if session is not None and session > last:
             storage.remove(f"{LEDGER_FOLDER}/{name}")

@@ -135,16 +135,20 @@ class Run(msgspec.Struct, frozen=True):
     def total_seconds(self) -> float | None:
         return seconds_between(self.created_at, self.finished_at)
 
-    def is_settled(self, now: datetime, settle: timedelta) -> bool:
+    def is_settled(
+        self, now: datetime, settle: timedelta, seen_final: datetime | None = None
+    ) -> bool:
         """Whether the service will not replace the run's artifacts any more.
 
         A final run is settled ``settle`` after it finished (or, without that time, was modified,
-        or created); one that has no time at all cannot become older, and is taken as settled.
+        or created), or was first ``seen_final``: the service's clock may be ahead. One that has no
+        time at all cannot become older, and is taken as settled.
         """
         if not self.is_final:
             return False
         ended = self.finished_at or self.modified_at or self.created_at
-        return not settle or ended is None or ended <= now - settle
+        moments = [moment for moment in (ended, seen_final) if moment is not None]
+        return not settle or ended is None or min(moments) <= now - settle
 
 
 def read_run(document: JsonObject) -> Run:

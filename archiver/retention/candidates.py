@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from archiver.errors import RunsOnHold, UsageError
 from archiver.ledger.decisions import Decision, runs_on_hold
-from archiver.ledger.records import listed_revisions
+from archiver.ledger.records import ledger_records, listed_revisions
 from archiver.model.ids import sha256_of
 from archiver.model.manifest import RemovalKind
 from archiver.model.paths import TEMPORARY_FOLDER, download_prefix, revision_name
@@ -19,6 +19,7 @@ from archiver.store.storage import LocalStorage
 from archiver.store.tombstones import Order
 from archiver.tables.choose import Choice, Where, chosen_runs
 from archiver.tables.lookup import asked_for
+from archiver.tables.views import select
 
 _UNKNOWN = "unknown"
 
@@ -75,7 +76,7 @@ def _unknown(run_id: str, revision_folder: str, fetched_at: datetime) -> ChosenR
 
 def begun_downloads(storage: LocalStorage, ids: Sequence[str]) -> list[str]:
     """Those of which a download was begun, and is to go on."""
-    names = storage.names(TEMPORARY_FOLDER)
+    names = storage.own_names(TEMPORARY_FOLDER)
     return [run_id for run_id in ids if any(n.startswith(download_prefix(run_id)) for n in names)]
 
 
@@ -99,6 +100,27 @@ class DisposalPlan:
     @property
     def is_nothing(self) -> bool:
         return not (self.runs or self.artifacts or self.asked)
+
+
+_AHEAD = timedelta(days=90)
+_NEWEST = """
+SELECT max(greatest(fetched_at, finished_at, modified_at, created_at)) FROM run_revisions
+"""
+
+
+def check_clock(storage: LocalStorage, now: datetime) -> None:
+    """Raises UsageError where ``now`` is far ahead of all that the archive knows: of its newest
+    record, and of every moment of its runs. By a wrong clock, all are old enough to go.
+    """
+    moments = [record.record.finished_at for record in ledger_records(storage, [])]
+    moments += [moment for (moment,) in select(storage, _NEWEST) if moment is not None]
+    newest = max(moments, default=now)
+    if now - newest > _AHEAD:
+        raise UsageError(
+            f"this clock says {now:%Y-%m-%d}, and the newest that the archive knows of is "
+            f"{newest:%Y-%m-%d}: nothing was removed",
+            hint="Is the clock right? Then say --trust-clock",
+        )
 
 
 def plan_prune(storage: LocalStorage, disposals: Iterable[Disposal]) -> DisposalPlan:

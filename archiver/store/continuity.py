@@ -36,7 +36,7 @@ def last_writer(storage: LocalStorage) -> LastWriter | None:
 
 def is_continued(storage: LocalStorage, last: LastWriter | None) -> bool:
     """Tell whether lists and journals name all that was ever committed here."""
-    there = [name for name in storage.names(LEDGER_FOLDER) if is_journal(name)]
+    there = [name for name in storage.own_names(LEDGER_FOLDER) if is_journal(name)]
     return (
         last is not None
         and last.copy == _copy(storage)

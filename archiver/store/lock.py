@@ -252,7 +252,7 @@ def journals_in(storage: LocalStorage) -> list[str]:
     return [
         f"{folder}/{name}"
         for folder in (TEMPORARY_FOLDER, LEDGER_FOLDER)
-        for name in storage.names(folder)
+        for name in storage.own_names(folder)
         if is_journal(name)
     ]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from archiver.errors import ArchiveUnwritable
 from archiver.model.ids import Sha256, sha256_of
@@ -33,6 +34,22 @@ def latest_revision(storage: LocalStorage, folder: str) -> Manifest | None:
         if storage.exists(f"{path}/{MANIFEST}"):
             return read_manifest(storage, path)
     return None
+
+
+def first_seen_final(
+    storage: LocalStorage, folder: str, latest: Manifest | None
+) -> datetime | None:
+    """When a run that is not settled yet was first seen final; None where it never was.
+
+    Raises ArchiveDamaged.
+    """
+    seen = None
+    while latest is not None and latest.is_final and not latest.is_settled:
+        seen = latest.fetched_at
+        before = f"{folder}/{revision_name(latest.revision - 1)}"
+        there = storage.exists(f"{before}/{MANIFEST}")
+        latest = read_manifest(storage, before) if there else None
+    return seen
 
 
 def revision_folders(storage: LocalStorage) -> Iterator[str]:
@@ -178,18 +195,18 @@ def remove_uncommitted(storage: LocalStorage, revision_folder: str) -> None:
 
 
 def _revisions(storage: LocalStorage, folder: str) -> list[int]:
-    return [int(name[1:]) for name in storage.names(folder)]
+    return [int(name[1:]) for name in storage.own_names(folder)]
 
 
 def run_folders(storage: LocalStorage) -> Iterator[str]:
     """The folder of every run, in order of day and run id."""
-    for year in storage.names(RUNS_FOLDER):
+    for year in storage.own_names(RUNS_FOLDER):
         if year == UNDATED:
             yield from (
-                f"{RUNS_FOLDER}/{year}/{run}" for run in storage.names(f"{RUNS_FOLDER}/{year}")
+                f"{RUNS_FOLDER}/{year}/{run}" for run in storage.own_names(f"{RUNS_FOLDER}/{year}")
             )
             continue
-        for month in storage.names(f"{RUNS_FOLDER}/{year}"):
-            for day in storage.names(f"{RUNS_FOLDER}/{year}/{month}"):
+        for month in storage.own_names(f"{RUNS_FOLDER}/{year}"):
+            for day in storage.own_names(f"{RUNS_FOLDER}/{year}/{month}"):
                 folder = f"{RUNS_FOLDER}/{year}/{month}/{day}"
-                yield from (f"{folder}/{run}" for run in storage.names(folder))
+                yield from (f"{folder}/{run}" for run in storage.own_names(folder))

@@ -79,11 +79,11 @@ class LocalStorage:
         except OSError as error:
             raise unreadable(path, error) from error
 
-    def names(self, folder: str) -> list[str]:
+    def own_names(self, folder: str) -> list[str]:
         """Names of the tool's own in a folder, sorted; empty where there is none."""
-        return [name for name in self.all_names(folder) if is_own(folder, name)]
+        return [name for name in self.names(folder) if is_own(folder, name)]
 
-    def all_names(self, folder: str) -> list[str]:
+    def names(self, folder: str) -> list[str]:
         """All names in a folder, whoever left them, sorted; empty where there is none."""
         try:
             return sorted(os.listdir(self.os_path(folder)))
@@ -94,7 +94,7 @@ class LocalStorage:
 
     def files(self, folder: str) -> Iterator[str]:
         """The paths of all files in a folder and below, whoever left them, in no order."""
-        for name in self.all_names(folder):
+        for name in self.names(folder):
             path = f"{folder}/{name}"
             if self.is_folder(path):
                 yield from self.files(path)

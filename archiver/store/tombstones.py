@@ -72,7 +72,7 @@ def _remove_earlier(
     folder, _, own = tombstone_folder.rpartition("/")
     gone = earlier_revisions(storage, tombstone_folder)
     if manifest.removed_kind is RemovalKind.ERASED:
-        gone = [f"{folder}/{name}" for name in storage.all_names(folder) if name != own]
+        gone = [f"{folder}/{name}" for name in storage.names(folder) if name != own]
     for path in gone:
         for file in storage.files(path) if storage.is_folder(path) else [path]:
             files += 1
@@ -85,7 +85,7 @@ def _remove_earlier(
 
 def remove_unfinished(storage: LocalStorage, run_id: str) -> None:
     """Remove downloads of a run that were to go on."""
-    for name in storage.names(TEMPORARY_FOLDER):
+    for name in storage.own_names(TEMPORARY_FOLDER):
         if name.startswith(download_prefix(run_id)):
             storage.remove(f"{TEMPORARY_FOLDER}/{name}")
 

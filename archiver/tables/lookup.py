@@ -109,7 +109,7 @@ def runs_to_fetch(
 
 
 def _not_complete(storage: LocalStorage, asked: Sequence[RunId], *, refresh: bool) -> FetchList:
-    if not any(storage.names(f"{TABLES_FOLDER}/{table}") for table in ("runs", "fetches")):
+    if not any(storage.own_names(f"{TABLES_FOLDER}/{table}") for table in ("runs", "fetches")):
         return FetchList(asked)
 
     def work(connection: duckdb.DuckDBPyConnection) -> tuple[pa.Table, pa.Table | None]:

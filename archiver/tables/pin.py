@@ -34,7 +34,7 @@ def restore_tables(storage: LocalStorage) -> None:
 
 def remove_replaced_tables(storage: LocalStorage) -> None:
     """Remove replaced tables, and such as were never finished, unless somebody still reads them."""
-    for name in storage.names(REPLACED_TABLES):
+    for name in storage.own_names(REPLACED_TABLES):
         storage.remove_unless_in_use(f"{REPLACED_TABLES}/{name}")
     if storage.exists(REPLACED_TABLES):
         storage.remove_empty(REPLACED_TABLES)
@@ -42,6 +42,6 @@ def remove_replaced_tables(storage: LocalStorage) -> None:
 
 def _aside(storage: LocalStorage, ending: str = BETWEEN_ENDING) -> Iterator[str]:
     """The old tables, while they are in neither place, or the new ones (see exchange_folders)."""
-    for name in storage.names(REPLACED_TABLES):
+    for name in storage.own_names(REPLACED_TABLES):
         if name.endswith(ending):
             yield f"{REPLACED_TABLES}/{name}"

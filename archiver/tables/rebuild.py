@@ -153,6 +153,6 @@ def _readable(
 
 
 def _flushes(storage: LocalStorage, table: str) -> Iterator[tuple[str, str]]:
-    for month in storage.names(f"{TABLES_FOLDER}/{table}"):
-        for name in storage.names(f"{TABLES_FOLDER}/{table}/{month}"):
+    for month in storage.own_names(f"{TABLES_FOLDER}/{table}"):
+        for name in storage.own_names(f"{TABLES_FOLDER}/{table}/{month}"):
             yield month, name

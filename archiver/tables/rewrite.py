@@ -110,9 +110,9 @@ def months_in(storage: LocalStorage, folders: Mapping[Table, str]) -> list[Month
     """Return the table files by month, in order. ``folders`` has the folder of each table."""
     months: dict[str, dict[str, dict[Table, str]]] = defaultdict(lambda: defaultdict(dict))
     for table, folder in folders.items():
-        for name in storage.names(folder):
+        for name in storage.own_names(folder):
             month = name.partition("=")[2]
-            for file in storage.names(f"{folder}/{name}"):
+            for file in storage.own_names(f"{folder}/{name}"):
                 flush = months[month][file.removesuffix(_ENDING)]
                 flush[table] = f"{folder}/{name}/{file}"
     return [MonthFiles(month, flushes) for month, flushes in sorted(months.items())]

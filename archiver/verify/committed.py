@@ -113,7 +113,7 @@ def _seen_again(storage: LocalStorage, comparison: Comparison) -> dict[str, Stat
         elif storage.exists(manifest_path(folder)):
             if state == State.MISSING:
                 states[folder] = State.UNREADABLE
-            if storage.names(folder) == [MANIFEST]:
+            if storage.own_names(folder) == [MANIFEST]:
                 # It was a tombstone by all that is left: what it stood for cannot be told.
                 run, _, number = folder.rpartition("/r")
                 alone[run] = max(alone.get(run, 0), int(number))

@@ -105,7 +105,7 @@ CHECK = "check"
 _LAST_CHECKS = """
 CREATE TEMP TABLE past AS
 WITH last AS (SELECT path, max(checked_at) AS checked_at FROM checks
-              WHERE depth = 'bytes' GROUP BY path),
+              WHERE depth = 'bytes' AND checked_at <= $now GROUP BY path),
 sizes AS (SELECT run_id, revision, sum(size) FILTER (path IS NOT NULL) AS bytes
           FROM artifact_revisions GROUP BY run_id, revision)
 SELECT path, coalesce(bytes, 0)::BIGINT + 8192 AS bytes, checked_at
@@ -123,18 +123,21 @@ class Unfinished:
     done: frozenset[str]
 
 
-def revisions_due(storage: LocalStorage, now: datetime, period: timedelta) -> frozenset[str]:
+def revisions_due(
+    storage: LocalStorage, now: datetime, period: timedelta, notes: list[str]
+) -> frozenset[str]:
     """Return the folders of the revisions to read now so that all are read once in ``period``.
 
+    What was checked at a moment that is still to come counts as never, and ``notes`` say so.
     Raises ArchiveDamaged where the tables cannot be read.
     """
     from archiver.tables.views import read_tables
 
-    began, ended = last_rotation(storage)
+    began, ended = last_rotation(storage, now, notes)
     share = share_due(now, began, period)
 
     def work(connection: "duckdb.DuckDBPyConnection") -> frozenset[str]:
-        connection.execute(_LAST_CHECKS)
+        connection.execute(_LAST_CHECKS, {"now": now})
         ((total,),) = connection.sql("SELECT coalesce(sum(bytes), 0) FROM past").fetchall()
         connection.execute(_BY_AGE)
         return frozenset(oldest(_past(connection), int(total), share, ended))
@@ -148,24 +151,36 @@ def _past(connection: "duckdb.DuckDBPyConnection") -> Iterator[Past]:
             yield Past(*row)
 
 
-def last_rotation(storage: LocalStorage) -> tuple[datetime | None, datetime | None]:
+def last_rotation(
+    storage: LocalStorage, now: datetime, notes: list[str]
+) -> tuple[datetime | None, datetime | None]:
     """Return when the last check that read the oldest part and came to its end began and ended."""
     for record in _verifications(storage):
         moment = record.details.get(ROTATED_AT)
         if isinstance(moment, str) and not record.interrupted:
             try:
-                return parse_timestamp(moment), record.finished_at
+                began = parse_timestamp(moment)
             except ValueError:
                 continue
+            if max(began, record.finished_at) <= now:
+                return began, record.finished_at
+            notes.append(
+                f"the check {record.session} says that it ended on {record.finished_at:%Y-%m-%d}, "
+                "which is still to come: it counts as never. Was the clock ahead?"
+            )
     return None, None
 
 
-def unfinished_check(storage: LocalStorage) -> Unfinished | None:
-    """Return the last check, if it was interrupted or killed. Raises ArchiveDamaged."""
+def unfinished_check(storage: LocalStorage, now: datetime) -> Unfinished | None:
+    """Return the last check before ``now``, if it was interrupted or killed.
+
+    Raises ArchiveDamaged.
+    """
     from archiver.tables.views import read_tables
 
     def work(connection: "duckdb.DuckDBPyConnection") -> Unfinished | None:
-        ((session,),) = connection.sql("SELECT max(session) FROM checks").fetchall()
+        last = "SELECT max(session) FROM checks WHERE checked_at <= ?"
+        ((session,),) = connection.execute(last, [now]).fetchall()
         if session is None or _is_finished(storage, session):
             return None
         query = "SELECT path FROM checks WHERE session = ? AND depth = 'bytes' "

@@ -109,7 +109,7 @@ def check_runs(root: Path, units: Sequence[RunUnit], since: datetime | None = No
 def check_by_sums(storage: LocalStorage, revision_folder: str) -> list[Finding]:
     """Check the files of a revision whose manifest is not to be trusted, as sha256sum does."""
     folder = revision_folder.rpartition("/")[0]
-    if storage.names(revision_folder) == [MANIFEST]:
+    if storage.own_names(revision_folder) == [MANIFEST]:
         return []  # a tombstone has no other file
     try:
         lines = storage.read(f"{revision_folder}/{SHA256SUMS}").decode(errors="replace").split("\n")

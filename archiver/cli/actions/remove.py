@@ -18,7 +18,14 @@ from archiver.cli.run_ids import ChoiceArguments
 from archiver.cli.signing import SigningArguments
 from archiver.errors import ExitCode, UsageError
 from archiver.model.manifest import RemovalKind
-from archiver.retention.candidates import DisposalPlan, DisposalSize, extent, plan_erase, plan_prune
+from archiver.retention.candidates import (
+    DisposalPlan,
+    DisposalSize,
+    check_clock,
+    extent,
+    plan_erase,
+    plan_prune,
+)
 from archiver.retention.disposal import DisposalResult, dispose, order_of
 from archiver.retention.rules import Rule, disposals, split_rule
 from archiver.store.lock import open_archive
@@ -33,6 +40,7 @@ class PruneArguments(SigningArguments):
 
     archive: Path
     older_than: timedelta | None
+    trust_clock: bool
     rule: Sequence[str]
     reason: str | None
     dry_run: bool
@@ -56,7 +64,10 @@ def prune(given: PruneArguments) -> int:
     if given.older_than is not None:
         words.insert(0, f"older-than={given.older_than.days}d")
     reason = (given.reason or "").strip() or "kept long enough: " + "; ".join(words)
-    choose = partial(plan_prune, disposals=disposals(_rules(given), datetime.now(UTC)))
+    now = datetime.now(UTC)
+    choose = partial(plan_prune, disposals=disposals(_rules(given), now))
+    if not given.trust_clock:
+        check_clock(open_archive(given.archive), now)
     return _remove(RemovalKind.PRUNED, reason, choose, given)
 
 

@@ -63,18 +63,20 @@ def run(given: VerifyArguments) -> int:
     seed = given.seed if given.seed is not None else secrets.randbits(32)
     session: str = SessionId.at(now, secrets.token_bytes(4))
     with display(quiet=given.quiet) as shown_on, interruptible() as stop:
+        notes: list[str] = []
+        random = Random(seed)  # noqa: S311 # to be repeated
         how = replace(
-            _checking(storage, given, now, stop, Random(seed)),  # noqa: S311 # to be repeated
-            progress=_shown(shown_on),
+            _checking(storage, given, now, stop, random, notes), progress=_shown(shown_on)
         )
         if given.resume:
-            session, how = _resumed(storage, session, how)
+            session, how = _resumed(storage, session, how, now)
         log = None
         if given.record:
             log = _log(given, session, now, scope, stop)
             how = replace(how, looked_at=log.take)
         report = verify(storage, scope, how)
         report.started = session
+        report.notes += notes
         if given.sample is not None:
             report.notes.append(f"the revisions were chosen with --seed {seed}")
         head = _record(log, report)
@@ -135,11 +137,16 @@ def _scope(storage: LocalStorage, given: VerifyArguments) -> Scope:
 
 
 def _checking(
-    storage: LocalStorage, given: VerifyArguments, now: datetime, stop: StopSwitch, random: Random
+    storage: LocalStorage,
+    given: VerifyArguments,
+    now: datetime,
+    stop: StopSwitch,
+    random: Random,
+    notes: list[str],
 ) -> Checking:
     chosen: frozenset[str] = frozenset()
     if given.rotate is not None:
-        chosen = revisions_due(storage, now, given.rotate)
+        chosen = revisions_due(storage, now, given.rotate, notes)
     return Checking(stop, _signatures(given), random, given.workers or min(4, core_count()), chosen)
 
 
@@ -155,8 +162,10 @@ def _signatures(given: VerifyArguments) -> Signatures:
     )
 
 
-def _resumed(storage: LocalStorage, session: str, how: Checking) -> tuple[str, Checking]:
-    unfinished = unfinished_check(storage)
+def _resumed(
+    storage: LocalStorage, session: str, how: Checking, now: datetime
+) -> tuple[str, Checking]:
+    unfinished = unfinished_check(storage, now)
     if unfinished is None:
         click.echo("no check was interrupted: this one begins anew", err=True)
         return session, how

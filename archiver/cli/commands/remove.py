@@ -46,6 +46,12 @@ _EXIT_CODES = WRITES | {
     "kind=recording,screenshot,download only such artifacts of them (repeatable; all but "
     "older-than may be left out).",
 )
+@click.option(
+    "--trust-clock",
+    is_flag=True,
+    help="Go by this machine's clock, also where it is more than 90 days ahead of the newest "
+    "record and of every run.",
+)
 @click.option("--reason", metavar="TEXT", help="Why, for the ledger.  [default: the rules]")
 @click.option("--dry-run", is_flag=True, help="Show what would go, remove nothing.")
 @signing_options
