@@ -44,7 +44,11 @@ def new_key(path: Path, passphrase: bytes | None) -> Path:
     if public_path.exists():
         raise UsageError(f"{public_path} is there already", hint="Choose another name")
     _write_new(path, private, 0o600)
-    _write_new(public_path, public, 0o644)
+    try:
+        _write_new(public_path, public, 0o644)
+    except BaseException:
+        path.unlink()
+        raise
     return public_path
 
 
@@ -154,11 +158,19 @@ def _require_private(path: Path, status: os.stat_result) -> None:
 
 
 def _write_new(path: Path, data: bytes, mode: int) -> None:
+    """Write a new file durably, whole or not at all. Raises UsageError."""
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(data)
-            if mode != 0o600 and os.name != "nt":
-                os.fchmod(file.fileno(), mode)  # the umask keeps all from others
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                if mode != 0o600 and os.name != "nt":
+                    os.fchmod(descriptor, mode)  # the umask keeps all from others
+                os.fsync(descriptor)
+        except BaseException:
+            path.unlink()
+            raise
     except FileExistsError:
         raise UsageError(f"{path} is there already", hint="Choose another name") from None
     except OSError as error:

@@ -1,6 +1,8 @@
 """Writing a file or a folder outside the archive: aside, and then into place as a whole."""
 
 import contextlib
+import os
+import re
 import secrets
 import shutil
 import sys
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from archiver.errors import UsageError
+from archiver.system.folders import folder_in_use, has_locks, is_in_use
 
 
 @contextlib.contextmanager
@@ -58,18 +61,54 @@ def atomic_folder(target: Path, *, overwrite: bool) -> Iterator[Path]:
 def work_folder(target: Path) -> Iterator[Path]:
     """A new folder beside ``target``, which is gone again when the block ends.
 
-    Raises UsageError for what the system refuses in it.
+    Where a process was killed in such a block, the next one for the same target removes what it
+    left. Raises UsageError for what the system refuses in it.
     """
+    parent, name = target.absolute().parent, _fitting(target.name)
+    _sweep(parent, name)
     # Named before it is made, which mkdtemp cannot: Ctrl-C right after that leaves nothing, too.
-    folder = target.absolute().parent / f".{target.name}.{secrets.token_hex(8)}.part"
+    folder = parent / f".{name}.{os.getpid()}-{secrets.token_hex(8)}.part"
     try:
         try:
             folder.mkdir(0o700)
-            yield folder
+            with folder_in_use(folder):
+                yield folder
         finally:
             _remove(folder)
     except OSError as error:
         raise UsageError(f"cannot write {target}: {error.strerror or error}") from None
+
+
+_PART = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)-[0-9a-f]{16}\.part", re.ASCII | re.DOTALL)
+_NAME_BYTES = 100
+"""Some file systems take names of 143 bytes at most."""
+
+
+def _fitting(name: str) -> str:
+    return name.encode(errors="surrogateescape")[:_NAME_BYTES].decode(errors="ignore")
+
+
+def _sweep(parent: Path, name: str) -> None:
+    """Remove what killed processes left for a target of this name."""
+    with contextlib.suppress(OSError):  # whatever is wrong, writing says it better
+        for path in parent.iterdir():
+            part = _PART.fullmatch(path.name)
+            if part and part["name"] == name and _is_abandoned(path, int(part["process"])):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_abandoned(folder: Path, process: int) -> bool:
+    """Whether nobody uses a work folder: whoever does holds a lock, where the system has them."""
+    if os.name == "nt" or is_in_use(folder):
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    # In containers every process may have the same number.
+    return process == os.getpid() and has_locks(folder)
 
 
 def _remove(folder: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from archiver.system.files import unreadable
@@ -133,6 +134,34 @@ def is_in_use(folder: Path) -> bool:
         return not _lock(descriptor, shared=False)
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def folder_in_use(folder: Path) -> Iterator[None]:
+    """Let others find, for as long as the block runs, that a folder is in use."""
+    descriptor = _open(folder) if sys.platform == "linux" else None
+    try:
+        if descriptor is not None:
+            _lock(descriptor, shared=True)
+        yield
+    finally:
+        if descriptor is not None:
+            os.close(descriptor)
+
+
+def has_locks(folder: Path) -> bool:
+    """Whether the file system of a folder that nobody uses can tell who does."""
+    if sys.platform != "linux" or (descriptor := _open(folder)) is None:
+        return False
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def without_descriptors(text: str, folder: str) -> str:

@@ -1,6 +1,8 @@
 """Signatures and time stamps of the ledger, checked with openssl and ssh-keygen."""
 
+import errno
 import json
+import os
 import stat
 import subprocess
 import threading
@@ -337,3 +339,26 @@ def test_sha256sum_checks_a_record_and_what_lies_beside_it(
     assert ran.returncode == 0, ran.stderr
     names = [line.partition(":")[0] for line in ran.stdout.splitlines()]
     assert names == [f"ledger/{session}{ending}" for ending in (".json", ".sig", ".tsr")]
+
+
+@pytest.mark.parametrize("refused", [1, 2])
+def test_keygen_on_a_full_disk_leaves_no_key(
+    archiver: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: int
+) -> None:
+    fsync, left = os.fsync, [refused]
+
+    def full(descriptor: int) -> None:
+        left[0] -= 1
+        if not left[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        fsync(descriptor)
+
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "fsync", full)
+        ran = archiver("keygen", folder / "key", code=None)
+    assert ran.code
+    assert "No space left" in ran.err
+    assert list(folder.iterdir()) == []
+    archiver("keygen", folder / "key")
