@@ -12,7 +12,7 @@ The tree, by exit code (design: 0 fine, 1 a bug, 130 interrupted):
           ``DownloadFailed``, ``StorageBusy``
     * ``ArchiveUnwritable``, ``FileTooLarge``, ``SystemLimit``, ``WorkerLost`` (3): the disk or the
       machine refuses; the batch stops, unless it is one artifact or run that is too large
-    * ``RunsOnHold`` (3): nothing was removed
+    * ``RunsOnHold`` (3): nothing was removed; ``RunsRemoved`` (3): somebody removed them meanwhile
     * ``StampRefused`` (3): what was done counts, but without a time stamp
     * ``ArchiveDamaged`` (4): what is stored is not what was stored; ``ProofInvalid`` (4)
     * ``NotAnArchive`` (10), ``ArchiveLocked`` (11), ``KeyRefused`` (12)
@@ -80,6 +80,12 @@ class InvalidRunId(UsageError, ValueError):
 
 class RunsOnHold(ArchiverError):
     """Runs that are to be removed are on hold."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
+class RunsRemoved(ArchiverError):
+    """Runs that were to be read are removed meanwhile, by prune or erase."""
 
     exit_code = ExitCode.INCOMPLETE
 

@@ -185,8 +185,9 @@ def _begun_upgrade(storage: LocalStorage, before: bytes) -> bytes | None:
 class WritingSession:
     """A session that holds an archive as its only writer, until its record is written.
 
-    ``kind`` is that of the record, ``started_at`` (UTC) when it began; ``manifests`` are those that
-    it recovered, and then those that it commits.
+    ``kind`` is that of the record, ``started_at`` (UTC) when it began; ``recovered`` are killed
+    sessions, and ``unlisted`` the paths of manifests that they committed; ``manifests`` are those,
+    what was ``adopted``, and then those that it commits.
     """
 
     writer: Writer
@@ -195,6 +196,7 @@ class WritingSession:
     now: Callable[[], datetime]
     started_at: datetime
     recovered: tuple[str, ...] = ()
+    unlisted: tuple[str, ...] = ()
     adopted: Adopted = field(default_factory=Adopted)
     manifests: ManifestList = field(default_factory=ManifestList)
 
@@ -264,5 +266,13 @@ def writing_session(
         # What was found is in no list before the record is written.
         writer.is_continued |= not adopted.manifests
         yield WritingSession(
-            writer, kind, signing, now, started_at, left.sessions, adopted, manifests
+            writer,
+            kind,
+            signing,
+            now,
+            started_at,
+            left.sessions,
+            tuple(one.path for one in left.unlisted),
+            adopted,
+            manifests,
         )

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import duckdb
 
-from archiver.errors import UsageError
+from archiver.errors import ArchiveDamaged, UsageError
 from archiver.export.pack import Packed, pack_bag, pack_crate
 from archiver.export.tables import check_place
 from archiver.export.targets import CopyMethod, FolderTarget, Target, ZipTarget
 from archiver.ledger.proofs import collect
 from archiver.model.paths import safe_name
 from archiver.store.storage import LocalStorage
+from archiver.store.tombstones import check_removed
 from archiver.system.atomic import atomic_file, atomic_folder, work_folder
 from archiver.tables.choose import Choice, Where, chosen_runs
 
@@ -80,8 +81,8 @@ def export_runs(
     """Write packages of the runs that are chosen, one in each place. ``now`` is UTC.
 
     Every file of the archive is checked while it is packed. A package is there when it is whole.
-    Raises UsageError where something cannot be chosen or written, ArchiveDamaged that names what
-    is damaged; nothing of that package is left then.
+    Raises UsageError where something cannot be chosen or written, RunsRemoved where it is removed
+    meanwhile, ArchiveDamaged that names what is damaged; nothing of that package is left then.
     """
     for destination in places:
         _check(storage, destination, options)
@@ -108,7 +109,12 @@ def export_runs(
             options.begins(destination, chosen.files, chosen.bytes)
             pack = pack_bag if destination.form is Form.BAG else pack_crate
             with _target(destination, packed, options) as target:
-                unproven = pack(target, packed)
+                try:
+                    unproven = pack(target, packed)
+                except ArchiveDamaged:
+                    for run in chosen.runs:
+                        check_removed(storage, run.path)
+                    raise
             size = sum(file.size for file in target.files)
             count = len(target.files)
             written.append(

@@ -9,6 +9,7 @@ from archiver.ledger.decisions import decisions
 from archiver.model.ids import RunId
 from archiver.store.revisions import read_manifest
 from archiver.store.storage import LocalStorage
+from archiver.store.tombstones import check_removed
 from archiver.tables.views import read_tables
 
 _KINDS = "['recording', 'screenshot', 'download']"
@@ -25,10 +26,12 @@ def show_run(storage: LocalStorage, asked: RunId) -> dict[str, Any] | None:
     ``run`` is its row of ``runs``, ``artifacts`` and ``errors`` are lists of rows, ``location``
     maps the artifacts' paths to where they lie on this machine, ``hold`` and ``accepted`` say what
     was decided about the run, ``removal`` who removed it when and why. ``asked`` may be the
-    ``wr_…`` id under which a ``tsk_v2_…`` run was asked for.
+    ``wr_…`` id under which a ``tsk_v2_…`` run was asked for. Raises RunsRemoved where it is removed
+    meanwhile.
     """
     found = read_tables(storage, lambda connection: _show(connection, asked))
     if found is not None:
+        check_removed(storage, found["run"]["path"])
         paths = [artifact["path"] for artifact in found["artifacts"] if artifact["path"]]
         found["location"] = {path: str(storage.locate(path)) for path in paths}
         decided = decisions(storage, [])

@@ -6,16 +6,23 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from archiver.errors import ArchiveDamaged, StampRefused
+from archiver.errors import ArchiveDamaged, StampRefused, UsageError
 from archiver.model.ids import Sha256
 from archiver.model.manifest import RemovalKind
 from archiver.retention.candidates import DisposalPlan
 from archiver.retention.prune import next_manifests
 from archiver.retention.removal import commit_and_remove, remove_copies, tombstones
-from archiver.session import Signing, writing_session
+from archiver.session import Signing, WritingSession, writing_session
 from archiver.store.lock import TOOL, Writer, open_archive
+from archiver.store.revisions import read_manifest
 from archiver.store.storage import LocalStorage
-from archiver.store.tombstones import Order, read_tombstones, remove_unfinished
+from archiver.store.tombstones import (
+    Order,
+    read_tombstones,
+    removal_of,
+    removals_begun,
+    remove_unfinished,
+)
 from archiver.tables.pin import remove_replaced_tables
 from archiver.tables.rebuild import add_rows, project
 from archiver.tables.rewrite import remove_rows
@@ -39,6 +46,8 @@ class DisposalResult:
     damaged: list[str] = field(default_factory=list)
     """Why runs are still there of which it could not be told what they had."""
     on_hold: list[str] = field(default_factory=list)
+    finished: list[str] = field(default_factory=list)
+    """Runs whose removal a session had begun that was killed, and that this one finished."""
     head: Sha256 | None = None
     unstamped: StampRefused | None = None
 
@@ -69,7 +78,13 @@ def dispose(
     open_archive(archive)  # raises where there is none
     with writing_session(archive, _COMMANDS[kind], signing, now, random) as session:
         writer = session.writer
-        plan = choose(writer.storage)
+        begun = _finished(session, kind)
+        try:
+            plan = choose(writer.storage)
+        except UsageError:
+            if not begun and not removals_begun(writer.storage, kind):
+                raise
+            plan = DisposalPlan()  # all that was meant is removed
         result = DisposalResult(writer.session, on_hold=[run for run, _ in plan.on_hold])
         order = replace(order_of(kind, reason, signing, session.started_at), session=writer.session)
         committed: list[str] = []
@@ -107,13 +122,21 @@ def dispose(
             "on_hold": len(result.on_hold),
             "pruned_of": len(result.pruned_of),
         }
-        ids = [*result.runs, *result.pruned_of, *result.asked]
+        ids = sorted({*begun, *result.runs, *result.pruned_of, *result.asked})
+        result.finished = sorted({*begun}.difference(result.runs, result.pruned_of))
         closed = session.close(ids, details=details)
         result.head, result.unstamped = closed.head, closed.unstamped
         writer.clear_journals()
         with contextlib.suppress(OSError):
             remove_replaced_tables(writer.storage)
     return result
+
+
+def _finished(session: WritingSession, kind: RemovalKind) -> list[str]:
+    """The runs whose removal was begun by killed sessions, and is finished."""
+    folders = [path.rpartition("/")[0] for path in session.unlisted]
+    manifests = [read_manifest(session.writer.storage, folder) for folder in folders]
+    return [manifest.run_id for manifest in manifests if removal_of(manifest) is kind]
 
 
 def _level_tables(writer: Writer, revision_folders: Sequence[str], asked: Sequence[str]) -> None:

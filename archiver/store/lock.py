@@ -206,11 +206,6 @@ class Writer:
                 journal.write("".join(f"{folder}\n" for folder in revision_folders).encode())
         return str(path)
 
-    def journaled(self, journal: str) -> list[str]:
-        """The revisions that a journal names; a line that was cut off is left out."""
-        text = self.storage.read(journal).decode(errors="replace")
-        return [line for line in text.split("\n")[:-1] if line]
-
     def remove_journal(self, journal: str) -> None:
         """Tables and ledger have what the journal names."""
         self.storage.remove(journal)
@@ -255,6 +250,12 @@ def journals_in(storage: LocalStorage) -> list[str]:
         for name in storage.own_names(folder)
         if is_journal(name)
     ]
+
+
+def journaled(storage: LocalStorage, journal: str) -> list[str]:
+    """The revisions that a journal names; a line that was cut off is left out."""
+    text = storage.read(journal).decode(errors="replace")
+    return [line for line in text.split("\n")[:-1] if line]
 
 
 def join_for_writing(root: Path, session: SessionId, part: int, durability: Durability) -> Writer:

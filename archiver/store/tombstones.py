@@ -4,6 +4,7 @@ It keeps the id, the status, the times and all digests, so that the ledger and o
 hold and counts stay right; nothing of the content, and no name.
 """
 
+import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
+from archiver.errors import ArchiveDamaged, RunsRemoved
 from archiver.model.artifact import ArtifactKind, ArtifactState
 from archiver.model.document import JsonObject
 from archiver.model.ids import Sha256
@@ -25,10 +27,12 @@ from archiver.model.manifest import (
     RemovedRevision,
     is_complete,
 )
-from archiver.model.paths import TEMPORARY_FOLDER, download_prefix
+from archiver.model.paths import TEMPORARY_FOLDER, download_prefix, revision_name
 from archiver.model.run import ChosenRun, Run, read_run
+from archiver.store.lock import journaled, journals_in
 from archiver.store.revisions import (
     earlier_revisions,
+    latest_revision,
     read_manifest,
 )
 from archiver.store.storage import LocalStorage
@@ -94,6 +98,41 @@ def read_tombstones(storage: LocalStorage, revision_folders: Iterable[str]) -> d
     """Those of the revisions that are tombstones. Raises ArchiveDamaged."""
     manifests = {folder: read_manifest(storage, folder) for folder in revision_folders}
     return {folder: manifest for folder, manifest in manifests.items() if manifest.removed}
+
+
+def removals_begun(storage: LocalStorage, kind: RemovalKind) -> list[str]:
+    """The ids of runs that killed sessions, or one at work, began to remove; by no record yet.
+
+    Of a prune also those of which it removed artifacts.
+    """
+    folders = [line for path in journals_in(storage) for line in journaled(storage, path)]
+    begun = []
+    for folder in dict.fromkeys(folders):
+        with contextlib.suppress(ArchiveDamaged):  # it was never committed
+            manifest = read_manifest(storage, folder)
+            if removal_of(manifest) is kind:
+                begun.append(manifest.run_id)
+    return begun
+
+
+def removal_of(manifest: Manifest) -> RemovalKind | None:
+    """What kind of removal a revision is, of a whole run or of artifacts; None where it is none."""
+    return RemovalKind.PRUNED if manifest.pruned is not None else manifest.removed_kind
+
+
+def check_removed(storage: LocalStorage, revision_folder: str) -> None:
+    """Raises RunsRemoved where a tombstone has taken the place of a revision."""
+    run = revision_folder.rpartition("/")[0]
+    with contextlib.suppress(ArchiveDamaged):  # said by whoever reads it
+        latest = latest_revision(storage, run)
+        if latest is None or f"{run}/{revision_name(latest.revision)}" == revision_folder:
+            return
+        if latest.removed is not None:
+            raise RunsRemoved(
+                f"{latest.run_id} was {latest.removed.kind.value} on {latest.removed.at:%Y-%m-%d}: "
+                "nothing of it is left",
+                hint="The same command again goes without it; its tombstone stays",
+            )
 
 
 _DOCUMENT = "document"

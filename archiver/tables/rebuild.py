@@ -12,7 +12,7 @@ from archiver.model.rows import RevisionRows, revision_rows
 from archiver.model.run import read_document
 from archiver.model.schema import TABLES
 from archiver.store import revisions
-from archiver.store.lock import Writer
+from archiver.store.lock import Writer, journaled
 from archiver.store.storage import LocalStorage
 from archiver.store.tombstones import remove_what_went, removed_run
 from archiver.tables.merge import check_file
@@ -133,7 +133,7 @@ def _without_damaged(storage: LocalStorage, month: MonthFiles, damaged: list[str
 def _finish_journals(writer: Writer) -> list[str]:
     """The revisions that killed sessions committed; what they left half-done is removed."""
     journaled = dict.fromkeys(
-        folder for journal in writer.unfinished for folder in writer.journaled(journal)
+        folder for journal in writer.unfinished for folder in journaled(writer.storage, journal)
     )
     committed = [f for f in journaled if writer.storage.exists(f"{f}/{MANIFEST}")]
     for folder in journaled.keys() - set(committed):

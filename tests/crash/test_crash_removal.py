@@ -1,5 +1,6 @@
 """An erase that is killed anywhere: the run is whole, or the next writer leaves nothing of it."""
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -99,3 +100,33 @@ def test_a_reindex_after_an_erase_that_was_killed_leaves_nothing(
             break
     assert ended.code == 0
     assert begun > 2
+
+
+def test_an_erase_by_a_condition_that_is_killed_is_finished_by_the_same_command(
+    killer: Killer, made: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive"
+    erase = ("erase", "--where", f"title LIKE '{MARK}%'", "--reason", "asked for", "--yes")
+    begun = 0
+    for number in range(max(1, STEP // 2), 2_000, STEP):
+        shutil.copytree(made, archive)
+        ended = killer.run(archive, *erase, die_before=number)
+        is_begun = (next(archive.glob("runs/**/tsk_9")) / "r3/manifest.json").exists()
+        begun += is_begun
+        shown = killer.run(archive, "show", "tsk_9").code
+        assert shown in ({0, 3} if is_begun else {0}), number
+        if is_begun:
+            assert MARK not in killer.output.read_text(), number
+        if ended.code == KILLED:
+            assert killer.run(archive, *erase).code == 0, number
+        assert find_damage(open_archive(archive)) == [], number
+        assert MARK not in everything(archive), number
+        records = [json.loads(path.read_bytes()) for path in archive.glob("ledger/*.json")]
+        (erased,) = [record for record in records if record["kind"] == "erase"]
+        assert (archive / f"ledger/{erased['session']}.ids").read_text() == "tsk_9\n", number
+        assert erased["details"]["reason"] == "asked for"
+        shutil.rmtree(archive)
+        if ended.code != KILLED:
+            break
+    assert ended.code == 0
+    assert begun > 3

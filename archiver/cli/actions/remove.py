@@ -30,6 +30,7 @@ from archiver.retention.disposal import DisposalResult, dispose, order_of
 from archiver.retention.rules import Rule, disposals, split_rule
 from archiver.store.lock import open_archive
 from archiver.store.storage import LocalStorage
+from archiver.store.tombstones import removals_begun
 
 _NAMED = 20
 
@@ -109,9 +110,15 @@ def _remove(
     # The condition may say what is to be forgotten.
     signing = given.signing(secret=frozenset({"where"}))
     storage = open_archive(given.archive)
-    plan = choose(storage)
-    is_shown = given.dry_run or plan.is_nothing
-    asks = isinstance(given, EraseArguments) and not given.yes
+    try:
+        plan = choose(storage)
+    except UsageError:
+        # A session that was killed late has removed all that was meant, and left no record.
+        if given.dry_run or not removals_begun(storage, kind):
+            raise
+        plan = DisposalPlan()
+    is_shown = given.dry_run or (plan.is_nothing and not removals_begun(storage, kind))
+    asks = isinstance(given, EraseArguments) and not given.yes and not plan.is_nothing
     if is_shown or asks:
         order = order_of(kind, reason, signing, datetime.now(UTC))
         there = extent(storage, order, plan)
@@ -199,12 +206,16 @@ def _report(kind: RemovalKind, result: DisposalResult, *, as_json: bool) -> None
             "bytes": result.bytes,
             "on_hold": result.on_hold,
             "damaged": result.damaged,
+            "finished": result.finished,
         }
         click.echo(json.dumps(document, indent=2))
         return
     if result.session is None:
         click.echo("nothing to do")
         return
+    if result.finished:
+        killed = f"of {len(result.finished)} runs that a session had begun which was killed"
+        click.echo(f"finished the removal {killed}")
     others = len(result.pruned_of)
     click.echo(
         f"{len(result.runs) + len(result.asked)} runs {kind.value}"
