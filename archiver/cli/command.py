@@ -4,6 +4,7 @@ A command declares these as values; how they are shown, and that ``--config`` an
 taken before and after the command, is here alone.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from archiver.cli.config import DEFAULT_CONFIG, read_defaults
+from archiver.cli.config import CONFIG_FILE, check_variables, read_defaults
+from archiver.cli.param_types import Location
+from archiver.errors import UsageError
 from archiver.system.rights import PRIVATE, created_with, folder_rights
 
 EXIT_CODES: Mapping[int, str] = {
@@ -29,6 +32,8 @@ READS = {2: EXIT_CODES[2], 10: EXIT_CODES[10]}
 """Exit codes of every command that opens an archive,"""
 WRITES = READS | {11: EXIT_CODES[11], 130: EXIT_CODES[130]}
 """and of every one that writes into it."""
+_WRONG = "archiver.wrong_config"
+"""Where click's context keeps what is wrong with the config file or the environment."""
 _TERMS = 22
 """Columns that options are given; what is longer has its text below."""
 
@@ -37,8 +42,9 @@ def _config_option() -> click.Option:
     """``--config`` of the program, before the command. It may be set by ARCHIVER_CONFIG."""
     return click.Option(
         ["--config"],
-        type=click.Path(path_type=Path, dir_okay=False),
-        help=f"TOML file with options.  [default: {DEFAULT_CONFIG} where present]",
+        type=Location(dir_okay=False),
+        help=f"TOML file with options.  [default: {CONFIG_FILE} here, in ~/.config/archiver, or in "
+        "/etc]",
     )
 
 
@@ -47,7 +53,8 @@ class Command(click.Command):
 
     ``examples`` maps command lines to what they do, ``exit_codes`` codes to what they mean here,
     ``environment`` variables that are no option's to what they hold. ``groups`` maps headings to
-    names of options; those in no group come last.
+    names of options; those in no group come last. What is wrong with the config file or the
+    environment is said when the command is to run, so that it hides no help.
     """
 
     def __init__(
@@ -57,6 +64,7 @@ class Command(click.Command):
         exit_codes: Mapping[int, str],
         environment: Mapping[str, str] | None = None,
         groups: Mapping[str, Sequence[str]] | None = None,
+        is_configured: bool = True,
         **options: Any,
     ) -> None:
         super().__init__(*arguments, **options)
@@ -64,13 +72,16 @@ class Command(click.Command):
         self.exit_codes = exit_codes
         self.environment = environment or {}
         self.groups = groups or {}
-        own = _config_option()
-        own.is_eager, own.expose_value, own.allow_from_autoenv = True, False, False
-        own.callback = _read_config
-        self.params.append(own)
+        if is_configured:
+            own = _config_option()
+            own.is_eager, own.expose_value, own.allow_from_autoenv = True, False, False
+            own.callback = _read_config
+            self.params.append(own)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. What it makes is its owner's alone, unless ``--mode`` says more."""
+        if (wrong := ctx.meta.get(_WRONG)) is not None:
+            raise wrong
         mode = ctx.params.get("mode")
         with created_with(PRIVATE if mode is None else folder_rights(mode)):
             return super().invoke(ctx)
@@ -127,7 +138,7 @@ def _archive_option() -> click.Option:
     """``--archive`` of the program, before the command: as if it stood behind it."""
     return click.Option(
         ["--archive"],
-        type=click.Path(path_type=Path, file_okay=False),
+        type=Location(file_okay=False),
         allow_from_autoenv=False,
         metavar="LOCATION",
         help="The archive's folder; a command may also have it, and then its own counts.",
@@ -166,6 +177,11 @@ def _first_sentence(command: click.Command) -> str:
 def _read_config(context: click.Context, _: click.Parameter, config: Path | None) -> None:
     """Read the defaults of a command's options before these are parsed."""
     program = context.find_root()
-    if isinstance(program.command, Group):
-        defaults = read_defaults(config or program.params["config"], program.command.commands)
-        context.default_map = defaults.get(context.command.name or "")
+    if not isinstance(program.command, Group):
+        return
+    commands, name = program.command.commands, context.command.name or ""
+    try:
+        check_variables(os.environ, commands)
+        context.default_map = read_defaults(config or program.params["config"], commands, name)
+    except UsageError as error:
+        context.meta[_WRONG] = error

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from archiver.cli.command import ArchiveOption
-from archiver.cli.param_types import Mode
+from archiver.cli.param_types import Location, Mode
 from archiver.errors import UsageError
 
 FORMATS = ("table", "line", "csv", "json", "ndjson", "markdown", "parquet")
@@ -27,7 +27,7 @@ def archive_option(command: CommandT) -> CommandT:
     return click.option(
         "--archive",
         cls=ArchiveOption,
-        type=click.Path(path_type=Path, file_okay=False),
+        type=Location(file_okay=False),
         default=Path("archive"),
         envvar="ARCHIVER_ARCHIVE",
         show_envvar=True,
@@ -61,15 +61,15 @@ def ids_options(command: CommandT) -> CommandT:
             "--ids",
             multiple=True,
             metavar="FILE",
-            help="File with run ids, - for standard input: an id a line, or CSV, NDJSON, Parquet "
-            "(repeatable).",
+            help="File with run ids or addresses of the app, - for standard input: one a line, or "
+            "CSV, TSV, NDJSON, JSON, Parquet, also in gzip (repeatable).",
         ),
         click.option(
             "--column",
             default="run_id",
             show_default=True,
             metavar="NAME",
-            help="The column of CSV, NDJSON or Parquet files that holds the ids.",
+            help="The column of tables, or the field of JSON objects, that holds the ids.",
         ),
     )
 
@@ -90,7 +90,7 @@ def signing_options(command: CommandT) -> CommandT:
         command,
         click.option(
             "--sign-key",
-            type=click.Path(path_type=Path, dir_okay=False),
+            type=Location(dir_okay=False),
             envvar="ARCHIVER_SIGN_KEY",
             show_envvar=True,
             help="Sign the session's record in the ledger with this Ed25519 key (PEM or OpenSSH).",

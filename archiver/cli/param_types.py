@@ -1,22 +1,50 @@
-"""Types of values that options have: spans of time, moments, sizes, shares, lines of text."""
+"""Types of values that options have: paths, spans of time, moments, sizes, shares, texts."""
 
+import os
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
 
 from archiver.model.ids import parse_timestamp
+from archiver.model.urls import without_query
 
 _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s*([smhdwy]?)", re.ASCII)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "y": 31_557_600}
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _LONGEST = 36_500 * 86_400
 _MODE = re.compile(r"0?6[046][046]", re.ASCII)
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([kmgt]?)(i?)b?", re.ASCII | re.IGNORECASE)
 
 
+class Location(click.Path):
+    """A folder or file of this machine; a ``~`` at its beginning is the user's home."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(path_type=Path, **options)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        text = os.fspath(value)
+        if (scheme := _SCHEME.match(text)) is not None:
+            self.fail(
+                f"{without_query(text)!r} cannot be used: {scheme[0]} is not supported. Name a "
+                "folder or a file",
+                param,
+                ctx,
+            )
+        try:
+            return super().convert(Path(text).expanduser(), param, ctx)
+        except RuntimeError:
+            self.fail(f"{text!r} begins with the home of a user that there is not", param, ctx)
+
+
 class Duration(click.ParamType[timedelta]):
-    """A span of time: ``90``, ``30s``, ``10m``, ``2h``, ``1d``, ``2w``, ``7y`` (of 365.25 days)."""
+    """A span of time: ``30s``, ``10m``, ``2h``, ``1d``, ``2w``, ``7y`` (of 365.25 days), or ``0``.
+
+    A number without a unit is refused: some mean seconds by it, others minutes or days.
+    """
 
     name = "duration"
 
@@ -28,6 +56,8 @@ class Duration(click.ParamType[timedelta]):
         match = _DURATION.fullmatch(str(value).strip().lower())
         if match is None:
             self.fail(f"{value!r} is no duration: use 30s, 10m, 2h, 1d, 2w or 7y", param, ctx)
+        if not match[2] and float(match[1]):
+            self.fail(f"{value!r} has no unit: use 30s, 10m, 2h, 1d, 2w or 7y", param, ctx)
         seconds = float(match[1]) * _SECONDS[match[2]]
         if seconds > _LONGEST:
             self.fail(f"{value!r} is longer than a hundred years", param, ctx)

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import pytest
 
+from archiver.cli.config import config_files
 from archiver.cli.main import cli
 from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, Fetch, Ran, child_environment, run_child
@@ -77,8 +78,15 @@ def test_a_file_may_have_any_name(fetch: Fetch, archiver: Command, archive: Arch
         ("[fetch]\nrun-ids = ['tsk_1']\n", "run-ids"),
         ("archive = 5\n", "archive"),
         ("archive = ['a']\n", "archive"),
-        ("[fetch\n", "config"),
-        ("\x00", "config"),
+        ("[fetch]\nmax-file-size = 'big'\n", "fetch.max-file-size"),
+        ("[fetch]\nattempts = 'x'\n", "fetch.attempts"),
+        ("[fetch]\nlocal-artifacts = '/no/such/folder'\n", "fetch.local-artifacts"),
+        ("[fetch]\nsettle = 10\n", "fetch.settle: '10' has no unit"),
+        ("[fetch]\nmax-file-size = 1\nmax_file_size = 2\n", "twice"),
+        ("tsa-url = 'x'\ntsa_url = 'y'\n", "twice"),
+        ("archive = 's3://bucket/x'\n", "s3://"),
+        ("[fetch\n", "TOML"),
+        ("\x00", "TOML"),
     ],
 )
 def test_a_file_that_is_wrong_is_refused_with_what_is_wrong(
@@ -92,7 +100,9 @@ def test_a_file_that_is_wrong_is_refused_with_what_is_wrong(
     if text.startswith("archive"):
         monkeypatch.delenv("ARCHIVER_ARCHIVE")
     Path("archiver.toml").write_text(text)
-    assert told in fetch("tsk_1", code=2).err.replace("_", "-")
+    err = fetch("tsk_1", code=2).err.replace("_", "-")
+    assert told in err
+    assert "archiver.toml" in err
     assert (server.requests, archive.root.exists()) == ([], False)
 
 
@@ -108,10 +118,152 @@ def test_the_config_file_is_named_before_or_after_the_command_and_after_counts(
     assert excluded(other) == {"recording 1", "screenshot 1"}
 
 
-def test_a_config_file_that_is_wrong_hides_no_help(archiver: Command) -> None:
+def test_a_config_file_that_is_wrong_hides_no_help(
+    archiver: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     Path("archiver.toml").write_text("[fetch\n")
-    assert "Usage" in archiver("fetch", "--help").out
+    monkeypatch.setenv("ARCHIVER_FETCH_SETLE", "1h")
+    for asked in (
+        *(["--help"], ["--config", "archiver.toml", "--help"], ["fetch", "--help"]),
+        *(["fetch", "--config", "archiver.toml", "--help"], ["help"], ["help", "fetch"]),
+        *(["--config", "archiver.toml", "help", "start"], ["--version"]),
+    ):
+        assert len(archiver(*asked).out) > 20
     archiver("fetch", "tsk_1", code=2)
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "byte order mark"])
+def test_a_byte_order_mark_is_no_part_of_the_file(
+    fetch: Fetch, archive: ArchiveFolder, mark: bytes
+) -> None:
+    Path("archiver.toml").write_bytes(mark + b'[fetch]\nonly = "none"\n')
+    fetch("tsk_1")
+    assert excluded(archive) == {"recording 1", "screenshot 1"}
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe[\0f\0]\0", b'[fetch]\nonly = "\xe9"\n'])
+def test_a_file_that_is_no_utf_8_is_named(fetch: Fetch, data: bytes) -> None:
+    Path("archiver.toml").write_bytes(data)
+    err = fetch("tsk_1", code=2).err
+    assert "archiver.toml is not UTF-8 text" in err
+
+
+def test_a_file_that_cannot_be_read_is_named_once(archiver: Command) -> None:
+    Path("archiver.toml").mkdir()
+    err = archiver("verify", code=2).err
+    assert (err.count("archiver.toml"), "[Errno" in err) == (1, False)
+
+
+def test_the_file_is_looked_for_here_then_at_the_users_then_at_the_machines(
+    fetch: Fetch, archive: ArchiveFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    users = tmp_path / "config/archiver/archiver.toml"
+    assert config_files() == [Path("archiver.toml"), users, Path("/etc/archiver.toml")]
+    users.parent.mkdir(parents=True)
+    users.write_text('[fetch]\nonly = "screenshot"\n')
+    fetch("tsk_1")
+    assert excluded(archive) == {"recording 1"}
+    Path("archiver.toml").write_text('[fetch]\nonly = "none"\n')
+    other = ArchiveFolder(tmp_path / "other")
+    fetch("tsk_1", "--archive", other.root)
+    assert excluded(other) == {"recording 1", "screenshot 1"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("ARCHIVER_FETCH_SETLE", "ARCHIVER_FETCH_", "ARCHIVER_FETCH_RUN_IDS"),
+        *("ARCHIVER_QUERY_SETTLE", "ARCHIVER_CHECK_PROOF_HED", "ARCHIVER_FETCH_CONFIG"),
+    ],
+)
+def test_a_variable_of_a_command_that_is_no_option_is_refused(
+    server: LyingServer, fetch: Fetch, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "the value")
+    err = fetch("tsk_1", code=2).err
+    assert name in err
+    assert "the value" not in err
+    assert server.requests == []
+
+
+def test_every_option_of_every_command_may_be_a_variable(
+    archiver: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, command in cli.commands.items():
+        for parameter in command.params:
+            if isinstance(parameter, click.Option) and parameter.expose_value:
+                option = (parameter.name or "").upper()
+                monkeypatch.setenv(f"ARCHIVER_{name.replace('-', '_').upper()}_{option}", "")
+    archiver("verify", code=10)
+
+
+@pytest.mark.parametrize("way", ["command line", "environment", "file"])
+def test_the_home_stands_for_itself_in_paths(
+    archiver: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("ARCHIVER_ARCHIVE")
+    given = ["--archive", "~/a"] if way == "command line" else []
+    if way == "environment":
+        monkeypatch.setenv("ARCHIVER_ARCHIVE", "~/a")
+    if way == "file":
+        Path("archiver.toml").write_text('archive = "~/a"\n')
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/ids").write_text("tsk_1\n")
+    archiver("fetch", "--ids", "~/ids", *given)
+    out = archiver("query", "FROM runs", *given, "--output", "~/a.csv").out
+    assert (out, (tmp_path / "home/a.csv").exists()) == ("", True)
+    assert not Path("~").exists()
+
+
+@pytest.mark.parametrize(
+    "place", ["s3://bucket/a", "gs://b", "https://u:secret@host/a?key=secret", "file:///tmp/a"]
+)
+@pytest.mark.parametrize(
+    "line", [["fetch", "tsk_1", "--archive"], ["query", "FROM runs", "--output"], ["keygen"]]
+)
+def test_a_place_that_is_not_on_this_machine_is_refused(
+    server: LyingServer, archiver: Command, place: str, line: list[str]
+) -> None:
+    err = archiver(*line, place, code=2).err
+    assert f"{place.partition('//')[0]}//" in err
+    assert "not supported" in err
+    assert "secret" not in err
+    assert (list(Path().iterdir()), server.requests) == ([], [])
+
+
+def test_a_home_that_there_is_not_is_wrong_usage(archiver: Command) -> None:
+    assert (
+        "~nobody-of-that-name/a"
+        in archiver("verify", "--archive", "~nobody-of-that-name/a", code=2).err
+    )
+    assert "cannot read" in archiver("hold", "--ids", "~nobody-of-that-name/a", code=2).err
+
+
+@pytest.mark.parametrize("option", ["--settle", "--stall-timeout", "--connect-timeout"])
+def test_a_duration_has_a_unit(fetch: Fetch, option: str) -> None:
+    assert "unit" in fetch("tsk_1", option, "10", code=2).err
+    assert "unit" in fetch("tsk_1", option, "1.5", code=2).err
+    fetch("tsk_1", "--settle", "0")
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        *("https://user:pw@host", "https://user@host", "https://:pw@host", "https://@host"),
+        *("https://a:b@c@host", "https://user%40host", "https://host\\@evil", "http://u@[::1]:80"),
+        *("https://host?", "https://host#", "https://host/?x=1", "https://host/a#b"),
+    ],
+)
+def test_an_address_of_the_api_has_nothing_but_host_and_path(
+    fetch: Fetch, archive: ArchiveFolder, monkeypatch: pytest.MonkeyPatch, base: str
+) -> None:
+    monkeypatch.setenv("SKYVERN_BASE_URL", base)
+    err = fetch("tsk_1", code=2).err
+    assert "base URL" in err
+    assert "pw" not in err
+    assert not archive.root.exists()
 
 
 def test_the_archive_is_named_before_or_after_the_command_and_after_counts(

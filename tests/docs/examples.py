@@ -182,7 +182,8 @@ class Reader:
         tomllib.loads(text)
         file = self._home / "example.toml"
         file.write_text(text)
-        read_defaults(file, cli.commands)
+        for name in cli.commands:
+            read_defaults(file, cli.commands, name)
 
 
 def _fits(printed: str, wanted: str) -> bool:

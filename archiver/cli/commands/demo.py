@@ -1,11 +1,11 @@
 """``archiver demo``: the whole story on this machine, no account needed."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from archiver.cli.command import EXIT_CODES, ArchiveOption, Command
+from archiver.cli.param_types import Location
 
 
 @click.command(
@@ -24,7 +24,7 @@ from archiver.cli.command import EXIT_CODES, ArchiveOption, Command
 @click.option(
     "--archive",
     cls=ArchiveOption,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Location(file_okay=False),
     metavar="LOCATION",
     help="Folder for the demo's archive.  [default: a new temporary one]",
 )

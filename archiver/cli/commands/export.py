@@ -1,6 +1,5 @@
 """``archiver export``: chosen runs handed over to others, or the tables to other programs."""
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,9 +14,9 @@ from archiver.cli.options import (
     mode_option,
     several,
 )
-from archiver.cli.param_types import Size
+from archiver.cli.param_types import Location, Size
 
-_PLACE = click.Path(path_type=Path)
+_PLACE = Location()
 
 
 def package_options(command: CommandT) -> CommandT:

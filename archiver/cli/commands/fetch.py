@@ -1,6 +1,5 @@
 """``archiver fetch``: the main job."""
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -17,7 +16,7 @@ from archiver.cli.options import (
     signing_options,
     stronger,
 )
-from archiver.cli.param_types import Duration, Line, Size
+from archiver.cli.param_types import Duration, Line, Location, Size
 from archiver.errors import UsageError
 
 KINDS = ("recording", "screenshot", "download")
@@ -144,7 +143,7 @@ def selection_options(command: CommandT) -> CommandT:
 )
 @click.option(
     "--local-artifacts",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=Location(exists=True, file_okay=False),
     help="Folder below which file:// URLs of a self-hosted server may be read.",
 )
 @click.option(
@@ -231,14 +230,14 @@ def selection_options(command: CommandT) -> CommandT:
 )
 @click.option(
     "--client-cert",
-    type=click.Path(path_type=Path),
+    type=Location(),
     envvar="ARCHIVER_CLIENT_CERT",
     show_envvar=True,
     help="File in PEM with the certificate to show to servers that ask for one.",
 )
 @click.option(
     "--client-key",
-    type=click.Path(path_type=Path),
+    type=Location(),
     envvar="ARCHIVER_CLIENT_KEY",
     show_envvar=True,
     help="File in PEM with its key, not encrypted [default: in --client-cert]",

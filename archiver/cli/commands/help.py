@@ -22,6 +22,7 @@ _SPECIFICATION = "schemas/README.md"
 @click.command(
     "help",
     cls=Command,
+    is_configured=False,
     examples={
         "archiver help": "List the topics.",
         "archiver help proof": "Show the page about proof.",

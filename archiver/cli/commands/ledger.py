@@ -1,6 +1,5 @@
 """``archiver ledger``, ``prove``, ``check-proof`` and ``keygen``: what speaks for the archive."""
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,6 +12,7 @@ from archiver.cli.options import (
     json_option,
     mode_option,
 )
+from archiver.cli.param_types import Location
 
 _USAGE = {2: EXIT_CODES[2]}
 
@@ -58,7 +58,7 @@ def ledger(**options: Any) -> int:
     examples={"archiver keygen night.key": "Make night.key and night.key.pub."},
     exit_codes=_USAGE | {0: "the key was made", 3: "the system refuses to write it"},
 )
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=Location(dir_okay=False))
 def keygen(**options: Any) -> int:
     from archiver.cli.actions import proof as action
 
@@ -94,7 +94,7 @@ def keygen(**options: Any) -> int:
 @click.option("--head", metavar="DIGEST", help="The same by its digest, as fetch prints it.")
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=Location(dir_okay=False),
     help="File for the proof.  [default: standard output]",
 )
 @mode_option(OUTPUT_MODE)
@@ -121,11 +121,11 @@ def prove(**options: Any) -> int:
     },
     exit_codes=_USAGE | {0: "the proof holds", 4: "it does not hold"},
 )
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=Location(dir_okay=False))
 @click.option("--head", metavar="DIGEST", help="Digest of a ledger record that was noted before.")
 @click.option(
     "--public-key",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=Location(dir_okay=False),
     help="The head's record must be signed with this Ed25519 key (PEM or OpenSSH).",
 )
 @json_option

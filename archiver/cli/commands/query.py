@@ -1,6 +1,5 @@
 """``archiver query``: SQL over the archive's tables."""
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,6 +13,7 @@ from archiver.cli.options import (
     format_options,
     mode_option,
 )
+from archiver.cli.param_types import Location
 
 
 @click.command(
@@ -51,7 +51,7 @@ from archiver.cli.options import (
 @format_options(FORMATS)
 @click.option(
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=Location(dir_okay=False),
     help="File for the result; parquet needs one, or a pipe.",
 )
 @mode_option(OUTPUT_MODE)

@@ -1,6 +1,5 @@
 """``archiver report``: ready-made analyses."""
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,7 +13,7 @@ from archiver.cli.options import (
     format_options,
     mode_option,
 )
-from archiver.cli.param_types import Moment
+from archiver.cli.param_types import Location, Moment
 from archiver.query.reports.options import REPORTS, By
 
 
@@ -69,12 +68,10 @@ from archiver.query.reports.options import REPORTS, By
     metavar="N",
     help="Rows of each table at most, 0 for all.  [default: 40 as table or markdown, else all]",
 )
-@click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), help="File for the result."
-)
+@click.option("--output", type=Location(dir_okay=False), help="File for the result.")
 @click.option(
     "--html",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=Location(dir_okay=False),
     help="Write everything as one page, with charts, to this file (without NAME).",
 )
 @mode_option(OUTPUT_MODE)

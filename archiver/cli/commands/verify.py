@@ -1,13 +1,12 @@
 """``archiver verify``: does the archive still hold what it says, and is everything there."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from archiver.cli.command import WRITES, Command
 from archiver.cli.options import PASSPHRASE_MEANING, archive_option, json_option, signing_options
-from archiver.cli.param_types import Duration, Moment, Percentage
+from archiver.cli.param_types import Duration, Location, Moment, Percentage
 
 
 @click.command(
@@ -57,12 +56,12 @@ from archiver.cli.param_types import Duration, Moment, Percentage
 )
 @click.option(
     "--public-key",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=Location(dir_okay=False),
     help="Check the signatures of the ledger's records by this Ed25519 key (PEM or OpenSSH).",
 )
 @click.option(
     "--tsa-ca",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=Location(dir_okay=False),
     help="Check their time stamps; the file has the certificates to trust, in PEM.",
 )
 @click.option(

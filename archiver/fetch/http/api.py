@@ -314,7 +314,7 @@ def checked_base_url(text: str) -> str:
             f"the base URL {mask_text(text)!r} is no http or https address",
             hint="Set SKYVERN_BASE_URL, for example to https://api.skyvern.com",
         )
-    if parts.username or parts.query or parts.fragment:
+    if set("@%\\") & set(parts.netloc) or set("?#") & set(text):
         raise UsageError("the base URL must have no credentials, query or fragment")
     return text.strip().rstrip("/").removesuffix("/v1")
 
