@@ -10,10 +10,16 @@ from base64 import b64decode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_plus, urlsplit
+
+from archiver.errors import InvalidRunId
+from archiver.model.ids import RunId
 
 MASK = "***"
 
+_APP_URL = re.compile(r"https?://", re.IGNORECASE)
+_PAGES = frozenset({"tasks", "workflows", "runs"})
+"""What stands before an id in the addresses of the app's pages."""
 _USERINFO = re.compile(r"(?<=://)[^/\s?#@]+(?:@[^/\s?#@]+)*@")
 _NO_PORT = re.compile(r":(?![0-9]*$)")
 _QUERY = re.compile(r"(?:[?#]|%3[Ff])[^\s\"'<>]*")
@@ -47,6 +53,33 @@ _WORD = re.compile(r"[A-Za-z]{1,15}(?:-[a-z]{1,15})*[./-]*")
 """What may follow the word bearer in a text that is about it."""
 _BEHIND_QUERY = re.compile(r"[,)\]}|].*", re.DOTALL)
 """What may follow a URL without a space: the rest of a list, of Markdown, of a table."""
+
+
+def read_id(text: str) -> RunId:
+    """The id that a text is, or that the address of a run's page in Skyvern's app has in it.
+
+    Raises InvalidRunId.
+    """
+    if not _APP_URL.match(text):
+        return RunId(text)
+    try:
+        parts = urlsplit(text).path.split("/")
+    except ValueError:
+        parts = []
+    ids = {part for n, part in enumerate(parts) if is_id(part) and _PAGES & set(parts[:n])}
+    if len(ids) != 1:
+        found = f"names {' and '.join(sorted(ids))}" if ids else "is no address of a run's page"
+        raise InvalidRunId(f"{without_query(text)[:200]!r} {found}")
+    return RunId(ids.pop())
+
+
+def is_id(text: str) -> bool:
+    """Whether a text is a run's id, or the address of its page."""
+    try:
+        read_id(text)
+    except InvalidRunId:
+        return False
+    return True
 
 
 def mask_text(text: str) -> str:

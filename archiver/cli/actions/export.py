@@ -48,9 +48,10 @@ def run(given: ExportArguments) -> None:
     document: dict[str, Any]
     if _are_packages(given):
         packages = _write_packages(given)
-        _warn_of_unproven(packages[0].unproven)
+        if packages:
+            _warn_of_unproven(packages[0].unproven)
         document = {"packages": list(map(_package_json, packages))}
-        lines = list(map(_package_line, packages))
+        lines = list(map(_package_line, packages)) or ["nothing to do"]
     else:
         written = _write_tables(given)
         document = {
@@ -85,6 +86,8 @@ def _are_packages(given: ExportArguments) -> bool:
 def _write_packages(given: ExportArguments) -> list[WrittenPackage]:
     choice = given.choice()
     storage = open_archive(given.archive)
+    if not choice:  # the sources of ids are empty
+        return []
     with display() as shown_on:
         packing = _Packing(shown_on)
         return export_runs(

@@ -77,15 +77,17 @@ class FetchArguments(IdArguments, SigningArguments):
 
 def run(given: FetchArguments) -> int:
     """Fetch, show what happens, and return the exit code."""
-    ids = given.read()
+    warnings: list[str] = []
+    ids = given.read(warnings.append)
     options = fetch_options(given)
+    warnings += _warnings(given, options.proxies)
     if given.dry_run:
-        return _dry_run(ids, given, options)
+        return _dry_run(ids, given, options, warnings)
     with (
         reporter(given.log_format, quiet=given.quiet) as report,
         interruptible(report.notice) as stop,
     ):
-        for warning in _warnings(given, options.proxies):
+        for warning in warnings:
             report.warn(warning)
         try:
             summary = fetch(ids, options, _context(report.take, stop))
@@ -108,8 +110,10 @@ def run(given: FetchArguments) -> int:
     return summary.exit_code
 
 
-def _dry_run(ids: list[RunId], given: FetchArguments, options: FetchOptions) -> int:
-    for warning in _warnings(given, options.proxies):
+def _dry_run(
+    ids: list[RunId], given: FetchArguments, options: FetchOptions, warnings: list[str]
+) -> int:
+    for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     with interruptible() as stop:
         previews = preview(ids, options, _context(_ignore, stop))

@@ -13,6 +13,7 @@ from archiver.cli.run_ids import ChoiceArguments
 from archiver.cli.signing import SigningArguments
 from archiver.errors import ExitCode, UsageError
 from archiver.retention.hold import decide
+from archiver.store.lock import open_archive
 
 _DONE = {"hold": "put on hold", "release": "released", "accept": "accepted as they are"}
 
@@ -29,6 +30,8 @@ class DecisionArguments(ChoiceArguments, SigningArguments):
 def run(kind: str, given: DecisionArguments) -> int:
     """Decide, and return the exit code."""
     choice, reason = given.choice(), reason_of(given.reason)
+    if not choice:
+        return _nothing(given)
     # The condition may say what is to be forgotten some day.
     signing = given.signing(secret=frozenset({"where"}))
     decided = decide(
@@ -52,6 +55,16 @@ def run(kind: str, given: DecisionArguments) -> int:
             f"Session {decided.session}, ledger head {closed.head}"
         )
     return ExitCode.INCOMPLETE if closed.unstamped else ExitCode.OK
+
+
+def _nothing(given: DecisionArguments) -> int:
+    """Say that there was nothing to decide: the sources of ids are empty."""
+    open_archive(given.archive)  # raises where there is none
+    if given.json:
+        click.echo(json.dumps({"session": None, "head": None, "runs": []}, indent=2))
+    else:
+        click.echo("nothing to do")
+    return ExitCode.OK
 
 
 def reason_of(text: str | None) -> str:

@@ -123,7 +123,7 @@ def _remove(
         order = order_of(kind, reason, signing, datetime.now(UTC))
         there = extent(storage, order, plan)
         if is_shown:
-            return _show(plan, there, as_json=given.json)
+            return _show(kind, plan, there, as_json=given.json)
         _ask(len(plan.runs) + len(plan.asked), there.files)
     result = dispose(
         given.archive,
@@ -151,7 +151,7 @@ def _ask(runs: int, files: int) -> None:
     click.confirm(f"Erase {what} for good?", abort=True, err=True)
 
 
-def _show(plan: DisposalPlan, extent: DisposalSize, *, as_json: bool) -> int:
+def _show(kind: RemovalKind, plan: DisposalPlan, extent: DisposalSize, *, as_json: bool) -> int:
     ids = [run.run_id for run in plan.runs]
     if as_json:
         document = {
@@ -173,7 +173,7 @@ def _show(plan: DisposalPlan, extent: DisposalSize, *, as_json: bool) -> int:
         if plan.erased:
             click.echo(f"nothing to do: {len(plan.erased)} of these runs were erased before")
         else:
-            click.echo("no run is old enough")
+            click.echo("no run is old enough" if kind is RemovalKind.PRUNED else "nothing to do")
         return ExitCode.OK
     lines = [*ids, *(f"{run_id} (never had)" for run_id in plan.asked)]
     lines += (
