@@ -6,7 +6,7 @@ module imports only what stands before it:
 
 * ``param_types``, ``config``, ``command``, ``options``: what the command line is made of
 * ``output``: results, reports, verdicts and progress, for people and for programs
-* ``actor``, ``signing``, ``run_ids``, ``signals``: what actions share
+* ``actor``, ``signing``, ``id_files``, ``run_ids``, ``signals``, ``streams``: what actions share
 * ``prompt``: the prompt of ``archiver query``
 * ``actions``: what the commands do
 * ``commands``: what the commands take, and their help; an action is imported when it is called

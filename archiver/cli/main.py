@@ -1,7 +1,6 @@
 """The command group, and the one place where errors become exit codes."""
 
 import gc
-import io
 import os
 import signal
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from archiver.cli import streams
 from archiver.cli.command import Group
 from archiver.cli.commands.demo import demo
 from archiver.cli.commands.export import export
@@ -25,6 +25,7 @@ from archiver.cli.commands.show import show
 from archiver.cli.commands.verify import verify
 from archiver.cli.output.text import printable
 from archiver.errors import ArchiverError, ExitCode
+from archiver.system.files import words_of
 from archiver.version import __version__
 
 _NEWLINE = "\n"
@@ -73,27 +74,12 @@ def main() -> None:
     gc.set_threshold(20_000)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as for SIGINT: it ends with 130
     sys.meta_path.insert(0, WithoutUnused())
-    for stream in (sys.stdout, sys.stderr):
-        # What a terminal without UTF-8 cannot show is no reason to show nothing.
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    code = _flushed(run(sys.argv[1:]))
+    streams.prepare()
+    code = streams.finish(run(sys.argv[1:]))
     if threading.active_count() > 1:
         # Threads that still wait for a server have nothing left to do; nobody waits for them.
         os._exit(code)
     sys.exit(code)
-
-
-def _flushed(code: int) -> int:
-    """``code``, when all that was printed is out. What nobody reads any more is no error."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            if stream is not None:  # closed before the start
-                stream.flush()
-        except OSError:
-            # As Python's documentation of SIGPIPE says: keeps its own flush at exit quiet.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-    return code
 
 
 def run(arguments: list[str]) -> int:
@@ -116,7 +102,8 @@ def run(arguments: list[str]) -> int:
         # enough.
         return ExitCode.OK
     except OSError as error:
-        click.echo(f"Error: the system refuses: {error}. Check the disk and its limits", err=True)
+        said = printable(words_of(error))
+        click.echo(f"Error: the system refuses: {said}. Check the disk and its limits", err=True)
         return ExitCode.INCOMPLETE
     return int(result or ExitCode.OK)
 

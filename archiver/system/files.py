@@ -85,11 +85,12 @@ def unwritable(doing: str, error: OSError) -> ArchiveUnwritable:
     """The error to raise for what cannot be done in the archive."""
     hint = _HINTS.get(error.errno or 0, "Check the disk, then run the same command again")
     kind = FileTooLarge if error.errno == errno.EFBIG else ArchiveUnwritable
-    return kind(
-        f"cannot {doing}: {error.strerror or error}"
-        + (f" ({error.filename})" if error.filename else ""),
-        hint=hint,
-    )
+    return kind(f"cannot {doing}: {words_of(error)}", hint=hint)
+
+
+def words_of(error: OSError) -> str:
+    """What the operating system says, without its number, and of which file, where it says that."""
+    return f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
 
 
 def largest_file() -> int | None:
