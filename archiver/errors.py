@@ -13,6 +13,7 @@ The tree, by exit code (design: 0 fine, 1 a bug, 130 interrupted):
     * ``ArchiveUnwritable``, ``FileTooLarge``, ``SystemLimit``, ``WorkerLost`` (3): the disk or the
       machine refuses; the batch stops, unless it is one artifact or run that is too large
     * ``RunsOnHold`` (3): nothing was removed; ``RunsRemoved`` (3): somebody removed them meanwhile
+    * ``OutputUnwritable`` (3): a file outside the archive cannot be written
     * ``StampRefused`` (3): what was done counts, but without a time stamp
     * ``ArchiveDamaged`` (4): what is stored is not what was stored; ``ProofInvalid`` (4)
     * ``NotAnArchive`` (10), ``ArchiveLocked`` (11), ``KeyRefused`` (12)
@@ -164,6 +165,12 @@ class ArchiveUnwritable(ArchiverError):
 
 class FileTooLarge(ArchiveUnwritable):
     """A file is larger than a limit of the process, the file system or a quota lets it be."""
+
+
+class OutputUnwritable(ArchiverError):
+    """A disk outside the archive refuses a result or an export: full, too large a file."""
+
+    exit_code = ExitCode.INCOMPLETE
 
 
 class SystemLimit(ArchiverError):

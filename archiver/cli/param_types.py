@@ -20,10 +20,15 @@ _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([kmgt]?)(i?)b?", re.ASCII | re
 
 
 class Location(click.Path):
-    """A folder or file of this machine; a ``~`` at its beginning is the user's home."""
+    """A folder or file of this machine; a ``~`` at its beginning is the user's home.
 
-    def __init__(self, **options: Any) -> None:
+    Where ``endings`` are given, a name that ends in another is refused: what would be in the file
+    is not what the ending says.
+    """
+
+    def __init__(self, *, endings: tuple[str, ...] = (), **options: Any) -> None:
         super().__init__(path_type=Path, **options)
+        self._endings = endings
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         text = os.fspath(value)
@@ -34,6 +39,9 @@ class Location(click.Path):
                 param,
                 ctx,
             )
+        ending = Path(text).suffix.lower()
+        if ending and self._endings and ending not in self._endings:
+            self.fail(f"{text!r} does not end in {' or '.join(self._endings)}", param, ctx)
         try:
             return super().convert(Path(text).expanduser(), param, ctx)
         except RuntimeError:

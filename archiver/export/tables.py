@@ -1,9 +1,12 @@
 """Export: the tables handed on, as a database file or as files that other programs read."""
 
+import os
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from errno import EDQUOT, EFBIG, EIO, ENOSPC
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -11,7 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archiver.errors import ArchiveDamaged, UsageError
+from archiver.errors import ArchiveDamaged, OutputUnwritable, UsageError
 from archiver.ledger.records import head
 from archiver.model.schema import ALL_REVISIONS, DAILY, DOCUMENTS, VIEWS, Column, ColumnType, View
 from archiver.store.lock import TOOL
@@ -22,6 +25,8 @@ from archiver.tables.views import open_tables, view_queries, with_sources
 STORAGE_VERSION = "v1.4.0"
 """The oldest DuckDB that can read the file: the long-term support release before this one's."""
 _INFO = "archive_info"
+_FULL = re.compile("|".join(map(os.strerror, (ENOSPC, EDQUOT, EFBIG, EIO))) + "|ould not write all")
+"""What DuckDB says where a disk takes no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,8 +317,10 @@ def _export_errors(folder: Path) -> Iterator[None]:
             "the export needs more memory than it may take", hint="Give it more with --memory"
         ) from None
     except duckdb.Error as error:
-        if str(folder) in str(error):
-            raise UsageError(f"cannot write to {folder.parent}: {error}") from None
+        if str(folder) in str(error) or _FULL.search(str(error)):
+            kind = OutputUnwritable if _FULL.search(str(error)) else UsageError
+            said = str(error).replace(f"{folder}/", "").splitlines()[0]
+            raise kind(f"cannot write to {folder.parent}: {said}") from None
         raise ArchiveDamaged(
             f"the tables cannot be read: {str(error).splitlines()[0]}",
             hint="`archiver reindex` rebuilds them",

@@ -4,6 +4,7 @@ import contextlib
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -263,7 +264,7 @@ class ShownRecord:
     is_stamped: bool
 
     def to_json(self) -> dict[str, Any]:
-        fields: dict[str, Any] = msgspec.to_builtins(self.record)
+        fields: dict[str, Any] = msgspec.to_builtins(self.record, builtin_types=(datetime,))
         attached = {"signed": self.is_signed, "stamped": self.is_stamped}
         return {**fields, "sha256": str(self.sha256), **attached}
 

@@ -1,6 +1,7 @@
 """Writing a file or a folder outside the archive: aside, and then into place as a whole."""
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -10,8 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from archiver.errors import UsageError
+from archiver.errors import OutputUnwritable, UsageError
 from archiver.system.folders import folder_in_use, has_locks, is_in_use
+
+_WRONG_PLACE = frozenset(
+    {
+        *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP),
+        *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.EINVAL),
+    }
+)
+"""What another name would mend; all else is the disk's to mend."""
 
 
 @contextlib.contextmanager
@@ -23,6 +32,8 @@ def atomic_file(target: Path, *, overwrite: bool) -> Iterator[Path]:
     """
     if target.is_dir():
         raise UsageError(f"{target} is a folder", hint="Name a file")
+    if target.exists() and not target.is_file():
+        raise UsageError(f"{target} is a device or a pipe", hint="Name a file")
     if target.exists() and not overwrite:
         raise UsageError(f"{target} exists already", hint="--overwrite replaces it")
     with work_folder(target) as folder:
@@ -62,21 +73,28 @@ def work_folder(target: Path) -> Iterator[Path]:
     """A new folder beside ``target``, which is gone again when the block ends.
 
     Where a process was killed in such a block, the next one for the same target removes what it
-    left. Raises UsageError for what the system refuses in it.
+    left. Raises UsageError where there can be none, and OutputUnwritable for what the disk refuses.
     """
     parent, name = target.absolute().parent, _fitting(target.name)
     _sweep(parent, name)
     # Named before it is made, which mkdtemp cannot: Ctrl-C right after that leaves nothing, too.
     folder = parent / f".{name}.{os.getpid()}-{secrets.token_hex(8)}.part"
-    try:
+    with _output_errors(target):
         try:
             folder.mkdir(0o700)
             with folder_in_use(folder):
                 yield folder
         finally:
             _remove(folder)
+
+
+@contextlib.contextmanager
+def _output_errors(target: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        raise UsageError(f"cannot write {target}: {error.strerror or error}") from None
+        kind = UsageError if error.errno in _WRONG_PLACE else OutputUnwritable
+        raise kind(f"cannot write {target}: {error.strerror or error}") from None
 
 
 _PART = re.compile(r"\.(?P<name>.+)\.(?P<process>\d+)-[0-9a-f]{16}\.part", re.ASCII | re.DOTALL)
@@ -121,13 +139,13 @@ def _remove(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def text_output(output: Path | None) -> Iterator[Any]:
-    """A stream for text. Raises UsageError where the file cannot be written."""
+def text_output(output: Path | None, *, overwrite: bool = True) -> Iterator[Any]:
+    """A stream for text. Raises as :func:`atomic_file` does."""
     if output is None:
         yield sys.stdout
         return
     with (
-        atomic_file(output, overwrite=True) as path,
+        _written(output, overwrite=overwrite) as path,
         path.open("w", encoding="utf-8", newline="") as stream,
     ):
         yield stream
@@ -135,15 +153,26 @@ def text_output(output: Path | None) -> Iterator[Any]:
 
 @contextlib.contextmanager
 def binary_output(output: Path | None) -> Iterator[Any]:
-    """A stream for bytes. Raises UsageError where the file cannot be written."""
+    """A stream for bytes. Raises as :func:`atomic_file` does."""
     if output is None:
         if sys.stdout.isatty():
             raise UsageError("parquet is not for a terminal", hint="Name a file with --output")
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    with atomic_file(output, overwrite=True) as path, path.open("wb") as stream:
+    with _written(output) as path, path.open("wb") as stream:
         yield stream
+
+
+@contextlib.contextmanager
+def _written(output: Path, *, overwrite: bool = True) -> Iterator[Path]:
+    """A path to write a file to; a device or a pipe is written to itself: nothing replaces it."""
+    if output.exists() and not output.is_file() and not output.is_dir():
+        with _output_errors(output):
+            yield output
+    else:
+        with atomic_file(output, overwrite=overwrite) as path:
+            yield path
 
 
 def require_outside(output: Path | None, archive: Path) -> None:

@@ -191,7 +191,7 @@ def _choose_ids(
         named = ", ".join(run_id for (run_id,) in missing[:_MOST_NAMED])
         more = " …" if len(missing) > _MOST_NAMED else ""
         raise UsageError(
-            f"the archive does not hold {len(missing)} of {len(ids)} runs: {named}{more}",
+            f"the archive does not hold {len(missing)} of these runs: {named}{more}",
             hint="`archiver fetch` fetches them",
         )
     connection.execute(_CHOSEN + "SEMI JOIN resolved USING (run_id)")

@@ -57,9 +57,14 @@ class Terminal:
 
     def end(self) -> str:
         """What is still shown until the process has ended."""
+        return _plain(self.raw())
+
+    def raw(self) -> str:
+        """The same with all that goes to a terminal beside text."""
         self._child.expect(pexpect.EOF)
         self._child.close()
-        return _plain(self._child.before)
+        shown: str = self._child.before
+        return shown
 
     @property
     def pid(self) -> int:

@@ -30,12 +30,25 @@ def head(fetch: Fetch, runs: list[str]) -> str:
     return str(fetch(runs[4]).json["head"])
 
 
+def test_a_proof_replaces_no_file_unless_told_so(
+    archiver: Command, runs: list[str], head: str, tmp_path: Path
+) -> None:
+    proof = tmp_path / "proof.json"
+    archiver("prove", runs[0], "--output", proof)
+    before = proof.read_bytes()
+    err = archiver("prove", runs[1], "--output", proof, code=2).err
+    assert "--overwrite" in err
+    assert proof.read_bytes() == before
+    archiver("prove", runs[1], "--output", proof, "--overwrite")
+    assert proof.read_bytes() != before
+
+
 def test_a_proof_is_checked_without_the_archive(
     archiver: Command, archive: ArchiveFolder, runs: list[str], head: str, tmp_path: Path
 ) -> None:
     proof = tmp_path / "proof.json"
     for run in runs:
-        archiver("prove", run, "--output", proof)
+        archiver("prove", run, "--output", proof, "--overwrite")
         moved = archive.root.rename(tmp_path / "elsewhere")
         ran = archiver("check-proof", proof, "--head", head)
         assert run in ran.out

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,52 @@ def test_a_files_ending_tells_the_format(archiver: Command, tmp_path: Path, endi
         text = path.read_text()
         assert "tsk_1" in text
         assert text[0] == {"csv": "r", "json": "[", "md": "|", "txt": "╭"}.get(ending, "{")
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.pdf", "a.csv.gz", "a.CSVX", "a.html"])
+@pytest.mark.parametrize("line", [["query", "FROM runs"], ["report", "overview"]])
+def test_an_ending_that_is_no_format_is_refused_with_those_that_are(
+    archiver: Command, tmp_path: Path, name: str, line: list[str]
+) -> None:
+    path = tmp_path / name
+    err = archiver(*line, "--output", path, code=2).err
+    assert [
+        ending for ending in (path.suffix.lower(), ".csv", ".parquet") if ending not in err
+    ] == []
+    assert not path.exists()
+    archiver(*line, "--output", path, "--format", "csv")
+    assert path.read_text().startswith("run_")
+
+
+@pytest.mark.parametrize(
+    "line", [["report", "--html", "a.pdf"], ["export", "tsk_1", "--zip", "a.tar.gz"]]
+)
+def test_an_ending_that_would_not_be_true_is_refused(archiver: Command, line: list[str]) -> None:
+    assert "does not end in ." in archiver(*line, code=2).err
+    assert list(Path().iterdir()) == []
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "json"])
+def test_a_device_is_written_to_and_never_replaced(
+    archiver: Command, tmp_path: Path, form: str
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", str(pipe)], stdout=subprocess.PIPE) as reader:
+        archiver("query", "SELECT 1 AS n", "--format", form, "--output", pipe)
+        out, _ = reader.communicate(timeout=30)
+    assert len(out) > 2
+    assert pipe.is_fifo()
+    assert "a device" in archiver("export", "--duckdb", pipe, "--overwrite", code=2).err
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "parquet"])
+def test_a_full_disk_under_a_result_is_said(archiver: Command, form: str) -> None:
+    sql = "SELECT repeat('x', 100000) || i AS a FROM range(50) r(i)"
+    err = archiver("query", sql, "--format", form, "--output", "/dev/full", code=3).err
+    assert "No space left on device" in err
+    assert Path("/dev/full").is_char_device()
 
 
 def test_the_option_wins_over_the_ending(archiver: Command, tmp_path: Path) -> None:

@@ -127,3 +127,41 @@ def test_sql_comes_from_standard_input_where_none_is_given(archiver: Command) ->
     assert "empty" in archiver("query", code=2).err
     with terminal("query", "--output", "x.csv") as shown:
         shown.ready()
+
+
+HOSTILE = "\x1b[31m \x07 \x9b31m \u202e \u2066 \x7f"
+"""What moves a cursor, changes colours, or turns text around: C0, C1, bidi controls, DEL."""
+
+
+@pytest.mark.parametrize("form", ["table", "line", "csv", "json", "ndjson", "markdown"])
+def test_control_characters_are_shown_on_terminals_in_every_format(form: str) -> None:
+    sql = "SELECT " + " || ' ' || ".join(f"chr({ord(c)})" for c in HOSTILE if not c.isprintable())
+    with terminal("query", f"{sql} AS a", "--format", form, "--no-pager") as shown:
+        text = shown.raw()
+    assert not set(text) & set("\x07\x9b\u202e\u2066\x7f")
+    assert "\x1b[31m" not in text
+    if form in ("csv", "json", "ndjson"):
+        assert "\\u001b \\u0007 \\u009b \\u202e \\u2066 \\u007f" in text
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "ndjson"])
+def test_files_and_pipes_have_control_characters_as_they_are(
+    archiver: Command, tmp_path: Path, form: str
+) -> None:
+    sql = "SELECT chr(155) || chr(8238) || chr(127) AS a"
+    path = tmp_path / f"a.{form}"
+    archiver("query", sql, "--output", path)
+    for text in (path.read_text(), archiver("query", sql, "--format", form).out):
+        assert "\x9b\u202e\x7f" in text
+
+
+def test_control_characters_of_the_one_document_are_shown_on_terminals(
+    archiver: Command, held: Path
+) -> None:
+    archiver("hold", "tsk_1", "--reason", "for \x9b31m \u202e\u2066")
+    for line in (("hold", "--list"), ("show", "tsk_1")):
+        with terminal(*line, "--json", ARCHIVER_ARCHIVE=str(held)) as shown:
+            text = shown.raw()
+        assert not set(text) & set("\x9b\u202e\u2066")
+        assert "for \\u009b31m \\u202e\\u2066" in text
+        assert "for \x9b31m \u202e\u2066" in archiver(*line, "--json").out

@@ -84,7 +84,7 @@ def test_a_proof_up_to_a_record_without_signature(
     proof, public = tmp_path / "proof.json", f"{key}.pub"
     archiver("prove", run_id, "--output", proof)
     assert "not signed" in archiver("check-proof", proof, "--public-key", public, code=4).err
-    archiver("prove", run_id, "--output", proof, "--session", signed)
+    archiver("prove", run_id, "--output", proof, "--overwrite", "--session", signed)
     archiver("check-proof", proof, "--public-key", public)
 
 

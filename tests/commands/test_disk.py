@@ -92,6 +92,23 @@ def test_a_disk_without_room_to_merge_table_files_is_a_warning_and_no_more(
     assert {path: path.read_bytes() for path in archive.rglob("*.parquet")} == after
 
 
+@pytest.mark.parametrize(
+    "to",
+    [["--csv", "x"], ["--parquet", "x"], ["--duckdb", "x"], ["--zip", "x.zip"], ["--bagit", "x"]],
+)
+def test_a_disk_that_is_full_under_an_export_is_no_wrong_usage(
+    server: LyingServer, archiver: Command, small_disk: Path, to: list[str]
+) -> None:
+    text = os.urandom(SMALL).hex()
+    run_id = server.add_run(task_run("tsk_1", output={"text": text}))
+    archiver("fetch", run_id, "--max-document-size", "64MB")
+    chosen = [run_id] if to[0] in ("--zip", "--bagit") else []
+    err = archiver("export", *chosen, to[0], small_disk / to[1], code=3).err
+    assert "cannot write" in err
+    assert "[Errno" not in err
+    assert list(small_disk.iterdir()) == []
+
+
 def test_a_disk_that_is_read_only_is_said_and_can_still_be_read(
     server: LyingServer, archiver: Command, small_disk: Path
 ) -> None:

@@ -184,7 +184,7 @@ def test_a_pruned_run_can_be_erased(
     assert archive.row("runs")["removed"] == "erased"
     archiver("verify")
     again = archiver("erase", "tsk_1", "--reason", "again", "--yes")
-    assert again.out == "nothing to do: 1 of these runs were erased before\n"
+    assert again.out == "nothing to do: 1 run was erased before\n"
 
 
 def test_words_about_an_id_that_never_became_a_run_are_erased(

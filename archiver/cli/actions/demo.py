@@ -12,7 +12,7 @@ import click
 
 from archiver.cli.output.formats import write_result
 from archiver.cli.output.session import reporter, summary_line
-from archiver.cli.output.text import readable_bytes
+from archiver.cli.output.text import counted, readable_bytes
 from archiver.cli.signals import interruptible
 from archiver.demo.runs import demo_runs
 from archiver.demo.server import DemoServer
@@ -56,7 +56,7 @@ def run(archive: Path | None) -> int:
     )
     with server, reporter("text", quiet=True) as report, interruptible() as stop:
         click.echo(f"A Skyvern-compatible server runs at {server.base_url}")
-        click.echo(f"with {len(server.run_ids)} runs. Fetching them into {folder} …\n")
+        click.echo(f"with {counted(len(server.run_ids), 'run')}. Fetching them into {folder} …\n")
         summary = fetch(
             [RunId(text) for text in server.run_ids],
             FetchOptions(
@@ -72,7 +72,7 @@ def run(archive: Path | None) -> int:
     verified = verify(storage)
     findings = verified.findings
     click.echo(
-        f"Verified {verified.files} files, {readable_bytes(verified.bytes)}: "
+        f"Verified {counted(verified.files, 'file')}, {readable_bytes(verified.bytes)}: "
         + (f"{len(findings)} damaged" if findings else "all intact")
     )
     for question, sql in _QUESTIONS:

@@ -1,6 +1,5 @@
 """What ``archiver export`` does."""
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 import click
 
 from archiver.cli.output.progress import Amount, Display, display
-from archiver.cli.output.text import printable, readable_bytes
+from archiver.cli.output.text import counted, print_json, printable, readable_bytes
 from archiver.cli.run_ids import ChoiceArguments
 from archiver.errors import UsageError
 from archiver.export.package import Destination, Form, PackageOptions, WrittenPackage, export_runs
@@ -63,9 +62,10 @@ def run(given: ExportArguments) -> None:
         lines = list(map(_file_line, written))
     if given.json:
         document["seconds"] = round(perf_counter() - started, 3)
-        lines = [json.dumps(document, indent=2)]
+        print_json(document)
+        return
     for line in lines:
-        click.echo(line)
+        click.echo(printable(line))
 
 
 def _are_packages(given: ExportArguments) -> bool:
@@ -114,9 +114,10 @@ class _Packing:
         self._amount = Amount()
 
     def begins(self, destination: Destination, files: int, size: int) -> None:
-        self._amount = Amount(f"{destination.path.name}, {files} files", files, size)
+        what = counted(files, "file")
+        self._amount = Amount(f"{destination.path.name}, {what}", files, size)
         self._display.start(self._amount)
-        self._display.say(f"packing {files} files, {readable_bytes(size)}, to {destination.path}")
+        self._display.say(f"packing {what}, {readable_bytes(size)}, to {destination.path}")
 
     def advance(self, size: int) -> None:
         self._amount.done += 1
@@ -185,9 +186,9 @@ def _package_line(written: WrittenPackage) -> str:
     methods = ", ".join(
         f"{count} {method.value}" for method, count in sorted(written.methods.items())
     )
-    runs = "1 run" if written.runs == 1 else f"{written.runs} runs"
+    holds = f"{counted(written.runs, 'run')}, {counted(written.files, 'file')}"
     size = readable_bytes(written.bytes)
-    return f"{written.destination.path}  {runs}, {written.files} files, {size}" + (
+    return f"{written.destination.path}  {holds}, {size}" + (
         f"; of the archive's {methods}" if methods else ""
     )
 

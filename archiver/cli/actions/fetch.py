@@ -1,7 +1,6 @@
 """What ``archiver fetch`` does."""
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import click
 
 from archiver.cli.output.preview import show_preview
 from archiver.cli.output.session import reporter, summary_line
+from archiver.cli.output.text import print_json
 from archiver.cli.run_ids import IdArguments
 from archiver.cli.signals import interruptible
 from archiver.cli.signing import SigningArguments
@@ -104,7 +104,7 @@ def run(given: FetchArguments) -> int:
             report.fail(problem)
     with contextlib.suppress(OSError):  # whoever reads or not, the exit code is true
         if given.json:
-            click.echo(json.dumps(summary.to_json(), indent=2))
+            print_json(summary.to_json())
         elif not given.quiet:
             click.echo(summary_line(summary))
     return summary.exit_code

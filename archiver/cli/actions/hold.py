@@ -1,6 +1,5 @@
 """What ``archiver hold``, ``release`` and ``accept`` do."""
 
-import json
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from archiver.cli.output.text import printable
+from archiver.cli.output.text import counted, print_json, printable
 from archiver.cli.run_ids import ChoiceArguments
 from archiver.cli.signing import SigningArguments
 from archiver.errors import ExitCode, UsageError
@@ -48,10 +47,10 @@ def run(kind: str, given: DecisionArguments) -> int:
         click.echo(f"Error: {printable(str(closed.unstamped))}", err=True)
     if given.json:
         document = {"session": decided.session, "head": closed.head, "runs": decided.run_ids}
-        click.echo(json.dumps(document, indent=2))
+        print_json(document)
     else:
         click.echo(
-            f"{len(decided.run_ids)} runs are {_DONE[kind]}. "
+            f"{counted(len(decided.run_ids), 'run is', 'runs are')} {_DONE[kind]}. "
             f"Session {decided.session}, ledger head {closed.head}"
         )
     return ExitCode.INCOMPLETE if closed.unstamped else ExitCode.OK
@@ -61,7 +60,7 @@ def _nothing(given: DecisionArguments) -> int:
     """Say that there was nothing to decide: the sources of ids are empty."""
     open_archive(given.archive)  # raises where there is none
     if given.json:
-        click.echo(json.dumps({"session": None, "head": None, "runs": []}, indent=2))
+        print_json({"session": None, "head": None, "runs": []})
     else:
         click.echo("nothing to do")
     return ExitCode.OK

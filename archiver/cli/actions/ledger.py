@@ -1,6 +1,5 @@
 """What ``archiver ledger``, ``archiver prove`` and ``archiver hold --list`` do."""
 
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from pathlib import Path
 import click
 
 from archiver.cli.actions.proof import digest_of
-from archiver.cli.output.text import printable
+from archiver.cli.output.text import print_json, printable
 from archiver.cli.output.wide import print_table
 from archiver.errors import ExitCode, UsageError
 from archiver.ledger import proofs
@@ -50,6 +49,7 @@ class ProveArguments:
     session: str | None
     head: str | None
     output: Path | None
+    overwrite: bool
 
 
 def run(given: LedgerArguments) -> int:
@@ -61,7 +61,7 @@ def run(given: LedgerArguments) -> int:
     if given.json:
         head = records[-1].sha256 if records else None
         documents = [record.to_json() for record in records]
-        click.echo(json.dumps({"head": head, "records": documents}, indent=2, ensure_ascii=False))
+        print_json({"head": head, "records": documents})
     else:
         _print(records)
     return ExitCode.DAMAGED if damaged else ExitCode.OK
@@ -106,7 +106,7 @@ def decisions(kind: str, archive: Path, *, as_json: bool) -> int:
     decided = _DECIDED[kind](open_archive(archive))
     if as_json:
         shown = [{"run_id": run, **decision.to_json()} for run, decision in decided.items()]
-        click.echo(json.dumps({"runs": shown}, indent=2, ensure_ascii=False))
+        print_json({"runs": shown})
     elif not decided:
         click.echo("there are none")
     else:
@@ -131,6 +131,6 @@ def prove(given: ProveArguments) -> int:
         until = proofs.session_of_head(storage, digest_of(given.head))
     require_outside(given.output, storage.root)
     data = encode_proof(proofs.prove(storage, RunId(given.run_id), given.revision, until))
-    with text_output(given.output) as out:
+    with text_output(given.output, overwrite=given.overwrite) as out:
         out.write(data.decode())
     return ExitCode.OK

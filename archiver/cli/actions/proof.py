@@ -1,6 +1,5 @@
 """What ``archiver check-proof`` and ``archiver keygen`` do, which need no archive."""
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import click
 
 from archiver.cli.options import passphrase
+from archiver.cli.output.text import print_json
 from archiver.errors import ExitCode, UsageError
 from archiver.ledger.signing import new_key, verifier
 from archiver.model.ids import Sha256
@@ -61,7 +61,7 @@ def check(given: CheckArguments) -> int:
                 for entry in manifest.files
             ],
         }
-        click.echo(json.dumps(shown, indent=2))
+        print_json(shown)
         return ExitCode.OK
     click.echo(f"{manifest.run_id}, revision {manifest.revision}, of status {manifest.status}")
     click.echo(f"was committed by session {proven.session.session}")

@@ -1,6 +1,5 @@
 """What ``archiver reindex`` does."""
 
-import json
 import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from archiver.cli.output.text import counted, print_json, printable
 from archiver.errors import ExitCode
 from archiver.recovery import recover
 from archiver.session import open_for_writing
@@ -36,9 +36,9 @@ def _compact(writer: Writer, *, as_json: bool) -> int:
     recover(writer)
     after, before = rewrite.compact(writer, check_stop=lambda: None)
     if as_json:
-        click.echo(json.dumps({"files": {"before": before, "after": after}}, indent=2))
+        print_json({"files": {"before": before, "after": after}})
     elif before:
-        click.echo(f"{before} table files were merged into {after}")
+        click.echo(f"{counted(before, 'table file was', 'table files were')} merged into {after}")
     else:
         click.echo("no table files are left to be merged")
     return ExitCode.OK
@@ -48,9 +48,12 @@ def _rebuild(writer: Writer, *, as_json: bool) -> int:
     damaged: list[str] = []
     count = reindex(writer, damaged)
     for problem in damaged:
-        click.echo(f"left out: {problem}", err=True)
+        click.echo(f"left out: {printable(problem)}", err=True)
     if as_json:
-        click.echo(json.dumps({"revisions": count, "damaged": damaged}, indent=2))
+        print_json({"revisions": count, "damaged": damaged})
     else:
-        click.echo(f"{count} revisions are in the tables, {len(damaged)} left out")
+        click.echo(
+            f"{counted(count, 'revision is', 'revisions are')} in the tables, "
+            f"{len(damaged)} left out"
+        )
     return ExitCode.DAMAGED if damaged else ExitCode.OK

@@ -1,6 +1,5 @@
 """What ``archiver prune`` and ``archiver erase`` do."""
 
-import json
 import secrets
 import sys
 from collections.abc import Callable, Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 import click
 
 from archiver.cli.actions.hold import reason_of
-from archiver.cli.output.text import printable, readable_bytes
+from archiver.cli.output.text import counted, print_json, printable, readable_bytes
 from archiver.cli.param_types import Duration
 from archiver.cli.run_ids import ChoiceArguments
 from archiver.cli.signing import SigningArguments
@@ -145,7 +144,7 @@ def _remove(
 
 
 def _ask(runs: int, files: int) -> None:
-    what = f"{runs} runs with {files} files"
+    what = f"{counted(runs, 'run')} with {counted(files, 'file')}"
     if not sys.stdin.isatty():
         raise UsageError(f"{what} would be erased for good", hint="Say --yes, or try --dry-run")
     click.confirm(f"Erase {what} for good?", abort=True, err=True)
@@ -163,7 +162,7 @@ def _show(kind: RemovalKind, plan: DisposalPlan, extent: DisposalSize, *, as_jso
             "on_hold": [{"run_id": run, **why.to_json()} for run, why in plan.on_hold],
             "damaged": extent.damaged,
         }
-        click.echo(json.dumps(document, indent=2))
+        print_json(document)
         return ExitCode.OK
     for run_id, decision in plan.on_hold:
         click.echo(f"on hold: {run_id}: {printable(decision.reason)}", err=True)
@@ -171,7 +170,9 @@ def _show(kind: RemovalKind, plan: DisposalPlan, extent: DisposalSize, *, as_jso
         click.echo(f"would not be pruned: {printable(problem)}", err=True)
     if plan.is_nothing:
         if plan.erased:
-            click.echo(f"nothing to do: {len(plan.erased)} of these runs were erased before")
+            click.echo(
+                f"nothing to do: {counted(len(plan.erased), 'run was', 'runs were')} erased before"
+            )
         else:
             click.echo("no run is old enough" if kind is RemovalKind.PRUNED else "nothing to do")
         return ExitCode.OK
@@ -186,9 +187,10 @@ def _show(kind: RemovalKind, plan: DisposalPlan, extent: DisposalSize, *, as_jso
     if len(lines) > _NAMED:
         click.echo(f"… and {len(lines) - _NAMED} more; --json names all")
     others = len(extent.pruned_of)
-    of_others = f" and artifacts of {others} others" if plan.artifacts else ""
+    of_others = f" and artifacts of {counted(others, 'other')}" if plan.artifacts else ""
     click.echo(
-        f"{len(ids) + len(plan.asked)} runs{of_others} with {extent.files} files "
+        f"{counted(len(ids) + len(plan.asked), 'run')}{of_others} with "
+        f"{counted(extent.files, 'file')} "
         f"({readable_bytes(extent.bytes)}) would go, {len(plan.on_hold)} are on hold"
     )
     return ExitCode.OK
@@ -208,7 +210,7 @@ def _report(kind: RemovalKind, result: DisposalResult, *, as_json: bool) -> None
             "damaged": result.damaged,
             "finished": result.finished,
         }
-        click.echo(json.dumps(document, indent=2))
+        print_json(document)
         return
     if result.session is None:
         click.echo("nothing to do")
@@ -218,8 +220,9 @@ def _report(kind: RemovalKind, result: DisposalResult, *, as_json: bool) -> None
         click.echo(f"finished the removal {killed}")
     others = len(result.pruned_of)
     click.echo(
-        f"{len(result.runs) + len(result.asked)} runs {kind.value}"
-        f"{f', and artifacts of {others} others' if others else ''}: {result.files} files, "
+        f"{counted(len(result.runs) + len(result.asked), 'run')} {kind.value}"
+        f"{', and artifacts of ' + counted(others, 'other') if others else ''}: "
+        f"{counted(result.files, 'file')}, "
         f"{readable_bytes(result.bytes)}; {len(result.on_hold)} on hold stay. "
         f"Session {result.session}, ledger head {result.head}"
     )

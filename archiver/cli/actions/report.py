@@ -1,6 +1,5 @@
 """What ``archiver report`` does."""
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +9,7 @@ import click
 from archiver.cli.options import REPORT_FORMATS
 from archiver.cli.output.formats import ending_format
 from archiver.cli.output.report import write_report
-from archiver.cli.output.text import readable_bytes
+from archiver.cli.output.text import counted, print_json, printable, readable_bytes
 from archiver.errors import ExitCode, UsageError
 from archiver.query.page.page import draw_page
 from archiver.query.reports.options import REPORTS, AskedReport, By, Filters
@@ -69,10 +68,10 @@ def run(given: ReportArguments) -> int:
     damaged: list[str] = []
     tables = run_report(storage, asked, damaged)
     for problem in damaged:
-        click.echo(f"left out: {problem}", err=True)
+        click.echo(f"left out: {printable(problem)}", err=True)
     cut = write_report(asked, [t for t in tables if t.name in names], chosen, given.output, limit)
     for table, count in cut.items():
-        click.echo(f"{table}: {limit} of {count:,} rows; --limit 0 shows all", err=True)
+        click.echo(f"{table}: {limit} of {counted(count, 'row')}; --limit 0 shows all", err=True)
     return ExitCode.DAMAGED if damaged else ExitCode.OK
 
 
@@ -126,7 +125,7 @@ def _list(*, is_json: bool) -> None:
             }
             for asked in REPORTS.values()
         ]
-        click.echo(json.dumps(document, indent=2))
+        print_json(document)
         return
     for asked in REPORTS.values():
         click.echo(f"{asked.name:<10} {asked.question}")

@@ -1,13 +1,12 @@
 """What ``archiver show`` does."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from archiver.cli.output.text import printable, readable_bytes
+from archiver.cli.output.text import print_json, printable, readable_bytes
 from archiver.errors import ExitCode
 from archiver.model.ids import RunId
 from archiver.query.show import show_run
@@ -35,7 +34,7 @@ def run(given: ShowArguments) -> int:
         )
         return ExitCode.INCOMPLETE
     if given.json:
-        click.echo(json.dumps(shown, indent=2, ensure_ascii=False, default=str))
+        print_json(shown)
     else:
         _print(shown)
     return ExitCode.OK

@@ -1,6 +1,5 @@
 """What ``archiver verify`` does."""
 
-import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from random import Random, SystemRandom
 import click
 
 from archiver.cli.output.progress import Amount, Display, display
+from archiver.cli.output.text import counted, print_json
 from archiver.cli.output.verdict import write_report
 from archiver.cli.signals import interruptible
 from archiver.cli.signing import SigningArguments
@@ -82,7 +82,7 @@ def run(given: VerifyArguments) -> int:
         head = _record(log, report)
     if given.json:
         document = report.to_json() | {"head": head}
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        print_json(document)
     write_report(report, head, as_json=given.json)
     return _exit_code(report, require_complete=given.require_complete)
 
@@ -94,7 +94,7 @@ def _shown(shown_on: Display) -> Callable[[VerifyProgress], None]:
 
     def show(at: VerifyProgress) -> None:
         amount.done, amount.total, amount.bytes = at.revisions, at.total or None, at.bytes
-        amount.note = f"{at.findings} findings" if at.findings else ""
+        amount.note = counted(at.findings, "finding") if at.findings else ""
         shown_on.update(amount)
 
     return show
@@ -170,7 +170,9 @@ def _resumed(
         click.echo("no check was interrupted: this one begins anew", err=True)
         return session, how
     click.echo(
-        f"going on with {unfinished.session}: {len(unfinished.done)} revisions are read", err=True
+        f"going on with {unfinished.session}: "
+        f"{counted(len(unfinished.done), 'revision is', 'revisions are')} read",
+        err=True,
     )
     return unfinished.session, replace(how, done=unfinished.done)
 

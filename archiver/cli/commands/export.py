@@ -37,7 +37,7 @@ def package_options(command: CommandT) -> CommandT:
         ),
         click.option(
             "--zip",
-            type=_PLACE,
+            type=Location(endings=(".zip",)),
             metavar="FILE",
             help="Write the chosen runs to one ZIP file: a bag, or, with --ro-crate and "
             "without --bagit, a crate.",

@@ -98,6 +98,7 @@ def keygen(**options: Any) -> int:
     help="File for the proof.  [default: standard output]",
 )
 @mode_option(OUTPUT_MODE)
+@click.option("--overwrite", is_flag=True, help="Replace the file of --output, if it is there.")
 def prove(**options: Any) -> int:
     """Write a small file that proves that a run is in the archive, unchanged since it was kept.
 

@@ -71,7 +71,7 @@ from archiver.query.reports.options import REPORTS, By
 @click.option("--output", type=Location(dir_okay=False), help="File for the result.")
 @click.option(
     "--html",
-    type=Location(dir_okay=False),
+    type=Location(dir_okay=False, endings=(".html", ".htm")),
     help="Write everything as one page, with charts, to this file (without NAME).",
 )
 @mode_option(OUTPUT_MODE)

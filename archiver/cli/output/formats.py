@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from archiver.cli.output.tables import Screen, show, write_lines, write_table
-from archiver.cli.output.text import printable
+from archiver.cli.output.text import printable, visible_on_terminals
 from archiver.cli.output.values import is_interval, is_number, rows_of
 from archiver.errors import UsageError
 from archiver.model.rows import interval_text, json_value, text_of
@@ -29,9 +29,18 @@ _ENDINGS = {
 }
 
 
+_EXACT = ("csv", "json", "ndjson")
+
+
 def ending_format(output: Path | None) -> str | None:
-    """The format that a file's ending asks for."""
-    return _ENDINGS.get(output.suffix.lower()) if output else None
+    """The format that a file's ending asks for, if it has one. Raises UsageError for others."""
+    ending = output.suffix.lower() if output else ""
+    if ending and ending not in _ENDINGS:
+        raise UsageError(
+            f"nothing is written as {ending}",
+            hint=f"There are {', '.join(_ENDINGS)}; or say with --format how it is to be written",
+        )
+    return _ENDINGS.get(ending)
 
 
 def write_result(
@@ -58,7 +67,7 @@ def write_result(
         "table": write_table,
     }[output_format]
     with text_output(output) as text:
-        write(result, text)
+        write(result, visible_on_terminals(text) if output_format in _EXACT else text)
 
 
 def _write_csv(result: QueryResult, out: Any) -> None:

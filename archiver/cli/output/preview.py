@@ -1,11 +1,11 @@
 """Rendering a dry run."""
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
 import click
 
+from archiver.cli.output.text import counted, print_json, printable
 from archiver.errors import ExitCode
 from archiver.fetch.plan import Decision, Fetch, Keep, Record
 from archiver.fetch.preview import Preview
@@ -21,7 +21,7 @@ def show_preview(previews: Iterable[Preview], *, asked: int, as_json: bool) -> i
         artifacts = [_described(decision) for decision in preview.decisions]
         runs.append({"run_id": preview.asked_id, "reason": preview.reason, "artifacts": artifacts})
         if not as_json:
-            click.echo(f"{preview.asked_id}: {preview.reason or _line(artifacts)}")
+            click.echo(printable(f"{preview.asked_id}: {preview.reason or _line(artifacts)}"))
     to_fetch = [a for run in runs for a in run["artifacts"] if a["action"] == "fetch"]
     known = sum(a["expected_size"] or 0 for a in to_fetch)
     if as_json:
@@ -32,11 +32,12 @@ def show_preview(previews: Iterable[Preview], *, asked: int, as_json: bool) -> i
             "bytes": {"known": known},
             "would_ask": runs,
         }
-        click.echo(json.dumps(document, indent=2))
+        print_json(document)
     else:
         click.echo(
-            f"dry run: {asked} ids, {asked - len(runs)} held complete, {len(runs)} would be asked "
-            f"for, {len(to_fetch)} artifacts would be fetched; nothing was written"
+            f"dry run: {counted(asked, 'id')}, {asked - len(runs)} held complete, "
+            f"{len(runs)} would be asked for, {counted(len(to_fetch), 'artifact')} would be "
+            "fetched; nothing was written"
         )
     return ExitCode.INCOMPLETE if failed else ExitCode.OK
 

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from archiver.cli.output.formats import json_entries, print_markdown, write_result
-from archiver.cli.output.text import readable_bytes
+from archiver.cli.output.text import readable_bytes, visible_on_terminals
 from archiver.cli.output.values import is_number
 from archiver.cli.output.wide import parts, print_table, table_width
 from archiver.query.reports.options import AskedReport, By
@@ -45,7 +45,8 @@ def write_report(
     else:
         with text_output(output) as out:
             if output_format == "json":
-                out.write(json.dumps(_document(asked, shown), indent=2, ensure_ascii=False) + "\n")
+                text = json.dumps(_document(asked, shown), indent=2, ensure_ascii=False)
+                visible_on_terminals(out).write(text + "\n")
             else:
                 _write_for_people(shown, out, is_markdown=output_format == "markdown")
     return {

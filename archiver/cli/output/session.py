@@ -9,7 +9,7 @@ from threading import Lock
 from typing import Any, TypeAlias
 
 from archiver.cli.output.progress import Amount, Display, display, write_line
-from archiver.cli.output.text import printable, readable_bytes
+from archiver.cli.output.text import counted, printable, readable_bytes
 from archiver.errors import ArchiverError
 from archiver.fetch.events import (
     BytesReceived,
@@ -48,7 +48,7 @@ class SessionLines:
                 case SessionStarted(session, asked, held, recovered):
                     amount.total = asked - held
                     show.start(amount)
-                    show.say(f"session {session}: {asked} runs, {held} held complete")
+                    show.say(f"session {session}: {counted(asked, 'run')}, {held} held complete")
                     if recovered:
                         show.say(f"recovered into the tables: {', '.join(recovered)}")
                 case BytesReceived(count):
@@ -59,7 +59,7 @@ class SessionLines:
                         show.warn(line)
                     show.update(amount)
                 case CompactionStarted(files):
-                    show.say(f"merging {files} table files")
+                    show.say(f"merging {counted(files, 'table file')}")
                 case CompactionFailed():
                     show.warn(compaction_line(event))
                 case TablesWritten():
@@ -195,11 +195,11 @@ def summary_line(summary: Summary) -> str:
     kept = ", ".join(f"{n} {state.value}" for state, n in sorted(summary.artifacts.items()))
     rate = summary.bytes_downloaded / summary.seconds if summary.seconds else 0.0
     line = (
-        f"{counts['asked']} runs asked for: {runs or 'none dealt with'}. "
+        f"{counted(counts['asked'], 'run')} asked for: {runs or 'none dealt with'}. "
         + (f"Artifacts: {kept}. " if kept else "")
         + f"{readable_bytes(summary.bytes_downloaded)} in {summary.seconds:.1f} s"
         + (f" ({readable_bytes(rate)}/s). " if summary.bytes_downloaded else ". ")
-        + ("" if summary.redacted is None else f"{summary.redacted} places masked. ")
+        + ("" if summary.redacted is None else f"{counted(summary.redacted, 'place')} masked. ")
         + f"Session {summary.session}"
         + (f", ledger head {summary.head}" if summary.head else "")
     )

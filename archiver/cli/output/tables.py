@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import click
 
 from archiver.cli.output.pager import has_pager, page
-from archiver.cli.output.text import printable
+from archiver.cli.output.text import counted, printable
 from archiver.cli.output.values import is_number, rows_of
 from archiver.cli.output.wide import print_table
 from archiver.model.rows import text_of
@@ -76,7 +76,9 @@ def show(result: QueryResult, screen: Screen, *, lines: bool = False) -> None:
         click.echo(text.getvalue(), nl=False)
     if is_cut:
         click.echo(
-            f"the first {len(limited):,} rows are shown; {screen.all_rows} shows all", err=True
+            f"the first {counted(len(limited), 'row is', 'rows are')} shown; "
+            f"{screen.all_rows} shows all",
+            err=True,
         )
 
 

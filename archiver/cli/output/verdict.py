@@ -2,15 +2,18 @@
 
 import click
 
-from archiver.cli.output.text import printable, readable_bytes
+from archiver.cli.output.text import counted, printable, readable_bytes
 from archiver.verify.findings import Finding, GapKind, VerifyReport, by_run
 
 _MOST_GAPS = 20
 _GAPS = {
-    GapKind.ARTIFACT: "artifacts could not be had: `archiver fetch` tries again",
-    GapKind.UNFINISHED: "runs were not final or settled: `archiver fetch` asks again",
-    GapKind.NEVER_HAD: "ids were asked for and never had",
-    GapKind.INTERRUPTED: "sessions were interrupted",
+    GapKind.ARTIFACT: ("artifact", "artifacts", "could not be had: `archiver fetch` tries again"),
+    GapKind.UNFINISHED: (
+        *("run was", "runs were"),
+        "not final or settled: `archiver fetch` asks again",
+    ),
+    GapKind.NEVER_HAD: ("id was", "ids were", "asked for and never had"),
+    GapKind.INTERRUPTED: ("session was", "sessions were", "interrupted"),
 }
 
 
@@ -33,13 +36,13 @@ def write_report(report: VerifyReport, head: str | None, *, as_json: bool) -> No
     _write_gaps(report)
     skipped = f" ({report.skipped} not looked at)" if report.skipped else ""
     click.echo(
-        f"{report.revisions} revisions{skipped}, {report.files} files, "
+        f"{counted(report.revisions, 'revision')}{skipped}, {counted(report.files, 'file')}, "
         f"{readable_bytes(report.bytes)} read"
     )
     damaged = len(report.findings)
     click.echo(f"integrity: {f'{damaged} damaged' if damaged else 'all intact'}")
     gaps, accepted = len(report.open_gaps), len(report.gaps) - len(report.open_gaps)
-    verdict = f"{gaps} gaps" if gaps else "nothing is missing"
+    verdict = counted(gaps, "gap") if gaps else "nothing is missing"
     click.echo(f"completeness: {verdict}{f', {accepted} accepted' if accepted else ''}")
     if head is not None:
         click.echo(f"ledger head {head}")
@@ -51,10 +54,10 @@ def _line(finding: Finding) -> str:
 
 
 def _write_gaps(report: VerifyReport) -> None:
-    for kind, meaning in _GAPS.items():
+    for kind, (one, many, meaning) in _GAPS.items():
         gaps = [gap for gap in report.gaps if gap.kind is kind]
         if gaps:
-            click.echo(f"{len(gaps)} {meaning}")
+            click.echo(f"{counted(len(gaps), one, many)} {meaning}")
         for gap in gaps[:_MOST_GAPS]:
             accepted = " (accepted)" if gap.is_accepted else ""
             click.echo(printable(f"  {gap.id}: {gap.what}{accepted}"))
