@@ -6,6 +6,7 @@ double) goes through the standard library, which is slower and takes both.
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TypeAlias, TypeVar
@@ -40,6 +41,27 @@ def encode_json(value: object) -> str:
         raise ValueError("nested too deeply") from None
     except UnicodeEncodeError:  # a lone surrogate: only an escape can carry it
         return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+HALF = "half a surrogate pair, replaced"
+_ESCAPES = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    r"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.",
+    re.DOTALL,
+)
+"""A whole pair, half of one, or any other escape."""
+
+
+def readable_json(text: str) -> str:
+    """A JSON text with U+FFFD in place of each half of a surrogate pair.
+
+    Python reads such a half, but DuckDB refuses the whole text, and with it the query. The very
+    text comes back where it has none.
+    """
+    if "\\ud" not in text and "\\uD" not in text:
+        return text
+    replaced = _ESCAPES.sub(lambda found: "\\ufffd" if found[1] else found[0], text)
+    return text if replaced == text else replaced
 
 
 def text_holds(text: str, part: str) -> bool:
@@ -130,7 +152,7 @@ class FieldReader:
             try:
                 value.encode()
             except UnicodeEncodeError:
-                self.note(name, "half a surrogate pair, replaced")
+                self.note(name, HALF)
                 value = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return value
 
@@ -181,7 +203,15 @@ class FieldReader:
     def json(self, name: str) -> str | None:
         """A free-form value as JSON text."""
         value = self._fields.get(name)
-        return None if value is None else encode_json(value)
+        return None if value is None else self.json_of(name, value)
+
+    def json_of(self, name: str, value: JsonValue) -> str:
+        """``value`` as JSON text that DuckDB can read; ``name`` says where it stands."""
+        text = encode_json(value)
+        readable = readable_json(text)
+        if readable is not text:
+            self.note(name, HALF)
+        return readable
 
     def text_or_json(self, name: str) -> str | None:
         """A string as it is, anything else as JSON text."""

@@ -14,7 +14,9 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import replace
 
+from archiver.model.document import HALF, readable_json
 from archiver.model.ids import RunId
 from archiver.model.manifest import Manifest
 from archiver.model.paths import revision_name
@@ -112,6 +114,9 @@ def revision_rows(manifest: Manifest, run: Run, document: str | None, folder: st
     """
     key = (manifest.run_id, manifest.revision)
     path = f"{folder}/{revision_name(manifest.revision)}"
+    if document is not None and (readable := readable_json(document)) is not document:
+        document = readable
+        run = replace(run, problems=(*run.problems, f"document: {HALF}"))
     return RevisionRows(
         run=_run_row(_Revision(run, manifest, path)),
         document=(*key, run.output, document, manifest.session, manifest.fetched_at)

@@ -12,7 +12,7 @@ import msgspec
 
 from archiver.errors import AnswerInvalid, ArchiveDamaged
 from archiver.model.artifact import ArtifactKind, ArtifactSource, read_sources
-from archiver.model.document import FieldReader, JsonObject, decode_json, encode_json
+from archiver.model.document import FieldReader, JsonObject, decode_json
 from archiver.model.ids import RunId, seconds_between
 from archiver.model.urls import MASK
 
@@ -270,7 +270,7 @@ def _read_errors(read: FieldReader) -> tuple[RunErrorEntry, ...]:
                 entry.text("error_code"),
                 entry.text("reasoning"),
                 entry.number("confidence_float"),
-                encode_json(value),
+                read.json_of(f"errors[{ordinal - 1}]", value),
             )
         )
     return tuple(entries)

@@ -1,11 +1,12 @@
 from collections.abc import Callable
 from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.model.document import FieldReader
+from archiver.model.document import FieldReader, JsonValue, encode_json, readable_json
 from tests.model.strategies import JSON
 
 METHODS: dict[str, Callable[[FieldReader, str], Any]] = {
@@ -129,3 +130,30 @@ def test_places_inside_of_objects_are_named() -> None:
     problems: list[str] = []
     FieldReader({"a": {"b": {"c": 1}}}, problems).object("a").object("b").text("c")
     assert problems == ["a.b.c: expected a string, found an integer"]
+
+
+@pytest.mark.parametrize(
+    ("text", "readable"),
+    [
+        (r'"a\ud83d"', r'"a\ufffd"'),
+        (r'"\udc00\ud83d"', r'"\ufffd\ufffd"'),
+        (r'"\ud83d\ud83d\ude00"', r'"\ufffd\ud83d\ude00"'),
+        (r'"\UD83D \uDE00"', r'"\UD83D \ufffd"'),
+        (r'"\\ud83d \\\ud83d"', r'"\\ud83d \\\ufffd"'),
+        (r'{"\ud83d":"\ud83d\ude00"}', r'{"\ufffd":"\ud83d\ude00"}'),
+        ('"\ud7ff \\ud7ff"', '"\ud7ff \\ud7ff"'),
+    ],
+)
+def test_halves_of_surrogate_pairs_in_json_are_replaced(text: str, readable: str) -> None:
+    assert readable_json(text) == readable
+    assert (readable_json(text) is text) == (text == readable)
+
+
+@given(JSON)
+def test_json_is_readable_by_duckdb_whatever_it_says(value: JsonValue) -> None:
+    text = encode_json(value)
+    readable = readable_json(text)
+    assert duckdb.execute("SELECT json_valid(?::VARCHAR)", [readable]).fetchone() == (True,)
+    problems: list[str] = []
+    assert FieldReader({"output": value}, problems).json("output") in (readable, None)
+    assert problems == ([] if readable == text else ["output: half a surrogate pair, replaced"])

@@ -1,12 +1,14 @@
 """What is odd about an answer costs the odd value, never the run."""
 
+import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from tests.archive_folder import ArchiveFolder
-from tests.cli.running import Fetch
-from tests.lying_server import LyingServer, task_run
+from tests.cli.running import Command, Fetch
+from tests.lying_server import Body, LyingServer, task_run
 
 
 def test_a_value_of_a_wrong_type_costs_that_value_alone(
@@ -74,3 +76,54 @@ def test_a_run_of_which_only_id_and_status_are_told_is_kept(
     row = archive.row("runs", run_id="tsk_1")
     assert (row["problems"], row["is_complete"]) == ([], True)
     assert row["path"] == "runs/undated/tsk_1/r1"
+
+
+HALF = "cut \ud83d"
+
+
+@pytest.mark.parametrize(
+    ("place", "answer"),
+    [
+        ("output", {"output": {"t": HALF}}),
+        ("output", {"output": {HALF: "😀"}}),
+        ("document", {"a_field_of_later": [HALF]}),
+        ("errors[0]", {"errors": [{"error_code": "X", "x": HALF}]}),
+        ("run_request.parameters", {"request": {"parameters": {"t": HALF}}}),
+        ("title", {"title": HALF}),
+    ],
+)
+def test_half_a_surrogate_pair_breaks_no_question_about_json(
+    server: LyingServer,
+    fetch: Fetch,
+    archiver: Command,
+    archive: ArchiveFolder,
+    place: str,
+    answer: dict[str, Any],
+) -> None:
+    run = task_run("tsk_1", **{name: value for name, value in answer.items() if name == "request"})
+    run |= {name: value for name, value in answer.items() if name != "request"}
+    server.add_run(run)
+    # The server writes such halves as they are; here they come as escapes, which are JSON.
+    server.lie("tsk_1", Body(json.dumps(run).encode()))
+    server.add_run(task_run("tsk_2", output={"t": "whole"}))
+    fetch("tsk_1", "tsk_2")
+
+    def check() -> None:
+        asked = (
+            "SELECT json_keys(document), document->>'$.output.t', output->>'$.t' FROM documents",
+            "SELECT json_keys(output) FROM documents",
+            "SELECT json_keys(error), error_code FROM errors",
+            "SELECT json_keys(request_parameters), title FROM runs",
+        )
+        for sql in asked:
+            assert archiver("query", sql, "--json").json is not None
+        problems = archive.row("runs", run_id="tsk_1")["problems"]
+        assert f"{place}: half a surrogate pair, replaced" in problems
+        assert "document: half a surrogate pair, replaced" in problems
+        assert archive.row("runs", run_id="tsk_2")["problems"] == []
+        archiver("verify")
+
+    check()
+    assert "\\ud83d" in (archive.run("tsk_1") / "r1/run.json").read_text()
+    archiver("reindex")
+    check()
