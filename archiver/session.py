@@ -62,11 +62,12 @@ from archiver.tables.pin import remove_replaced_tables, restore_tables
 @dataclass(frozen=True, slots=True)
 class Signing:
     """Who answers for a session. ``sign`` and ``stamp`` make of the record's bytes what vouches
-    for them: a signature, an authority's time stamp (which raises StampRefused)."""
+    for them: a signature, an authority's time stamp (which raises StampRefused, soon where its
+    second argument says that the session is to end)."""
 
     by: Actor | None = None
     sign: Callable[[bytes], bytes] | None = field(default=None, repr=False)
-    stamp: Callable[[bytes], bytes] | None = field(default=None, repr=False)
+    stamp: Callable[[bytes, Callable[[], bool]], bytes] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,12 +202,18 @@ class WritingSession:
     manifests: ManifestList = field(default_factory=ManifestList)
 
     def close(
-        self, ids: Sequence[str] = (), details: Mapping[str, Any] | None = None, **fields: Any
+        self,
+        ids: Sequence[str] = (),
+        details: Mapping[str, Any] | None = None,
+        *,
+        stopping: Callable[[], bool] = lambda: False,
+        **fields: Any,
     ) -> ClosedSession:
         """Write the session's record, when all that it is about is durable; then sign it.
 
         ``ids`` are the runs that it chose, where they are to be listed; ``details`` and ``fields``
-        those of the record that are its own (see LedgerRecord).
+        those of the record that are its own (see LedgerRecord). Where the session is ``stopping`` a
+        time stamp is not waited for long.
 
         Returns the record's digest, and why it has no time stamp where one was wanted. Raises
         ArchiveUnwritable.
@@ -232,7 +239,7 @@ class WritingSession:
         unstamped = None
         try:
             if self.signing.stamp is not None:
-                put_stamp(storage, session, self.signing.stamp(written.data))
+                put_stamp(storage, session, self.signing.stamp(written.data, stopping))
         except StampRefused as error:
             unstamped = error
         record_attachments(storage, written)

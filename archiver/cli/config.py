@@ -11,7 +11,10 @@ from archiver.cli.param_types import Duration, Size
 from archiver.errors import UsageError
 
 CONFIG_FILE = "archiver.toml"
-_SHARED = ("archive", "sign-key", "sign_key", "tsa-url", "tsa_url")
+_SHARED = (
+    *("archive", "sign-key", "sign_key"),
+    *("tsa-url", "tsa_url", "tsa-timeout", "tsa_timeout"),
+)
 """Options that many commands have: given once, outside the tables, they are for all of them."""
 _NUMBERS = (Size, Duration, click.IntRange, type(click.FLOAT))
 _LISTED = "`archiver COMMAND --help` lists the options of a command"

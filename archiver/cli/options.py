@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from archiver.cli.command import ArchiveOption
-from archiver.cli.param_types import Location, Mode
+from archiver.cli.param_types import Duration, Location, Mode
 from archiver.errors import UsageError
 
 FORMATS = ("table", "line", "csv", "json", "ndjson", "markdown", "parquet")
@@ -85,7 +85,7 @@ def choice_options(command: CommandT) -> CommandT:
 
 
 def signing_options(command: CommandT) -> CommandT:
-    """``--sign-key`` and ``--tsa-url``, the same on every command that writes into the ledger."""
+    """What vouches for a record: the same on every command that writes into the ledger."""
     return several(
         command,
         click.option(
@@ -101,6 +101,15 @@ def signing_options(command: CommandT) -> CommandT:
             show_envvar=True,
             metavar="URL",
             help="Have the session's record stamped with the time by this authority (RFC 3161).",
+        ),
+        click.option(
+            "--tsa-timeout",
+            type=Duration(),
+            default="30s",
+            show_default=True,
+            envvar="ARCHIVER_TSA_TIMEOUT",
+            show_envvar=True,
+            help="Do without a time stamp that takes longer, from connecting to the last byte.",
         ),
     )
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from archiver.cli.actor import actor
 from archiver.cli.options import passphrase
+from archiver.errors import UsageError
 from archiver.ledger.signing import signer
 from archiver.session import Signing
 
@@ -16,6 +18,7 @@ class SigningArguments:
 
     sign_key: Path | None
     tsa_url: str | None
+    tsa_timeout: timedelta
 
     def signing(
         self, *, secret: frozenset[str] = frozenset(), mask: Callable[[str], str] = str
@@ -31,5 +34,7 @@ class SigningArguments:
             # What it asks over the network with takes long to import, and few have an authority.
             from archiver.ledger.timestamps import stamper
 
-            stamp = stamper(self.tsa_url)
+            if not self.tsa_timeout:
+                raise UsageError("--tsa-timeout must be longer than zero")
+            stamp = stamper(self.tsa_url, self.tsa_timeout.total_seconds())
         return Signing(actor(secret=secret, mask=mask), sign, stamp)

@@ -95,6 +95,7 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, context: Context) -> Summ
                 return
             collector.flush()
             closed = session.close(
+                stopping=lambda: context.stop.interrupted,
                 interrupted=summary.interrupted,
                 ids_asked=summary.asked,
                 ids_sha256=digest_of_lines(sorted(ids)),

@@ -4,10 +4,13 @@ A stamp is the authority's whole response, over the SHA-256 of a file's bytes, a
 ``openssl ts -verify`` takes it.
 """
 
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import httpx
 
@@ -18,26 +21,40 @@ from archiver.model.urls import mask_text, without_query
 if TYPE_CHECKING:
     from rfc3161_client import TimeStampResponse
 
-SECONDS = 10.0
+SECONDS = 30.0
+_LOOK = 0.1
+"""Seconds after which it is looked whether the session is to end."""
+_LAST_SECONDS = 2.0
+"""What is left for a time stamp when it is."""
 _LARGEST = 1 << 20
 _HEADERS = {"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"}
 _AGAIN = "The next record that is stamped covers this one too"
 
 
-def stamper(url: str) -> Callable[[bytes], bytes]:
-    """What gets a stamp for bytes from the authority at ``url``.
+def _never() -> bool:
+    return False
 
-    It raises StampRefused where there is none to be had. Raises UsageError where the library is not
-    installed, or the URL is none.
+
+class Stamp(Protocol):
+    """What gets a time stamp for bytes. Raises StampRefused where there is none to be had."""
+
+    def __call__(self, data: bytes, stopping: Callable[[], bool] = _never) -> bytes:
+        """``stopping`` says whether the session is to end: then it is not waited for long."""
+
+
+def stamper(url: str, seconds: float = SECONDS) -> Stamp:
+    """What gets a stamp for bytes from the authority at ``url``, in so many seconds for all of it.
+
+    Raises UsageError where the library is not installed, or the URL is none.
     """
     _need_library()
     where = _checked(url)
 
-    def stamp(data: bytes) -> bytes:
+    def stamp(data: bytes, stopping: Callable[[], bool] = _never) -> bytes:
         from rfc3161_client import HashAlgorithm, PKIStatus, TimestampRequestBuilder
 
         request = TimestampRequestBuilder(data, HashAlgorithm.SHA256).build()
-        answer = _post(url, where, request.as_bytes())
+        answer = _post(url, where, request.as_bytes(), seconds, stopping)
         try:
             response = _decoded(answer)
             granted = PKIStatus(response.status) in (PKIStatus.GRANTED, PKIStatus.GRANTED_WITH_MODS)
@@ -104,23 +121,66 @@ def _decoded(response: bytes) -> "TimeStampResponse":
     return decode_timestamp_response(parsed.dump())
 
 
-def _post(url: str, where: str, request: bytes) -> bytes:
-    try:
+class _Exchange:
+    """One request to an authority in a thread of its own: whoever waits for it need not wait on."""
+
+    def __init__(self, url: str, request: bytes, seconds: float) -> None:
+        self._url, self._request = url, request
+        self._end = time.monotonic() + seconds
+        self._outcome: Future[tuple[int, bytes]] = Future()
+        # An event, for to wait for a future or a thread is not always ended by a signal.
+        self._ended = threading.Event()
+        threading.Thread(target=self._run, name="time stamp", daemon=True).start()
+
+    def answer(self, stopping: Callable[[], bool]) -> tuple[int, bytes] | None:
+        """Return status and body; None where there is no time for them. Raises httpx.HTTPError."""
+        end = self._end
+        while not self._ended.wait(max(0.0, min(_LOOK, end - time.monotonic()))):
+            if stopping():
+                end = min(end, time.monotonic() + _LAST_SECONDS)
+                stopping = _never
+            if time.monotonic() >= end:
+                return None
+        return self._outcome.result()
+
+    def _run(self) -> None:
+        try:
+            self._outcome.set_result(self._received())
+        except BaseException as error:  # noqa: BLE001 # it is raised where it is waited for
+            self._outcome.set_exception(error)
+        finally:
+            self._ended.set()
+
+    def _received(self) -> tuple[int, bytes]:
+        left = self._end - time.monotonic()
         with (
-            httpx.Client(timeout=SECONDS) as client,
-            client.stream("POST", url, content=request, headers=_HEADERS) as response,
+            httpx.Client(timeout=left) as client,
+            client.stream("POST", self._url, content=self._request, headers=_HEADERS) as response,
         ):
             body = b""
             for piece in response.iter_bytes():
                 body += piece
-                if len(body) > _LARGEST:
+                if len(body) > _LARGEST or time.monotonic() >= self._end:
                     break
+        return response.status_code, body
+
+
+def _post(
+    url: str, where: str, request: bytes, seconds: float, stopping: Callable[[], bool]
+) -> bytes:
+    try:
+        answer = _Exchange(url, request, seconds).answer(stopping)
+    except httpx.TimeoutException:
+        answer = None
     except httpx.HTTPError as error:
-        late = isinstance(error, httpx.TimeoutException)
-        reason = f"no answer in {SECONDS:g} s" if late else mask_text(str(error))
+        reason = mask_text(str(error))
         raise StampRefused(f"{where} gave no time stamp: {reason}", hint=_AGAIN) from None
-    if response.status_code != httpx.codes.OK:
-        raise StampRefused(f"{where} gave no time stamp: HTTP {response.status_code}", hint=_AGAIN)
+    if answer is None:
+        late = "before the session was to end" if stopping() else f"within {seconds:g} s"
+        raise StampRefused(f"{where} gave no time stamp {late}", hint=_AGAIN)
+    status, body = answer
+    if status != httpx.codes.OK:
+        raise StampRefused(f"{where} gave no time stamp: HTTP {status}", hint=_AGAIN)
     return body
 
 

@@ -279,6 +279,7 @@ class CheckLog:
                 recording.started_at,
             )
             return session.close(
+                stopping=lambda: recording.stop.interrupted,
                 interrupted=report.interrupted,
                 runs={"revisions": report.revisions, "skipped": report.skipped},
                 details=self._details(report),

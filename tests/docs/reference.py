@@ -43,9 +43,9 @@ the config file.
 - **Config file.** What `--config` (`ARCHIVER_CONFIG`) names, else the first that is there of
   `archiver.toml` in the current folder, in `~/.config/archiver` (or `$XDG_CONFIG_HOME/archiver`)
   and in `/etc`. It has a table for each command; a key is the option's name, a switch is `true` or
-  `false`, and an option that may be repeated is a list. `archive`, `sign-key` and `tsa-url` may
-  also stand above all tables: then they count for each command that has them. A key that is no
-  option is refused (2).
+  `false`, and an option that may be repeated is a list. `archive`, `sign-key`, `tsa-url`
+  and `tsa-timeout` may also stand above all tables: then they count for each command that has them.
+  A key that is no option is refused (2).
 - **Values.** Durations are `30s`, `10m`, `2h`, `1d`, `2w`, `7y`, or `0`. Sizes are bytes: `500`,
   `20MB`, `1.5GiB`. Moments are UTC: `2026-11-25`, `2026-11-25T14:30`, or `30d` for 30 days ago.
   A `~` at the beginning of a path is the home; URLs such as `s3://…` are no paths, and refused.

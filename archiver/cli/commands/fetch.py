@@ -39,7 +39,7 @@ GROUPS = {
         "client_key",
         "insecure",
     ),
-    "The archive": ("archive", "mode", "fsync", "sign_key", "tsa_url"),
+    "The archive": ("archive", "mode", "fsync", "sign_key", "tsa_url", "tsa_timeout"),
     "What is shown": ("quiet", "log_format", "json"),
 }
 

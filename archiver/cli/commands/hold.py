@@ -17,7 +17,7 @@ from archiver.cli.options import (
 
 _GROUPS = {
     "Which runs": ("ids", "column", "where"),
-    "The archive": ("archive", "sign_key", "tsa_url"),
+    "The archive": ("archive", "sign_key", "tsa_url", "tsa_timeout"),
 }
 _EXIT_CODES = WRITES | {
     0: "it was decided, or shown",

@@ -72,7 +72,7 @@ def prune(**options: Any) -> int:
     groups={
         "Which runs": ("ids", "column", "where"),
         "What is done": ("reason", "dry_run", "yes"),
-        "The archive": ("archive", "sign_key", "tsa_url"),
+        "The archive": ("archive", "sign_key", "tsa_url", "tsa_timeout"),
     },
     environment=PASSPHRASE_MEANING,
     examples={

@@ -14,7 +14,7 @@ from archiver.cli.param_types import Duration, Location, Moment, Percentage
     groups={
         "What is checked": ("quick", "run_ids", "since", "sample", "seed", "rotate", "resume"),
         "What is asked of it": ("require_complete", "public_key", "tsa_ca"),
-        "The archive": ("archive", "record", "sign_key", "tsa_url"),
+        "The archive": ("archive", "record", "sign_key", "tsa_url", "tsa_timeout"),
     },
     environment=PASSPHRASE_MEANING,
     examples={
