@@ -12,7 +12,7 @@ from archiver.model.ids import RunId
 from archiver.query.live import LiveViews
 from archiver.query.show import show_run
 from archiver.query.sql import bound, checked_query, query_errors
-from archiver.store.lock import open_archive
+from archiver.store.archive_file import open_archive
 
 
 class Archive:

@@ -30,7 +30,8 @@ from archiver.model.manifest import Manifest
 from archiver.model.paths import TABLES_FOLDER, is_run_folder, revision_name
 from archiver.model.schema import RUNS
 from archiver.store import revisions
-from archiver.store.lock import Writer, read_archive_file
+from archiver.store.archive_file import read_archive_file
+from archiver.store.lock import Writer
 from archiver.store.storage import LocalStorage
 from archiver.store.tombstones import read_tombstones
 from archiver.tables.lookup import revision_paths, revisions_in_tables

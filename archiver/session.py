@@ -34,23 +34,18 @@ from archiver.model.paths import (
     TEMPORARY_FOLDER,
 )
 from archiver.recovery import Adopted, adopt, recover
-from archiver.store.continuity import is_continued, last_writer, note_writer
-from archiver.store.lock import (
+from archiver.store.archive_file import (
     FORMAT,
     TOOL,
-    Writer,
-    _is_kept,
-    _locked,
-    _make_archive,
-    _name_holder,
     can_be_made,
-    journals_in,
+    make_archive,
     open_archive,
     raised,
     read_archive_file,
     remove_unused,
-    sweep,
 )
+from archiver.store.continuity import is_continued, last_writer, note_writer
+from archiver.store.lock import Writer, _is_kept, _locked, _name_holder, journals_in, sweep
 from archiver.store.names import is_journal
 from archiver.store.storage import LocalStorage
 from archiver.system.files import os_errors
@@ -118,7 +113,7 @@ def open_for_writing(
         session = SessionId.at(now, random, after=max(sessions_in_ledger(storage), default=None))
         _name_holder(storage, session, now)
         is_new = not storage.exists(ARCHIVE_FILE)
-        _make_archive(storage, session, now)
+        make_archive(storage, session, now)
         storage.make_folder(LEDGER_FOLDER)
         restore_tables(storage)
         remove_replaced_tables(storage)

@@ -23,7 +23,7 @@ from archiver.model.paths import MANIFEST
 from archiver.model.rows import text_of
 from archiver.model.run import ChosenRun
 from archiver.model.schema import ARTIFACTS, ERRORS, RUNS
-from archiver.store.lock import TOOL
+from archiver.store.archive_file import TOOL
 from archiver.store.storage import LocalStorage
 from archiver.tables.choose import table_rows
 from archiver.tables.views import Setup

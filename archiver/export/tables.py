@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from archiver.errors import ArchiveDamaged, OutputUnwritable, UsageError
 from archiver.ledger.records import head
 from archiver.model.schema import ALL_REVISIONS, DAILY, DOCUMENTS, VIEWS, Column, ColumnType, View
-from archiver.store.lock import TOOL
+from archiver.store.archive_file import TOOL
 from archiver.store.storage import LocalStorage
 from archiver.system.atomic import atomic_file, atomic_folder
 from archiver.tables.views import open_tables, view_queries, with_sources

@@ -12,7 +12,7 @@ from archiver.fetch.plan import Decision
 from archiver.fetch.run import run_folder_of
 from archiver.ledger.decisions import runs_accepted
 from archiver.model.ids import RunId
-from archiver.store.lock import can_be_made, open_archive
+from archiver.store.archive_file import can_be_made, open_archive
 from archiver.store.revisions import latest_revision
 from archiver.store.storage import LocalStorage
 from archiver.system.stop import worker_threads

@@ -30,7 +30,8 @@ from archiver.model.ledger import ListedManifest, manifest_path
 from archiver.model.manifest import Manifest
 from archiver.model.paths import run_folder
 from archiver.model.rows import Fetched, Outcome, RevisionRows, revision_rows
-from archiver.store.lock import TOOL, Writer
+from archiver.store.archive_file import TOOL
+from archiver.store.lock import Writer
 from archiver.store.revisions import (
     PreparedRevision,
     first_seen_final,

@@ -13,7 +13,8 @@ from archiver.retention.candidates import DisposalPlan
 from archiver.retention.prune import next_manifests
 from archiver.retention.removal import commit_and_remove, remove_copies, tombstones
 from archiver.session import Signing, WritingSession, writing_session
-from archiver.store.lock import TOOL, Writer, open_archive
+from archiver.store.archive_file import TOOL, open_archive
+from archiver.store.lock import Writer
 from archiver.store.revisions import read_manifest
 from archiver.store.storage import LocalStorage
 from archiver.store.tombstones import (

@@ -8,7 +8,7 @@ from pathlib import Path
 from archiver.errors import UsageError
 from archiver.ledger.decisions import ACCEPT, HOLD, REASON, RELEASE, runs_on_hold
 from archiver.session import ClosedSession, Signing, writing_session
-from archiver.store.lock import open_archive
+from archiver.store.archive_file import open_archive
 from archiver.store.storage import LocalStorage
 from archiver.tables.choose import Choice, Where, chosen_runs
 from archiver.tables.lookup import other_ids

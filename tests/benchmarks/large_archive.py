@@ -14,7 +14,8 @@ from archiver.model.ledger import LedgerRecord
 from archiver.model.rows import Fetched, Outcome, Row, fetch_row
 from archiver.model.schema import FETCHES, RUNS
 from archiver.session import open_for_writing
-from archiver.store.lock import TOOL, Writer
+from archiver.store.archive_file import TOOL
+from archiver.store.lock import Writer
 from archiver.tables.rebuild import FLUSH_BYTES
 from archiver.tables.write import RowBuffer, flush_name
 from tests.benchmarks.content import document, linked_files, run_id

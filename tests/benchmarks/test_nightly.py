@@ -8,7 +8,7 @@ import pytest
 
 from archiver.model.schema import CHECKS, TABLES
 from archiver.query.sql import run_query
-from archiver.store.lock import open_archive
+from archiver.store.archive_file import open_archive
 from archiver.verify.verify import find_damage
 from tests.benchmarks.nightly.__main__ import main
 

@@ -7,7 +7,7 @@ import pytest
 
 from archiver.errors import ArchiveUnwritable
 from archiver.session import WritingSession
-from archiver.store.lock import open_archive
+from archiver.store.archive_file import open_archive
 from archiver.verify.history import unfinished_check
 from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, Fetch

@@ -20,7 +20,7 @@ from archiver.model.artifact import ArtifactKind
 from archiver.model.ids import RunId
 from archiver.query.sql import run_query
 from archiver.session import open_for_writing
-from archiver.store.lock import open_archive
+from archiver.store.archive_file import open_archive
 from archiver.system.stop import StopSwitch
 from archiver.tables.rewrite import MANY, compact
 from archiver.tables.write import flush_name

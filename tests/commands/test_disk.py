@@ -15,7 +15,7 @@ import pytest
 
 from archiver.errors import ArchiveUnwritable
 from archiver.session import open_for_writing
-from archiver.store.lock import open_archive
+from archiver.store.archive_file import open_archive
 from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, Fetch, child_command, child_environment
 from tests.commands.nights import spend_night

@@ -8,7 +8,7 @@ import pytest
 from archiver.errors import ArchiveDamaged, ExitCode, RunsRemoved
 from archiver.export.package import Destination, Form, PackageOptions, export_runs
 from archiver.model.ids import RunId
-from archiver.store.lock import open_archive
+from archiver.store.archive_file import open_archive
 from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, task_run

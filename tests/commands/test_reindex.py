@@ -16,7 +16,7 @@ import pytest
 
 from archiver.query.sql import run_query
 from archiver.session import open_for_writing
-from archiver.store.lock import open_archive
+from archiver.store.archive_file import open_archive
 from archiver.tables.rebuild import reindex
 from tests.archive_folder import TABLES, ArchiveFolder
 from tests.cli.running import Command, Fetch, child_command, child_environment

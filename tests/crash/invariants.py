@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from archiver.model.paths import MANIFEST
-from archiver.store.lock import open_archive
+from archiver.store.archive_file import open_archive
 from archiver.verify.verify import find_damage
 
 

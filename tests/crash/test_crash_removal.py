@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from archiver.store.lock import open_archive
+from archiver.store.archive_file import open_archive
 from archiver.verify.verify import find_damage
 from tests.commands.test_redaction import everything
 from tests.crash.killer import Killer

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from archiver.store.lock import open_archive
+from archiver.store.archive_file import open_archive
 from archiver.verify.verify import find_damage
 from tests.crash.killer import Killer
 from tests.crash.zygote import KILLED

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from archiver.store.lock import open_archive
+from archiver.store.archive_file import open_archive
 from archiver.verify.verify import find_damage
 from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, Fetch, fetching

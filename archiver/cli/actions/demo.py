@@ -23,7 +23,7 @@ from archiver.fetch.plan import Selection
 from archiver.fetch.session import fetch
 from archiver.model.ids import RunId
 from archiver.query.sql import run_query
-from archiver.store.lock import open_archive
+from archiver.store.archive_file import open_archive
 from archiver.verify.verify import verify
 
 _KEY = "demo-key"

@@ -16,7 +16,7 @@ from archiver.cli.run_ids import ChoiceArguments
 from archiver.errors import UsageError
 from archiver.export.package import Destination, Form, PackageOptions, WrittenPackage, export_runs
 from archiver.export.tables import ExportOptions, WrittenFile, export_database, export_files
-from archiver.store.lock import open_archive
+from archiver.store.archive_file import open_archive
 
 _MOST_NAMED = 5
 

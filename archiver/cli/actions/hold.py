@@ -12,7 +12,7 @@ from archiver.cli.run_ids import ChoiceArguments
 from archiver.cli.signing import SigningArguments
 from archiver.errors import ExitCode, UsageError
 from archiver.retention.hold import decide
-from archiver.store.lock import open_archive
+from archiver.store.archive_file import open_archive
 
 _DONE = {"hold": "put on hold", "release": "released", "accept": "accepted as they are"}
 

@@ -18,7 +18,7 @@ from archiver.model.ids import RunId, SessionId
 from archiver.model.ledger import LedgerRecord
 from archiver.model.proof import encode_proof
 from archiver.recovery import ADOPTED
-from archiver.store.lock import open_archive
+from archiver.store.archive_file import open_archive
 from archiver.system.atomic import require_outside, text_output
 
 _COLUMNS = (

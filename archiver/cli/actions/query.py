@@ -12,7 +12,7 @@ from archiver.cli.output.tables import Screen
 from archiver.cli.prompt.answer import Settings, answer
 from archiver.errors import UsageError
 from archiver.query.sql import Attached, run_query
-from archiver.store.lock import open_archive
+from archiver.store.archive_file import open_archive
 
 _PARAMETER = re.compile(r"([A-Za-z_]\w*|[1-9]\d*)=(.*)", re.ASCII | re.DOTALL)
 

@@ -11,7 +11,8 @@ from archiver.cli.output.text import counted, print_json, printable
 from archiver.errors import ExitCode
 from archiver.recovery import recover
 from archiver.session import open_for_writing
-from archiver.store.lock import Writer, open_archive
+from archiver.store.archive_file import open_archive
+from archiver.store.lock import Writer
 from archiver.tables import rewrite
 from archiver.tables.rebuild import reindex
 

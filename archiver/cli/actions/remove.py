@@ -27,7 +27,7 @@ from archiver.retention.candidates import (
 )
 from archiver.retention.disposal import DisposalResult, dispose, order_of
 from archiver.retention.rules import Rule, disposals, split_rule
-from archiver.store.lock import open_archive
+from archiver.store.archive_file import open_archive
 from archiver.store.storage import LocalStorage
 from archiver.store.tombstones import removals_begun
 

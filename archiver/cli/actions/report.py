@@ -14,7 +14,7 @@ from archiver.errors import ExitCode, UsageError
 from archiver.query.page.page import draw_page
 from archiver.query.reports.options import REPORTS, AskedReport, By, Filters
 from archiver.query.reports.run import run_report
-from archiver.store.lock import open_archive
+from archiver.store.archive_file import open_archive
 from archiver.system.atomic import require_outside, text_output
 
 _ONE_TABLE = ("csv", "parquet")

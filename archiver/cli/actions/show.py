@@ -10,7 +10,7 @@ from archiver.cli.output.text import print_json, printable, readable_bytes
 from archiver.errors import ExitCode
 from archiver.model.ids import RunId
 from archiver.query.show import show_run
-from archiver.store.lock import open_archive
+from archiver.store.archive_file import open_archive
 
 
 @dataclass(frozen=True, kw_only=True)

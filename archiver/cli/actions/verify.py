@@ -17,7 +17,7 @@ from archiver.cli.signing import SigningArguments
 from archiver.errors import ArchiverError, ExitCode, NotAnArchive, UsageError
 from archiver.ledger.signing import verifier
 from archiver.model.ids import RunId, SessionId
-from archiver.store.lock import open_archive
+from archiver.store.archive_file import open_archive
 from archiver.store.storage import LocalStorage
 from archiver.system.processes import core_count
 from archiver.system.stop import StopSwitch

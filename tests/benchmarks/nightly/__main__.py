@@ -26,7 +26,7 @@ from archiver.model.ledger import LedgerRecord, encode_record
 from archiver.model.paths import LEDGER_FOLDER, TABLES_FOLDER, TEMPORARY_FOLDER
 from archiver.model.schema import ARTIFACTS, DOCUMENTS, ERRORS, FETCHES, RUNS, Table
 from archiver.session import open_for_writing
-from archiver.store.lock import TOOL
+from archiver.store.archive_file import TOOL
 from archiver.store.storage import LocalStorage
 from archiver.tables.files import RowGroups
 from archiver.tables.write import WRITE_ORDER, encode, flush_name, flush_path
