@@ -22,11 +22,12 @@ from archiver.errors import (
     LinkExpired,
     RunError,
 )
+from archiver.fetch.events import EventSink, FileProgress
 from archiver.fetch.http.api import Tally
 from archiver.fetch.http.downloads import Downloader
 from archiver.fetch.http.resume import Checkpoints, DownloadState
 from archiver.fetch.http.retry import Patience
-from archiver.fetch.limits import DownloadSlots, Slot, SlotBusy, TooLargeForWorker
+from archiver.fetch.limits import LARGE, DownloadSlots, Slot, SlotBusy, TooLargeForWorker
 from archiver.fetch.plan import Decision, Fetch, Keep, Record, with_source
 from archiver.fetch.revision import EARLIER_COPY, ArtifactOutcome, Received, Recorded, entry_for
 from archiver.model.artifact import ArtifactKind, ArtifactSource, ArtifactState
@@ -124,9 +125,11 @@ class ArtifactFetcher:
         executor: Executor,
         slots: DownloadSlots,
         now: Callable[[], datetime],
+        report: EventSink,
         mask: Callable[[str], str] = str,
     ) -> None:
         self._mask = mask
+        self._report = report
         self._downloader = downloader
         self._storage = storage
         self._session = session
@@ -216,6 +219,8 @@ class ArtifactFetcher:
         )
         file, state = checkpoints.begin()
         state.admit = slot.admit
+        shown = _Shown(self._report, run_id, source)
+        state.show = shown.take
         try:
             download = _Download(self._downloader, links, self._now, file, state, tally.patience)
             outcome = self._download_and_check(fetch, download)
@@ -243,6 +248,7 @@ class ArtifactFetcher:
             file.discard()
             raise
         finally:
+            shown.close()
             again = max(0, state.attempts - 1)
             tally.add(requests=state.attempts, retries=again, received=state.received)
         file.discard()
@@ -315,6 +321,29 @@ class ArtifactFetcher:
 
     def _served_type(self, state: DownloadState) -> str | None:
         return None if state.served_type is None else self._mask(state.served_type)
+
+
+@dataclass(slots=True)
+class _Shown:
+    """Reports how far a large file is."""
+
+    report: EventSink
+    run_id: str
+    source: ArtifactSource
+    is_large: bool = False
+
+    def take(self, size: int, total: int | None) -> None:
+        self.is_large = self.is_large or max(size, total or 0) >= LARGE
+        if self.is_large:
+            self.report(
+                FileProgress(self.run_id, self.source.kind, self.source.ordinal, size, total)
+            )
+
+    def close(self) -> None:
+        if self.is_large:
+            self.report(
+                FileProgress(self.run_id, self.source.kind, self.source.ordinal, is_over=True)
+            )
 
 
 def discard(outcomes: Iterable[ArtifactOutcome]) -> None:

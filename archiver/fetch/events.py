@@ -34,6 +34,9 @@ class Summary:
     seconds: float = 0.0
     problems: list[Problem] = field(default_factory=list)
     interrupted: bool = False
+    parts: int = 0
+    parts_bytes: int = 0
+    """Files of which a beginning is kept, to be gone on with, and its bytes."""
     accepted: int = 0
     """Of those held, the runs whose gaps somebody accepted."""
     redacted: int | None = None
@@ -58,6 +61,11 @@ class Summary:
         """Whether runs were asked for, and none of them could be had."""
         without = self.outcomes[Outcome.NOT_FOUND] + self.outcomes[Outcome.FAILED]
         return without == self.asked > 0
+
+    @property
+    def not_dealt_with(self) -> int:
+        """How many ids nothing came of, because the session ended before."""
+        return self.asked - self.held - self.outcomes.total()
 
     def run_counts(self) -> dict[str, int]:
         counts = {"asked": self.asked}
@@ -101,6 +109,23 @@ class BytesReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class FileProgress:
+    """A large file is under way: ``size`` bytes of ``total``, which is None where storage does not
+    say it. ``is_over``: it is not any more, whatever came of it."""
+
+    run_id: str
+    kind: str
+    ordinal: int
+    size: int = 0
+    total: int | None = None
+    is_over: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.run_id} {self.kind} {self.ordinal}"
+
+
+@dataclass(frozen=True, slots=True)
 class RunFinished:
     """A run was dealt with; ``problems`` are what could not be had of it."""
 
@@ -137,6 +162,7 @@ class CompactionFailed:
 Event: TypeAlias = (
     SessionStarted
     | BytesReceived
+    | FileProgress
     | RunFinished
     | TablesWritten
     | CompactionStarted

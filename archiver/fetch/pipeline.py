@@ -135,6 +135,7 @@ def archive_runs(
             downloads,
             slots,
             context.now,
+            context.report,
             answers.redacted,
         )
         archiver = RunArchiver(answers, fetcher, writer, folders, own_ids_only=control is not None)

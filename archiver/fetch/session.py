@@ -28,7 +28,7 @@ from archiver.model.ledger import FETCH
 from archiver.model.rows import fetch_row
 from archiver.model.schema import FETCHES
 from archiver.session import WritingSession, writing_session
-from archiver.store.lock import Writer
+from archiver.store.lock import Writer, parts_kept
 from archiver.tables.fetch_log import FetchDigest
 from archiver.tables.lookup import runs_to_fetch
 from archiver.tables.rebuild import FLUSH_BYTES, add_rows
@@ -90,7 +90,11 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, context: Context) -> Summ
         def close() -> None:
             summary.interrupted = context.stop.interrupted
             summary.seconds = time.monotonic() - started
-            if writer.is_new and wanted.ids and not _got_an_answer(summary, collector):
+            if summary.interrupted:
+                parts = parts_kept(writer.storage)
+                summary.parts, summary.parts_bytes = len(parts), sum(parts)
+            answered = collector.got_an_answer or isinstance(summary.stopped_by, KeyRefused)
+            if writer.is_new and wanted.ids and not answered and not summary.interrupted:
                 writer.is_unused = True  # a wrong address leaves no archive behind
                 return
             collector.flush()
@@ -139,10 +143,6 @@ def fetch(ids: Sequence[RunId], options: FetchOptions, context: Context) -> Summ
             if collector.has_written and not summary.interrupted:
                 compact_if_many(writer, context)
     return summary
-
-
-def _got_an_answer(summary: Summary, collector: "_Collector") -> bool:
-    return collector.got_an_answer or isinstance(summary.stopped_by, KeyRefused)
 
 
 class _Collector:

@@ -177,9 +177,11 @@ def remove_unused(root: Path, *, with_root: bool) -> None:
     """
     temporary = root / TEMPORARY_FOLDER
     with contextlib.suppress(OSError):  # what stays does no harm: the next fetch begins with it
-        for name in (ARCHIVE_FILE, README_FILE, LOCK_FILE):
-            (root / name).unlink(missing_ok=True)
+        (root / LEDGER_FOLDER).rmdir()  # where it is not empty nothing is removed
         for path in temporary.glob("lock*"):
             path.unlink()
-        for folder in (temporary, root / LEDGER_FOLDER, *([root] if with_root else [])):
-            folder.rmdir()
+        temporary.rmdir()
+        for name in (ARCHIVE_FILE, README_FILE, LOCK_FILE):
+            (root / name).unlink(missing_ok=True)
+        if with_root:
+            root.rmdir()

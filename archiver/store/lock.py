@@ -47,6 +47,18 @@ def sweep(storage: LocalStorage, names: Iterable[str], now: datetime) -> None:
             storage.remove(f"{TEMPORARY_FOLDER}/{name}")
 
 
+def parts_kept(storage: LocalStorage) -> list[int]:
+    """Return how many bytes there are of each download that may still be gone on with."""
+    found = set(storage.names(TEMPORARY_FOLDER))
+    parts = [name for name in found if name.endswith(PART_ENDING)]
+    sizes = []
+    for name in parts:
+        if f"{name.removesuffix(PART_ENDING)}{NOTE_ENDING}" in found:
+            with contextlib.suppress(OSError):
+                sizes.append(storage.locate(f"{TEMPORARY_FOLDER}/{name}").stat().st_size)
+    return sizes
+
+
 def _is_old(storage: LocalStorage, name: str, now: datetime) -> bool:
     try:
         changed = storage.locate(f"{TEMPORARY_FOLDER}/{name}").stat().st_mtime

@@ -132,11 +132,11 @@ def _without_damaged(storage: LocalStorage, month: MonthFiles, damaged: list[str
 
 def _finish_journals(writer: Writer) -> list[str]:
     """The revisions that killed sessions committed; what they left half-done is removed."""
-    journaled = dict.fromkeys(
+    announced = dict.fromkeys(
         folder for journal in writer.unfinished for folder in journaled(writer.storage, journal)
     )
-    committed = [f for f in journaled if writer.storage.exists(f"{f}/{MANIFEST}")]
-    for folder in journaled.keys() - set(committed):
+    committed = [f for f in announced if writer.storage.exists(f"{f}/{MANIFEST}")]
+    for folder in announced.keys() - set(committed):
         revisions.remove_uncommitted(writer.storage, folder)
     for folder, manifest in _readable(writer.storage, committed):
         remove_what_went(writer.storage, folder, manifest)

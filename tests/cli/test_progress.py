@@ -6,13 +6,17 @@ import json
 import os
 import pty
 import re
+import signal
 import struct
 import subprocess
 import termios
+import time
 from datetime import datetime
 
+import pyte
 import pytest
 
+from archiver.cli.output.progress import Amount, Lines
 from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, child_command, child_environment
 from tests.lying_server import (
@@ -129,25 +133,115 @@ def test_json_alone_on_standard_output(archiver: Command, ids: list[str]) -> Non
     assert ran.json["runs"]["asked"] == sum(ran.json["runs"].values()) / 2
 
 
-def on_terminal(*arguments: str, columns: int = 100) -> tuple[int, str, str]:
-    """Run the command with a terminal as standard error: code, output, what the terminal got."""
+def on_terminal(
+    *arguments: str,
+    columns: int = 100,
+    interrupt_after: str | None = None,
+    answer: str | None = None,
+    all_of_it: bool = False,
+) -> tuple[int, str, str]:
+    """Run the command with a terminal as standard error: code, output, what the terminal got.
+
+    SIGINT comes once the terminal shows ``interrupt_after``. With an ``answer`` standard input is
+    the terminal, too; with ``all_of_it`` standard output is.
+    """
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
     process = subprocess.Popen(
         child_command(*arguments),
         env=child_environment(TERM="xterm-256color", COLUMNS=str(columns)),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL if answer is None else slave,
+        stdout=slave if all_of_it else subprocess.PIPE,
         stderr=slave,
     )
     os.close(slave)
+    if answer is not None:
+        os.write(master, answer.encode())
     shown = b""
     with contextlib.suppress(OSError):  # the terminal ends with the process
         while piece := os.read(master, 65536):
             shown += piece
+            if interrupt_after is not None and interrupt_after in plain(shown.decode()):
+                interrupt_after = None
+                process.send_signal(signal.SIGINT)
     os.close(master)
     out, _ = process.communicate(timeout=20)
-    return process.returncode, out.decode(), shown.decode()
+    return process.returncode, (out or b"").decode(), shown.decode()
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
+def screen(shown: str, columns: int = 100) -> list[str]:
+    """The lines that a terminal has at the end."""
+    terminal = pyte.Screen(columns, 100)
+    pyte.Stream(terminal).feed(shown)
+    return [line.rstrip() for line in terminal.display if line.strip()]
+
+
+def test_a_long_file_has_a_line_of_its_own(server: LyingServer, archiver: Command) -> None:
+    recording = server.artifact(webm(9_000_000))
+    server.add_run(task_run("tsk_1", recording=recording))
+    server.lie(recording, Trickle(1_000_000, 0.1))
+    _, _, shown = on_terminal("fetch", "tsk_1", columns=140)
+    assert re.search(r"tsk_1 recording 1 .*\d MB of 9.0 MB", plain(shown))
+    assert screen(shown) == []
+
+
+def test_a_notice_at_an_interruption_stays_and_no_bar_does(
+    server: LyingServer, archiver: Command, archive: ArchiveFolder
+) -> None:
+    recording = server.artifact(webm(9_000_000))
+    server.add_run(task_run("tsk_1", recording=recording))
+    server.lie(recording, Trickle(1_000_000, 0.2), times=FOREVER)
+    code, _, shown = on_terminal(
+        "fetch", "tsk_1", columns=140, interrupt_after="MB of 9.0 MB", all_of_it=True
+    )
+    assert code == 130
+    lines = screen(shown, 140)
+    assert lines[0].startswith("stopping: ")
+    assert not [line for line in lines if "━" in line]
+    assert re.fullmatch(r"Runs +1 run asked for: 1 not dealt with", lines[1])
+    assert re.search(r"1 unfinished file \(\d\.\d MB\) will be gone on with", lines[-1])
+    assert 4 <= len(lines[1:]) <= 6
+    server.stop_lying()
+    assert archiver("fetch", "tsk_1", "--json").runs == {"asked": 1, "fetched": 1}
+
+
+def test_on_a_terminal_the_summary_is_a_few_aligned_lines(
+    server: LyingServer, archiver: Command
+) -> None:
+    server.add_run(task_run("tsk_1", recording=server.artifact(webm(1_000))))
+    _, _, shown = on_terminal("fetch", "tsk_1", all_of_it=True)
+    lines = screen(shown)
+    names = ["Runs", "Artifacts", "Bytes", "Session", "Ledger head"]
+    assert [line[:13].rstrip() for line in lines] == names
+    assert {line[11:13] for line in lines} == {"  "}
+
+
+@pytest.mark.parametrize("answer", ["n\n", "no\n", "\n"])
+def test_a_no_is_no_interruption(
+    server: LyingServer, archiver: Command, archive: ArchiveFolder, answer: str
+) -> None:
+    server.add_run(task_run("tsk_1"))
+    archiver("fetch", "tsk_1")
+    code, _, shown = on_terminal("erase", "tsk_1", "--reason", "asked", answer=answer)
+    assert code == 0
+    assert "nothing was erased" in shown
+    assert "interrupted" not in shown
+    assert archive.run("tsk_1")
+
+
+def test_logs_hear_that_the_work_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    started = time.monotonic() - 31
+    for shown in (lines := Lines(quiet=False), Lines(quiet=True)):
+        shown.start(Amount("runs", total=2, bytes=5_000_000, started=started))
+        shown.beat()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("runs: 0/2, bytes 5.0 MB")
+    lines.beat()  # not twice
+    assert capsys.readouterr().err == ""
 
 
 def test_bars_on_a_terminal(server: LyingServer, archiver: Command, ids: list[str]) -> None:
@@ -159,12 +253,12 @@ def test_bars_on_a_terminal(server: LyingServer, archiver: Command, ids: list[st
     assert "14 runs asked for" in out
     assert "\x1b" not in out
     assert "\x1b[" in shown
-    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
-    assert re.search(r"runs .*\d+/14", plain)
-    assert re.search(r"bytes .*MB", plain)
-    assert "/s" in plain
-    assert "left" in plain
-    assert "warning: tsk_unknown" in plain
+    text = plain(shown)
+    assert re.search(r"runs .*\d+/14", text)
+    assert re.search(r"bytes .*MB", text)
+    assert "/s" in text
+    assert "left" in text
+    assert "warning: tsk_unknown" in text
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from random import SystemRandom
 import click
 
 from archiver.cli.output.formats import write_result
-from archiver.cli.output.session import reporter, summary_line
+from archiver.cli.output.session import reporter, summary_text
 from archiver.cli.output.text import counted, readable_bytes
 from archiver.cli.signals import interruptible
 from archiver.demo.runs import demo_runs
@@ -67,7 +67,7 @@ def run(archive: Path | None) -> int:
             ),
             Context(lambda: datetime.now(UTC), SystemRandom(), report.take, stop),
         )
-    click.echo(summary_line(summary))
+    click.echo(summary_text(summary, in_lines=sys.stdout.isatty()))
     storage = open_archive(folder)
     verified = verify(storage)
     findings = verified.findings

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ from random import SystemRandom
 import click
 
 from archiver.cli.output.preview import show_preview
-from archiver.cli.output.session import reporter, summary_line
+from archiver.cli.output.session import reporter, summary_text
 from archiver.cli.output.text import print_json
 from archiver.cli.run_ids import IdArguments
 from archiver.cli.signals import interruptible
@@ -106,7 +107,7 @@ def run(given: FetchArguments) -> int:
         if given.json:
             print_json(summary.to_json())
         elif not given.quiet:
-            click.echo(summary_line(summary))
+            click.echo(summary_text(summary, in_lines=sys.stdout.isatty()))
     return summary.exit_code
 
 

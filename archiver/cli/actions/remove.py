@@ -123,7 +123,9 @@ def _remove(
         there = extent(storage, order, plan)
         if is_shown:
             return _show(kind, plan, there, as_json=given.json)
-        _ask(len(plan.runs) + len(plan.asked), there.files)
+        if not _agrees(len(plan.runs) + len(plan.asked), there.files):
+            click.echo("nothing was erased", err=True)
+            return ExitCode.OK
     result = dispose(
         given.archive,
         kind,
@@ -143,11 +145,12 @@ def _remove(
     return ExitCode.INCOMPLETE if result.unstamped else ExitCode.OK
 
 
-def _ask(runs: int, files: int) -> None:
+def _agrees(runs: int, files: int) -> bool:
+    """Ask whether so much is to be erased. Raises UsageError where nobody is there to answer."""
     what = f"{counted(runs, 'run')} with {counted(files, 'file')}"
     if not sys.stdin.isatty():
         raise UsageError(f"{what} would be erased for good", hint="Say --yes, or try --dry-run")
-    click.confirm(f"Erase {what} for good?", abort=True, err=True)
+    return click.confirm(f"Erase {what} for good?", err=True)
 
 
 def _show(kind: RemovalKind, plan: DisposalPlan, extent: DisposalSize, *, as_json: bool) -> int:

@@ -2,8 +2,9 @@
 
 import contextlib
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TypeAlias
@@ -13,6 +14,11 @@ from archiver.errors import ArchiverError
 
 _LINE_EVERY = 10.0
 """Seconds between plain lines of progress."""
+_MOST_FILES = 6
+"""Large files that have a line of their own at once."""
+_BEAT_SECONDS = 0.25
+BEAT_EVERY = 30.0
+"""Seconds without a line after which a log hears that the work goes on."""
 
 
 @dataclass(slots=True)
@@ -56,6 +62,15 @@ class Amount:
         return f"{seconds:.0f} s left"
 
 
+@dataclass(frozen=True, slots=True)
+class _FileAmount:
+    """How much of a file is there, as a bar shows it."""
+
+    what: str
+    text: str
+    left: str = ""
+
+
 class Lines:
     """Plain lines: what is said at once, how far it is every few seconds.
 
@@ -66,15 +81,32 @@ class Lines:
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._last = 0.0
+        self._amount: Amount | None = None
 
     def start(self, amount: Amount) -> None:
         """Show from now on how far it is with this."""
         self._last = amount.started
+        self._amount = amount
 
     def update(self, amount: Amount) -> None:
         """Show how far it is, now or when it is time."""
+        self._update(amount, _LINE_EVERY)
+
+    def beat(self) -> None:
+        """Say that the work goes on, where nothing was said of it for a while."""
+        if self._amount is not None:
+            self._update(self._amount, BEAT_EVERY)
+
+    def file(self, name: str, size: int, total: int | None, *, is_over: bool) -> None:
+        """A large file is under way: a log has the bytes of all of them."""
+
+    def notice(self, message: str) -> str:
+        """Return what a signal handler writes of a message: it must wait for no lock."""
+        return f"\n{message}\n"
+
+    def _update(self, amount: Amount, every: float) -> None:
         now = time.monotonic()
-        if now - self._last >= _LINE_EVERY:
+        if now - self._last >= every:
             self._last = now
             left = f", {amount.left}" if amount.left else ""
             self.say(f"{amount.what}: {amount.text}{left}")
@@ -112,6 +144,8 @@ class Bar:
             refresh_per_second=5,
         )
         self._task = self._bar.add_task("", total=None, amount=Amount())
+        self._files: dict[str, progress.TaskID] = {}
+        self._notice = ""
 
     def __enter__(self) -> "Bar":
         self._bar.start()
@@ -123,6 +157,7 @@ class Bar:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.beat()
         self._bar.stop()
 
     def start(self, amount: Amount) -> None:
@@ -135,6 +170,33 @@ class Bar:
             completed=amount.share,
             total=1.0 if amount.total or amount.of_bytes else None,
         )
+
+    def beat(self) -> None:
+        """Print, above the bar, what a signal handler had to say."""
+        if self._notice:
+            message, self._notice = self._notice, ""
+            self._console.print(self._text(message), highlight=False)
+
+    def file(self, name: str, size: int, total: int | None, *, is_over: bool) -> None:
+        """Show how far a large file is, on a line of its own beneath the bar of all."""
+        task = self._files.get(name)
+        if is_over:
+            if task is not None:
+                self._bar.remove_task(self._files.pop(name))
+            return
+        share = min(size / total, 1.0) if total else None
+        of = f" of {readable_bytes(total)}" if total else ""
+        amount = _FileAmount(name, f"{readable_bytes(size)}{of}")
+        if task is not None:
+            self._bar.update(task, completed=share or 0.0, amount=amount)
+        elif len(self._files) < _MOST_FILES:
+            whole = None if share is None else 1.0
+            self._files[name] = self._bar.add_task("", total=whole, amount=amount)
+
+    def notice(self, message: str) -> str:
+        """Keep a message for the next moment at which no bar is drawn; nothing is to be written."""
+        self._notice = message
+        return ""
 
     def say(self, message: str) -> None:
         """The bar says enough."""
@@ -152,6 +214,24 @@ class Bar:
 
 
 Display: TypeAlias = Lines | Bar
+
+
+@contextlib.contextmanager
+def beating(beat: Callable[[], None]) -> Iterator[None]:
+    """Call ``beat`` a few times a second while the block runs, from a thread of its own."""
+    is_over = threading.Event()
+
+    def run() -> None:
+        while not is_over.wait(_BEAT_SECONDS):
+            beat()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join()
 
 
 @contextlib.contextmanager

@@ -3,12 +3,20 @@
 import contextlib
 import json
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from threading import Lock
 from typing import Any, TypeAlias
 
-from archiver.cli.output.progress import Amount, Display, display, write_line
+from archiver.cli.output.progress import (
+    BEAT_EVERY,
+    Amount,
+    Display,
+    beating,
+    display,
+    write_line,
+)
 from archiver.cli.output.text import counted, printable, readable_bytes
 from archiver.errors import ArchiverError
 from archiver.fetch.events import (
@@ -16,6 +24,7 @@ from archiver.fetch.events import (
     CompactionFailed,
     CompactionStarted,
     Event,
+    FileProgress,
     Problem,
     RunFinished,
     SessionStarted,
@@ -40,6 +49,7 @@ class SessionLines:
         self._failed = 0
         self._unknown = 0
         self.warn, self.fail = shown_on.warn, shown_on.fail
+        self.notice: Callable[[str], str] = shown_on.notice
 
     def take(self, event: Event) -> None:
         show, amount = self._display, self._amount
@@ -53,6 +63,8 @@ class SessionLines:
                         show.say(f"recovered into the tables: {', '.join(recovered)}")
                 case BytesReceived(count):
                     amount.bytes += count
+                case FileProgress():
+                    show.file(event.name, event.size, event.total, is_over=event.is_over)
                 case RunFinished():
                     amount.done += 1
                     for line in self._problems(event):
@@ -65,9 +77,9 @@ class SessionLines:
                 case TablesWritten():
                     pass
 
-    def notice(self, message: str) -> str:
-        """Return a message as a signal handler writes it, which must wait for no lock."""
-        return f"\n{message}\n"
+    def beat(self) -> None:
+        with self._lock:
+            self._display.beat()
 
     def close(self, summary: Summary) -> None:
         """Say what was not said one by one."""
@@ -95,8 +107,20 @@ class JsonLines:
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._lock = Lock()
+        self._runs = self._bytes = 0
+        self._logged_at = time.monotonic()
 
     def take(self, event: Event) -> None:
+        match event:
+            case BytesReceived(count):
+                with self._lock:
+                    self._bytes += count
+            case RunFinished():
+                with self._lock:
+                    self._runs += 1
+        self._log_event(event)
+
+    def _log_event(self, event: Event) -> None:
         match event:
             case RunFinished() if event.problems or not self._quiet:
                 self._log(
@@ -131,6 +155,11 @@ class JsonLines:
             case _:
                 pass
 
+    def beat(self) -> None:
+        """Log that the work goes on, where nothing was logged for a while."""
+        if not self._quiet and time.monotonic() - self._logged_at >= BEAT_EVERY:
+            self._log("progress", runs=self._runs, bytes=self._bytes)
+
     def warn(self, message: str) -> None:
         self._log("warning", message=message)
 
@@ -147,6 +176,7 @@ class JsonLines:
     def _log(self, event: str, **fields: Any) -> None:
         line = self._line(event, **fields)
         with self._lock:
+            self._logged_at = time.monotonic()
             write_line(line)
 
     @staticmethod
@@ -165,10 +195,14 @@ def reporter(log_format: str, *, quiet: bool) -> Iterator[Reporter]:
     for name in ("httpx", "httpcore"):
         logging.getLogger(name).setLevel(logging.WARNING)
     if log_format == "json":
-        yield JsonLines(quiet=quiet)
+        lines = JsonLines(quiet=quiet)
+        with beating(lines.beat):
+            yield lines
         return
     with display(quiet=quiet, plain=log_format == "text") as shown_on:
-        yield SessionLines(shown_on)
+        shown = SessionLines(shown_on)
+        with beating(shown.beat):
+            yield shown
 
 
 def compaction_line(event: CompactionFailed) -> str:
@@ -184,29 +218,55 @@ def problem_line(problem: Problem) -> str:
     return printable(f"{what}: {problem.reason}")
 
 
-def summary_line(summary: Summary) -> str:
-    """A session's last line, for people."""
+def summary_text(summary: Summary, *, in_lines: bool) -> str:
+    """A session's last words, for people: aligned lines for a terminal, else one line for a log."""
+    parts = dict(_summary_parts(summary))
+    if in_lines:
+        width = max(map(len, parts))
+        return "\n".join(f"{name:{width}}  {text}" for name, text in parts.items())
+    head = f", ledger head {parts['Ledger head']}" if "Ledger head" in parts else ""
+    line = {**parts, "Session": f"Session {parts['Session']}{head}"}
+    line.pop("Ledger head", None)
+    if "Artifacts" in line:
+        line["Artifacts"] = f"Artifacts: {line['Artifacts']}"
+    return ". ".join(line.values())
+
+
+def _summary_parts(summary: Summary) -> Iterator[tuple[str, str]]:
     counts = summary.run_counts()
-    runs = ", ".join(
+    runs = [
         f"{counts[outcome]} {outcome.value.replace('_', ' ')}"
         for outcome in Outcome
         if counts[outcome]
-    )
-    kept = ", ".join(f"{n} {state.value}" for state, n in sorted(summary.artifacts.items()))
+    ]
+    if left := summary.not_dealt_with:
+        runs.append(f"{left} not dealt with")
+    yield "Runs", f"{counted(counts['asked'], 'run')} asked for: {', '.join(runs) or 'none'}"
+    if summary.artifacts:
+        each = (f"{n} {state.value}" for state, n in sorted(summary.artifacts.items()))
+        yield "Artifacts", ", ".join(each)
     rate = summary.bytes_downloaded / summary.seconds if summary.seconds else 0.0
-    line = (
-        f"{counted(counts['asked'], 'run')} asked for: {runs or 'none dealt with'}. "
-        + (f"Artifacts: {kept}. " if kept else "")
-        + f"{readable_bytes(summary.bytes_downloaded)} in {summary.seconds:.1f} s"
-        + (f" ({readable_bytes(rate)}/s). " if summary.bytes_downloaded else ". ")
-        + ("" if summary.redacted is None else f"{counted(summary.redacted, 'place')} masked. ")
-        + f"Session {summary.session}"
-        + (f", ledger head {summary.head}" if summary.head else "")
+    yield (
+        "Bytes",
+        f"{readable_bytes(summary.bytes_downloaded)} in {summary.seconds:.1f} s"
+        + (f" ({readable_bytes(rate)}/s)" if summary.bytes_downloaded else "")
+        + ("" if summary.redacted is None else f", {counted(summary.redacted, 'place')} masked"),
     )
+    yield "Session", summary.session
+    if summary.head:
+        yield "Ledger head", summary.head
+    if notes := list(_notes(summary)):
+        yield "Note", ". ".join(notes)
+
+
+def _notes(summary: Summary) -> Iterator[str]:
     if summary.accepted:
-        line += f". {summary.accepted} are accepted as they are (`archiver accept --list`)"
+        yield f"{summary.accepted} are accepted as they are (`archiver accept --list`)"
     if summary.held == summary.asked:
-        line += ". All are held complete: the API was not asked"
+        yield "All are held complete: the API was not asked"
     if summary.interrupted:
-        line += ". Interrupted: the same command again picks up where it stopped"
-    return line
+        kept = ""
+        if summary.parts:
+            what = counted(summary.parts, "unfinished file")
+            kept = f"; {what} ({readable_bytes(summary.parts_bytes)}) will be gone on with"
+        yield f"Interrupted: the same command again picks up where it stopped{kept}"

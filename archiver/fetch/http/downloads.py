@@ -284,6 +284,7 @@ class Downloader:
                 into.write(new)
                 state.received += len(piece)
                 self._on_bytes(len(piece))
+                state.show(into.size, length)
                 self._throttle.wait(len(piece))
                 self._check_size(into.size)
                 if not is_known:

@@ -60,6 +60,8 @@ class DownloadState:
     """What comes next is there already, and must be the same."""
     admit: Callable[[int], None] = lambda _: None
     """Asked whether that many bytes may come now, before they do; raises where not."""
+    show: Callable[[int, int | None], None] = lambda _size, _total: None
+    """Told how much is there, and of how much, as it comes."""
 
     def start_over(self, into: StagedFile) -> None:
         """Forget what came so far: the next try begins at the beginning."""

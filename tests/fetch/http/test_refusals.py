@@ -35,7 +35,7 @@ COLD = {
     "with another status": s3(400, "InvalidObjectState"),
     "compressed": Status(
         403,
-        gzip.compress(XML.format("InvalidObjectState").encode()),
+        gzip.compress(XML.format("InvalidObjectState").encode(), mtime=0),
         headers={"Content-Encoding": "gzip"},
     ),
 }
