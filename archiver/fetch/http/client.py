@@ -33,7 +33,7 @@ _NONE = frozenset(
     {"", "identity", "aws-chunked", "none", "binary", "7bit", "8bit", "utf-8", "utf8"}
 )
 """Names of encodings that are none: S3 keeps whatever a client called it."""
-_MOST_LAYERS = 3
+_MOST_LAYERS = 4
 _PIECE = 1 << 18
 
 

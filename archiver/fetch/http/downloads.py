@@ -226,6 +226,8 @@ class Downloader:
         if encoded and decode:
             # What is decoded has no length, and cannot be continued in the middle.
             state.remote = None
+            if source.kind in MEDIA:
+                encoding += ", gzip"  # some name one layer of two; no medium begins like a stream
             self._write(decoded(map(bytes, answer.views()), encoding), source, None, into, state)
         else:
             length = state.remote.length if state.remote else None

@@ -16,6 +16,7 @@ from tests.lying_server import (
     Artifact,
     Blob,
     Body,
+    Content,
     Cut,
     Endless,
     Extra,
@@ -32,6 +33,7 @@ from tests.lying_server import (
     png,
     read,
     task_run,
+    webm,
 )
 
 DATA = b"%PDF-1.7 " + b"the same again and again, " * 400
@@ -119,6 +121,21 @@ def test_what_cannot_be_undone_is_not_kept_as_it_came(
     entry = archive.artifact("tsk_1", f"{kind} 1")
     assert entry["state"] == "failed"
     assert encoding.rpartition(" ")[2] in entry["reason"]
+
+
+@pytest.mark.parametrize("lies", [[Gzip()], [Gzip(), Gzip()], [Gzip(), Gzip(), Framed("close")]])
+@pytest.mark.parametrize("content", [webm(), png()])
+def test_a_recording_is_never_kept_compressed_however_often(
+    server: LyingServer,
+    fetch: Fetch,
+    archive: ArchiveFolder,
+    lies: Sequence[Lie],
+    content: Content,
+) -> None:
+    recording = server.artifact(content)
+    server.lie(recording, *lies, times=FOREVER)
+    fetch(server.add_run(task_run("tsk_1", recording=recording)))
+    assert archive.read("tsk_1", "recording 1") == read(content)
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "base64"])
