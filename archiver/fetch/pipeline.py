@@ -18,6 +18,7 @@ from archiver.fetch.http.api import RunsApi
 from archiver.fetch.http.client import HttpClient, new_client
 from archiver.fetch.http.downloads import Downloader
 from archiver.fetch.http.retry import Throttle
+from archiver.fetch.http.target import OwnAddresses
 from archiver.fetch.limits import VERY_LARGE, DownloadSlots
 from archiver.fetch.options import Context, FetchOptions, _retry_policy
 from archiver.fetch.run import Archived, Returned, RunArchiver, RunResult
@@ -60,7 +61,8 @@ def answer_client(options: FetchOptions, context: Context) -> Iterator[AnswerCli
 def artifact_downloader(options: FetchOptions, context: Context) -> Iterator[Downloader]:
     """Storage, ready to be downloaded from: over a client of its own, without the key."""
     connections = options.download_concurrency
-    with _client(options, connections, context) as client:
+    refuses = OwnAddresses(options.base_url).refuses
+    with _client(options, connections, context, refuses) as client:
         yield Downloader(
             client,
             options.base_url,
@@ -74,13 +76,19 @@ def artifact_downloader(options: FetchOptions, context: Context) -> Iterator[Dow
         )
 
 
-def _client(options: FetchOptions, connections: int, context: Context) -> HttpClient:
+def _client(
+    options: FetchOptions,
+    connections: int,
+    context: Context,
+    refuses: Callable[[str], bool] = lambda _: False,
+) -> HttpClient:
     return new_client(
         options.timeouts,
         connections,
         tls=options.tls,
         proxies=options.proxies,
         check_stop=context.stop.check,
+        refuses=refuses,
     )
 
 

@@ -16,7 +16,7 @@ from typing import NoReturn, Self
 import httpx
 
 from archiver.errors import SystemLimit
-from archiver.fetch.http.connection import Limits, Waiting
+from archiver.fetch.http.connection import AddressRefused, Limits, Waiting
 from archiver.fetch.http.proxies import Proxies
 from archiver.fetch.http.target import target_of
 from archiver.fetch.http.tls import TlsOptions, tls_context
@@ -170,17 +170,19 @@ def new_client(
     tls: TlsOptions | None = None,
     proxies: Proxies | None = None,
     check_stop: Callable[[], None] = lambda: None,
+    refuses: Callable[[str], bool] = lambda _: False,
 ) -> HttpClient:
     """Return an HTTP client for ``connections`` threads.
 
-    ``check_stop`` is called wherever one waits, and may raise Interrupted. Raises UsageError where
-    certificates cannot be loaded.
+    ``check_stop`` is called wherever one waits, and may raise Interrupted. ``refuses`` says which
+    addresses are not to be asked. Raises UsageError where certificates cannot be loaded.
     """
     pool = ConnectionPool(
         tls_context(tls or TlsOptions()),
         connections,
         Waiting(timeouts.stall, check_stop),
         proxies=proxies,
+        refuses=refuses,
     )
     return HttpClient(pool, timeouts)
 
@@ -227,6 +229,8 @@ def _fault(error: Exception) -> Fault:
             trickles = "trickles" in text
             what = "only trickled" if trickles else "stopped sending"
             return Fault(f"the server {what}", may_pass=True)
+        case AddressRefused():
+            return Fault(f"{text}, where the API is not", may_pass=False)
         case httpx.ConnectError():
             certificate = "CERTIFICATE" in text.upper()
             return Fault(f"cannot connect: {text}", may_pass=not certificate)

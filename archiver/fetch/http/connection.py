@@ -80,6 +80,13 @@ class Trickle:
         return False
 
 
+class AddressRefused(httpx.ConnectError):
+    """What a URL leads to is not to be connected to."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__(f"its URL leads to {address}, an address of this machine or of its link")
+
+
 class Connection:
     """One socket, and two buffers that take turns."""
 
@@ -241,8 +248,14 @@ class Connection:
         return kind(str(error))
 
 
-def connected(host: str, port: int, timeout: float | None, waiting: Waiting) -> socket.socket:
-    """Connect to the first address of ``host`` that takes a connection.
+def connected(
+    host: str,
+    port: int,
+    timeout: float | None,
+    waiting: Waiting,
+    refuses: Callable[[str], bool] = lambda _: False,
+) -> socket.socket:
+    """Connect to the first address of ``host`` that takes a connection, of those not refused.
 
     ``timeout``: seconds for each. Raises httpx.ConnectError, httpx.ConnectTimeout.
     """
@@ -251,7 +264,10 @@ def connected(host: str, port: int, timeout: float | None, waiting: Waiting) -> 
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         raise httpx.ConnectError(str(error)) from error
-    for family, kind, protocol, _, address in addresses:
+    allowed = [found for found in addresses if not refuses(str(found[4][0]))]
+    if addresses and not allowed:
+        raise AddressRefused(str(addresses[0][4][0]))
+    for family, kind, protocol, _, address in allowed:
         try:
             sock = socket.socket(family, kind, protocol)
             try:

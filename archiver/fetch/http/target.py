@@ -8,7 +8,8 @@ could break a line is refused.
 import base64
 import ipaddress
 import re
-from functools import lru_cache
+import socket
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
@@ -132,3 +133,53 @@ def basic(userinfo: str) -> bytes:
 
 def _bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+class OwnAddresses:
+    """Which addresses of this machine, or of its own link, downloads may lead to.
+
+    Those on which the API itself is: elsewhere a link to one would fetch what only this machine can
+    reach. Safe to use from several threads.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        """``base_url`` is the API's address."""
+        self._base_url = base_url
+
+    def refuses(self, host: str) -> bool:
+        """Whether a host, mostly an address that its name resolved to, is not to be asked."""
+        place = _own_place(host)
+        return place is not None and place not in self._of_api
+
+    @cached_property
+    def _of_api(self) -> frozenset[str | None]:
+        try:
+            origin = target_of(f"{self._base_url}/").origin
+            found = socket.getaddrinfo(origin.host, origin.port, type=socket.SOCK_STREAM)
+        except (OSError, ValueError, httpx.InvalidURL, httpx.UnsupportedProtocol):
+            return frozenset()
+        return frozenset(_own_place(str(address[0])) for *_, address in found)
+
+
+def _own_place(host: str) -> str | None:
+    """Whether a host is this machine, or on its own link; None where it is neither."""
+    if host == "localhost" or host.rstrip(".").endswith("localhost"):
+        return "loopback"
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        try:
+            address = ipaddress.IPv4Address(socket.inet_aton(host))  # 127.1, 0x7f000001
+        except OSError:
+            return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if address.is_link_local:
+        return "link-local"
+    # What is unspecified is this machine, too (RFC 1122, 3.2.1.3).
+    is_this = address.is_loopback or address.is_unspecified or address in _THIS_NETWORK
+    return "loopback" if is_this else None
+
+
+_THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")

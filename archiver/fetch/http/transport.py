@@ -11,13 +11,20 @@ again, and a host that ever sent more than it was asked for gets no kept connect
 
 import ssl
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from threading import Condition
 
 import httpx
 
-from archiver.fetch.http.connection import SLICE, Connection, Limits, Waiting, connected
+from archiver.fetch.http.connection import (
+    SLICE,
+    AddressRefused,
+    Connection,
+    Limits,
+    Waiting,
+    connected,
+)
 from archiver.fetch.http.proxies import Proxies, Proxy, pass_through
 from archiver.fetch.http.target import Origin, Target, target_of
 from archiver.fetch.http.wire import Exchange, receive_head
@@ -50,12 +57,15 @@ class ConnectionPool:
         *,
         proxies: Proxies | None = None,
         keep_idle: float = 30.0,
+        refuses: Callable[[str], bool] = lambda _: False,
     ) -> None:
+        """``refuses`` says of a server's address, as far as it is known, that it is not asked."""
         self._context = context
         self._connections = connections
         self._waiting = waiting
         self._proxies = proxies or Proxies()
         self._keep_idle = keep_idle
+        self._refuses = refuses
         self._changed = Condition()
         """Guards all that follows; told when a place is free."""
         self._used = self._open = 0
@@ -158,7 +168,12 @@ class ConnectionPool:
         _, host, port = proxy.origin if proxy is not None else origin
         connection = None
         try:
-            sock = connected(host, port, limits.connect, self._waiting)
+            if proxy is None:
+                sock = connected(host, port, limits.connect, self._waiting, self._refuses)
+            elif self._refuses(origin.host):
+                raise AddressRefused(origin.host)
+            else:
+                sock = connected(host, port, limits.connect, self._waiting)
             connection = Connection(sock, self._waiting)
             if proxy is not None:
                 if proxy.origin.scheme == "https":
