@@ -336,7 +336,8 @@ class Downloader:
             return
         if source.kind in MEDIA and source.expected_sha256 is None:
             text = text_of(into.head)
-            if text is not None or not into.size:
+            is_page = text is not None and (is_all or text.strip())  # blanks may come first
+            if is_page or not into.size:
                 state.start_over(into)
                 raise not_a_medium(source.kind, text)
         if self._selection.without_types:

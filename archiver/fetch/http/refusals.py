@@ -118,7 +118,9 @@ def not_a_medium(kind: str, text: str | None) -> ArtifactError:
     """Return the error of storage that gave this text, or nothing, for a recording or a picture."""
     if text is None:
         return DownloadFailed(f"an empty body came in place of a {kind}", retry=True)
-    said = DownloadFailed(f"text came in place of a {kind}: {words_of(text)}", retry=True)
+    said = DownloadFailed(
+        f"text came in place of a {kind}: {words_of(text) or 'blanks'}", retry=True
+    )
     return error_in(text) or said
 
 

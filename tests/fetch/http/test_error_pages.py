@@ -58,6 +58,8 @@ PAGES = {
     "words like a picture": (b"GIF87a is not available", "not available"),
     "SVG": (b"<svg xmlns='http://www.w3.org/2000/svg'><text>No</text></svg>", "No"),
     "a control character": (b"<html>\x1b[2Jcleared \x9b </html>", "cleared"),
+    "blanks": (b" \n" * 20_000, "blanks"),
+    "HTML after many blanks": (b" \n" * 5_000 + GATEWAY.encode(), "text came"),
     "nothing": (b"", "empty body"),
 }
 
