@@ -1,7 +1,7 @@
 """Whether the last writer was at work on this very copy of the archive, and left what it should.
 
-The lock's file says so: it names no truth of its own, and an archive without it is as good. Then,
-and in every copy that was not made by moving the folder, the next writer looks at all runs once.
+The file of the first lock says so: it is no truth of its own, and may go with ``tmp``. Then, and
+in every copy that was not made by moving the folder, the next writer looks at all runs once.
 """
 
 import contextlib
@@ -10,9 +10,11 @@ from collections.abc import Iterable
 import msgspec
 
 from archiver.errors import ArchiverError
-from archiver.model.paths import ARCHIVE_FILE, LEDGER_FOLDER, LOCK_FILE
+from archiver.model.paths import ARCHIVE_FILE, LEDGER_FOLDER, TEMPORARY_FOLDER
 from archiver.store.names import is_journal
 from archiver.store.storage import LocalStorage
+
+_FILE = f"{TEMPORARY_FOLDER}/lock"
 
 
 class LastWriter(msgspec.Struct, frozen=True):
@@ -29,7 +31,7 @@ _LAST_WRITER = msgspec.json.Decoder(LastWriter)
 def last_writer(storage: LocalStorage) -> LastWriter | None:
     """Return what the lock's file says; None where it says nothing."""
     try:
-        return _LAST_WRITER.decode(storage.read(LOCK_FILE))
+        return _LAST_WRITER.decode(storage.read(_FILE))
     except (ArchiverError, msgspec.MsgspecError, UnicodeDecodeError):
         return None
 
@@ -49,7 +51,7 @@ def note_writer(storage: LocalStorage, journals: Iterable[str] | None) -> None:
 
     In its place, for it is locked. Where it cannot be written it says nothing.
     """
-    with contextlib.suppress(OSError), storage.locate(LOCK_FILE).open("r+b") as file:
+    with contextlib.suppress(OSError), storage.locate(_FILE).open("r+b") as file:
         file.truncate()
         if journals is not None:
             last = LastWriter(_copy(storage), tuple(journals))

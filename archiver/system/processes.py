@@ -12,15 +12,15 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from typing import TYPE_CHECKING
 
-from archiver.errors import ExitCode
+from archiver.errors import ExitCode, SystemLimit
 from archiver.system.stop import StopSwitch
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized
 
 _PR_SET_PDEATHSIG = 1
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LOOK_SECONDS = 0.2
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def core_count() -> int:
@@ -33,19 +33,22 @@ def worker_processes(count: int, stop: StopSwitch) -> Iterator[Executor]:
     """``count`` processes, started at once; waited for at the end unless the session is to stop,
     or the block failed.
 
-    They end when this process does. A fork starts at once, but is safe only while no other thread
-    may hold a lock; those of Arrow's allocator know of forks, and DuckDB's end with its connection.
-    Where Python has others, it is started anew.
+    They end when this process does, and are no forks of it, but begin anew: Arrow and DuckDB have
+    threads in it, which may hold locks. Raises SystemLimit where they cannot be started.
     """
-    forks = sys.platform == "linux" and threading.active_count() == 1
-    context = multiprocessing.get_context("fork" if forks else "spawn")
-    number = context.Value("i", 0)
-    executor = ProcessPoolExecutor(count, context, _begin, (os.getpid(), number))
+    context = multiprocessing.get_context("spawn")
     others = multiprocessing.active_children()
-    with _signals_held():
-        for _ in range(count):
-            executor.submit(os.getpid)
-    ours = [process for process in multiprocessing.active_children() if process not in others]
+    try:
+        number = context.Value("i", 0)
+        executor = ProcessPoolExecutor(count, context, _begin, (os.getpid(), number))
+        with _signals_held():
+            for _ in range(count):
+                executor.submit(os.getpid)
+    except (OSError, ImportError, RuntimeError) as error:  # no /dev/shm, no more processes, threads
+        raise SystemLimit(
+            f"the system lets {count} processes work together no more: {error}",
+            hint="--workers 1 does without them; they need /dev/shm, and room under `ulimit -u`",
+        ) from None
     is_waited_for = False
     try:
         yield executor
@@ -54,8 +57,9 @@ def worker_processes(count: int, stop: StopSwitch) -> Iterator[Executor]:
         if not is_waited_for:
             # What they were at has had its time; every write is atomic. SIGTERM, which the executor
             # sends when one of them was killed, they do not heed.
-            for process in ours:
-                process.kill()
+            for process in multiprocessing.active_children():
+                if process not in others:
+                    process.kill()
         executor.shutdown(wait=is_waited_for, cancel_futures=True)
 
 

@@ -1,5 +1,6 @@
 """Processes that work for a session end with it, whatever ends one of them."""
 
+import errno
 import os
 import signal
 import sys
@@ -8,6 +9,7 @@ from concurrent.futures import BrokenExecutor
 
 import pytest
 
+from archiver.errors import SystemLimit
 from archiver.system.processes import worker_processes
 from archiver.system.stop import StopSwitch
 
@@ -31,3 +33,29 @@ def one_is_killed() -> None:
 def test_who_waits_for_one_that_was_killed_does_not_wait_for_the_others() -> None:
     with pytest.raises(BrokenExecutor):
         one_is_killed()
+
+
+def test_no_process_is_a_fork_of_one_that_has_threads() -> None:
+    with worker_processes(2, StopSwitch()) as executor:
+        modules = executor.submit(loaded).result(timeout=60)
+    assert "pytest" in sys.modules
+    assert "pytest" not in modules
+
+
+def loaded() -> list[str]:
+    return list(sys.modules)
+
+
+def test_where_no_process_can_be_started_it_is_said_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import multiprocessing.synchronize
+
+    for number in (errno.ENOSYS, errno.EACCES, errno.ENOSPC):
+
+        def refuse(*_: object, number: int = number, **__: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr(multiprocessing.synchronize.SemLock, "__init__", refuse)
+        with pytest.raises(SystemLimit, match="--workers 1"), worker_processes(2, StopSwitch()):
+            pass

@@ -52,7 +52,7 @@ def without_journals(root: Path) -> None:
 
 
 def without_lock(root: Path) -> None:
-    (root / "lock").unlink()
+    shutil.rmtree(root / "tmp", ignore_errors=True)
 
 
 def with_half_a_revision(root: Path) -> None:
@@ -160,7 +160,7 @@ def test_a_revision_that_somebody_put_there_is_adopted_by_nobody(
         manifest = folder / f"r{n}/manifest.json"
         of = json.loads(manifest.read_bytes()) | {"revision": n, "session": session}
         manifest.write_text(json.dumps(of))
-    (archive.root / "lock").write_bytes(b"")
+    shutil.rmtree(archive.root / "tmp")
     fetch("tsk_2", "tsk_404", code=3)
     found = archiver("verify", "--json", code=4).json["integrity"]["findings"]
     assert {one["path"] for one in found} >= {
@@ -207,7 +207,7 @@ def test_tables_of_another_moment_are_brought_level_in_a_copy(
     to, of = (copy, archive.root) if is_newer else (archive.root, copy)
     shutil.rmtree(to / "tables")
     shutil.copytree(of / "tables", to / "tables")
-    (to / "lock").unlink()
+    shutil.rmtree(to / "tmp")
     ran = fetch("tsk_1", "tsk_2", "--archive", to)
     assert ran.runs.get("fetched", 0) == is_newer
     assert {one["run_id"] for one in ArchiveFolder(to).rows("runs")} == {"tsk_1", "tsk_2"}
