@@ -19,8 +19,19 @@ _MODE = re.compile(r"0?6[046][046]", re.ASCII)
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([kmgt]?)(i?)b?", re.ASCII | re.IGNORECASE)
 
 
+def _is_text(path: str) -> bool:
+    """Whether a path is UTF-8, as DuckDB and JSON need it."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class Location(click.Path):
     """A folder or file of this machine; a ``~`` at its beginning is the user's home.
+
+    A path that is not UTF-8 is refused before anything is done: DuckDB could not read there.
 
     Where ``endings`` are given, a name that ends in another is refused: what would be in the file
     is not what the ending says.
@@ -39,6 +50,8 @@ class Location(click.Path):
                 param,
                 ctx,
             )
+        if not _is_text(os.path.realpath(text)):
+            self.fail(f"{text!r} has bytes in its full path that are no UTF-8", param, ctx)
         ending = Path(text).suffix.lower()
         if ending and self._endings and ending not in self._endings:
             self.fail(f"{text!r} does not end in {' or '.join(self._endings)}", param, ctx)

@@ -20,6 +20,7 @@ from archiver.model.schema import ALL_REVISIONS, DAILY, DOCUMENTS, VIEWS, Column
 from archiver.store.archive_file import TOOL
 from archiver.store.storage import LocalStorage
 from archiver.system.atomic import atomic_file, atomic_folder
+from archiver.tables.connect import database_path
 from archiver.tables.views import open_tables, view_queries, with_sources
 
 STORAGE_VERSION = "v1.4.0"
@@ -51,7 +52,7 @@ def write_database(
     Returns the number of rows of each table. Raises duckdb.Error.
     """
     path.unlink(missing_ok=True)
-    quoted = str(path).replace("'", "''")
+    quoted = database_path(path)
     connection.execute(f"ATTACH '{quoted}' AS exported (STORAGE_VERSION '{STORAGE_VERSION}')")
     needed = with_sources(views)
     rows = {}

@@ -15,7 +15,7 @@ from archiver.errors import UsageError
 from archiver.model.paths import TABLES_FOLDER
 from archiver.store.storage import LocalStorage
 from archiver.system.folders import without_descriptors
-from archiver.tables.connect import interruptible
+from archiver.tables.connect import database_path, interruptible
 from archiver.tables.views import open_tables
 
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -66,7 +66,7 @@ def attach(connection: duckdb.DuckDBPyConnection, database: Attached) -> None:
             hint="DuckDB's own command makes one of it: "
             "ATTACH … (TYPE sqlite), then COPY FROM DATABASE … TO …",
         )
-    quoted = str(path).replace("'", "''")
+    quoted = database_path(path)
     try:
         connection.execute(f"ATTACH '{quoted}' AS \"{database.name}\" (TYPE duckdb, READ_ONLY)")
     except duckdb.BinderException:

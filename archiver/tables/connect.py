@@ -1,4 +1,4 @@
-"""Connections to DuckDB, and waiting for them in a way that Ctrl-C ends at once."""
+"""Connections to DuckDB, paths that it takes as they are, and waiting that Ctrl-C ends at once."""
 
 import contextlib
 import shutil
@@ -7,11 +7,31 @@ import threading
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
+from pathlib import Path
 from typing import TypeVar
 
 import duckdb
 
+from archiver.errors import UsageError
+
 ResultT = TypeVar("ResultT")
+_NOT_IN_PATHS = "?\\"
+"""DuckDB takes these for something else in the path of a database, and opens another file."""
+
+
+def database_path(path: Path) -> str:
+    """The path of a database file, to stand between quotes in SQL.
+
+    Raises UsageError where DuckDB would open another one.
+    """
+    text = str(path.absolute())
+    if set(_NOT_IN_PATHS) & set(text):
+        raise UsageError(
+            f"DuckDB opens no database at {text}", hint="There must be no ? and no \\ in its path"
+        )
+    return text.replace("'", "''")
+
+
 _START = 1.0
 """Seconds in which a thread has begun, if Ctrl-C did not come before it was started."""
 _LOOK = 0.1
