@@ -44,6 +44,8 @@ class ChosenRun:
 
 
 FINAL_STATUSES = frozenset({"completed", "failed", "terminated", "canceled", "timed_out"})
+KNOWN_STATUSES = FINAL_STATUSES | {"created", "queued", "running", "paused"}
+"""Those that Skyvern has today; others are kept all the same."""
 _TIMES = ("created_at", "queued_at", "started_at", "finished_at", "modified_at")
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from archiver.errors import ArchiveDamaged, UsageError
 from archiver.model.ids import RunId
 from archiver.model.paths import TABLES_FOLDER, is_run_folder, revision_name
-from archiver.model.run import ChosenRun
+from archiver.model.run import KNOWN_STATUSES, ChosenRun
 from archiver.model.schema import ALL_REVISIONS, Table
 from archiver.store.storage import LocalStorage
 from archiver.system.folders import without_descriptors
@@ -78,6 +78,11 @@ def chosen_runs(
     def work(connection: duckdb.DuckDBPyConnection) -> Chosen:
         if isinstance(choice, Where):
             _choose_where(connection, choice.condition)
+            if lacking is None and not connection.execute("FROM chosen LIMIT 1").fetchall():
+                raise UsageError(
+                    f"no run of the archive fulfils {choice.condition}",
+                    hint=what_there_is(connection),
+                )
         else:
             _choose_ids(connection, choice, lacking)
         rows = connection.sql("FROM chosen ORDER BY run_id").fetchall()
@@ -95,13 +100,35 @@ def chosen_runs(
     # A condition may ask any of the views.
     views = True if isinstance(choice, Where) else _ASKED_VIEWS
     with memory_errors():
-        chosen = read_tables(storage, work, derived=views, setup=setup)
-    if not chosen.runs and isinstance(choice, Where) and lacking is None:
+        return read_tables(storage, work, derived=views, setup=setup)
+
+
+_THERE = """
+SELECT count(*), min(created_at)::DATE, max(created_at)::DATE,
+    list_sort(list(DISTINCT status)), list_sort(list(DISTINCT run_type)),
+    count(DISTINCT workflow_id)
+FROM runs
+"""
+
+
+def what_there_is(connection: duckdb.DuckDBPyConnection) -> str:
+    """Say which runs there are, where those that were asked for are not. Raises duckdb.Error."""
+    ((count, first, last, statuses, types, workflows),) = connection.sql(_THERE).fetchall()
+    if not count:
+        return "The archive has no runs"
+    return (
+        f"The archive's latest revisions: {count}, created {first} to {last}; status "
+        f"{', '.join(statuses)}; run type {', '.join(filter(None, types))}; workflows: {workflows}"
+    )
+
+
+def require_statuses(connection: duckdb.DuckDBPyConnection, statuses: Sequence[str]) -> None:
+    """Raises UsageError for a status that Skyvern does not know and no run has; duckdb.Error."""
+    held = {status for (status,) in connection.sql("SELECT DISTINCT status FROM runs").fetchall()}
+    if unknown := [status for status in statuses if status not in held | KNOWN_STATUSES]:
         raise UsageError(
-            f"no run of the archive fulfils {choice.condition}",
-            hint="`archiver query` shows what the runs are like",
+            f"no run has the status {', '.join(unknown)}", hint=what_there_is(connection)
         )
-    return chosen
 
 
 def table_rows(
@@ -191,14 +218,16 @@ def _choose_ids(
         named = ", ".join(run_id for (run_id,) in missing[:_MOST_NAMED])
         more = " …" if len(missing) > _MOST_NAMED else ""
         raise UsageError(
-            f"the archive does not hold {len(missing)} of these runs: {named}{more}",
+            f"the archive does not hold {len(missing)} of {len(ids)} "
+            f"{'run' if len(ids) == 1 else 'runs'}: {named}{more}",
             hint="`archiver fetch` fetches them",
         )
     connection.execute(_CHOSEN + "SEMI JOIN resolved USING (run_id)")
 
 
 def _refused(condition: str, error: Exception) -> UsageError:
-    message = without_descriptors(str(error), TABLES_FOLDER)
+    # Where DuckDB points to is a line of the project's query, in which the condition stands.
+    message = without_descriptors(str(error), TABLES_FOLDER).partition("\n\nLINE ")[0].rstrip()
     return UsageError(
         f"--where {condition!r} is no condition over the runs: {message}",
         hint="It is what follows WHERE in SQL; `archiver query '\\d runs'` lists the columns",

@@ -188,6 +188,35 @@ def test_what_makes_no_sense_is_refused(arguments: list[str], said: str) -> None
     assert ran.stdout == b""
 
 
+@pytest.mark.parametrize(
+    ("filters", "code", "told"),
+    [
+        (["--status", "faild"], 2, ["no run has the status faild"]),
+        (["--status", "failed", "--status", "complete"], 2, ["no run has the status complete."]),
+        (["--since", "2999-01-01"], 2, ["2999-01-01 00:00 UTC lies in the future"]),
+        (["--status", "canceled"], 0, ["no run fits"]),
+        (["--since", "2025-12-24"], 0, ["no run fits"]),
+        (["--until", "2025-08-01"], 0, ["no run fits"]),
+        (["--workflow", "wpid_9"], 0, ["no run fits"]),
+        (["--run-type", "task_v9", "--status", "failed"], 0, ["no run fits"]),
+    ],
+    ids=lambda value: " ".join(map(str, value)) if isinstance(value, list) else str(value),
+)
+@pytest.mark.parametrize("name", ["overview", "failures", "--html"])
+def test_filters_that_fit_no_run_are_said_with_what_there_is(
+    name: str, filters: list[str], code: int, told: list[str], tmp_path: Path
+) -> None:
+    given = [name, str(tmp_path / "a.html")] if name == "--html" else [name]
+    err = report("report", *given, *filters, code=code).err
+    there = ["400", "2025-09-01 to 2025-12-09", "completed, failed", "task_v1", "workflows: 3"]
+    assert [text for text in (*told, *there) if text not in err] == []
+
+
+def test_filters_that_fit_say_nothing() -> None:
+    assert report("report", "overview", "--status", "failed").err == ""
+    assert "no session" in report("report", "sessions", "--since", "2025-01-01").err
+
+
 def test_the_archive_is_no_place_for_a_result(root: Path) -> None:
     assert (
         "inside the archive" in report("report", "overview", "--output", root / "a.csv", code=2).err

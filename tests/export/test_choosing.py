@@ -47,6 +47,7 @@ def test_a_condition_chooses(
         ("(SELECT content FROM read_text('/etc/passwd')) LIKE 'root%'", "/etc/passwd"),
         ("$status = 'failed'", "status"),
         ("status = 'unheard of'", "no run"),
+        ("status = 'unheard of'", "status completed, failed"),
     ],
 )
 def test_what_is_no_condition_is_told_in_duckdbs_words(
@@ -54,6 +55,7 @@ def test_what_is_no_condition_is_told_in_duckdbs_words(
 ) -> None:
     ran = archiver("export", "--where", where, "--bagit", tmp_path / "bag", code=2)
     assert said in ran.err
+    assert "LINE " not in ran.err
     assert [path.name for path in tmp_path.iterdir()] == ["here"]
 
 

@@ -163,6 +163,7 @@ def test_prune_takes_what_is_old_enough(
         ("prune", "--rule", "status=failed"),
         ("prune", "--rule", "older-than=soon"),
         ("prune", "--rule", "older-than=1d color=red"),
+        ("prune", "--rule", "older-than=1d status=faild"),
         ("prune", "--rule", "older-than=1d older-than=2d"),
         ("prune", "--older-than", "0s"),
         ("erase", "tsk_1", "--yes"),

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +88,10 @@ def test_only_what_was_fetched_since(
 ) -> None:
     ran = archiver("verify", "--since", "1h", "--json")
     assert (ran.json["revisions"], ran.json["skipped"]) == (8, 0)
-    ran = archiver("verify", "--since", "2999-01-01", "--json")
+    ran = archiver("verify", "--since", datetime.now(UTC).isoformat(), "--json")
     assert (ran.json["revisions"], ran.json["skipped"]) == (0, 8)
+    assert "8 revisions were fetched before --since" in ran.err
+    assert "in the future" in archiver("verify", "--since", "2999-01-01", code=2).err
 
 
 def test_a_sample_can_be_taken_again(archiver: Command, archive: ArchiveFolder) -> None:

@@ -30,6 +30,8 @@ from archiver.retention.rules import Rule, disposals, split_rule
 from archiver.store.archive_file import open_archive
 from archiver.store.storage import LocalStorage
 from archiver.store.tombstones import removals_begun
+from archiver.tables.choose import require_statuses
+from archiver.tables.views import read_tables
 
 _NAMED = 20
 
@@ -65,9 +67,17 @@ def prune(given: PruneArguments) -> int:
         words.insert(0, f"older-than={given.older_than.days}d")
     reason = (given.reason or "").strip() or "kept long enough: " + "; ".join(words)
     now = datetime.now(UTC)
-    choose = partial(plan_prune, disposals=disposals(_rules(given), now))
     if not given.trust_clock:
         check_clock(open_archive(given.archive), now)
+    rules = _rules(given)
+    statuses = [value for rule in rules for key, value in rule.only if key == "status"]
+
+    def choose(storage: LocalStorage) -> DisposalPlan:
+        # A rule with a misspelt status would keep for good what is to go.
+        check = partial(require_statuses, statuses=statuses)
+        read_tables(storage, check, derived=("runs",))
+        return plan_prune(storage, disposals(rules, now))
+
     return _remove(RemovalKind.PRUNED, reason, choose, given)
 
 

@@ -12,9 +12,17 @@ from archiver.cli.output.report import write_report
 from archiver.cli.output.text import counted, print_json, printable, readable_bytes
 from archiver.errors import ExitCode, UsageError
 from archiver.query.page.page import draw_page
-from archiver.query.reports.options import REPORTS, AskedReport, By, Filters
-from archiver.query.reports.run import run_report
+from archiver.query.reports.options import (
+    OVERVIEW,
+    REPORTS,
+    SESSIONS,
+    AskedReport,
+    By,
+    Filters,
+)
+from archiver.query.reports.run import run_report, without_runs
 from archiver.store.archive_file import open_archive
+from archiver.store.storage import LocalStorage
 from archiver.system.atomic import require_outside, text_output
 
 _ONE_TABLE = ("csv", "parquet")
@@ -66,7 +74,10 @@ def run(given: ReportArguments) -> int:
     storage = open_archive(given.archive)
     require_outside(given.output, storage.root)
     damaged: list[str] = []
+    _note_if_none(storage, asked)
     tables = run_report(storage, asked, damaged)
+    if asked.report is SESSIONS and not tables[0].rows.num_rows:
+        click.echo("no session of fetch fits: `archiver ledger` shows which there are", err=True)
     for problem in damaged:
         click.echo(f"left out: {printable(problem)}", err=True)
     cut = write_report(asked, [t for t in tables if t.name in names], chosen, given.output, limit)
@@ -93,12 +104,18 @@ def _write_page(given: ReportArguments, html: Path) -> None:
         )
     storage = open_archive(given.archive)
     require_outside(html, storage.root)
+    _note_if_none(storage, AskedReport(OVERVIEW, given.filters))
     with text_output(html) as stream:  # whether it can be written is known before it is drawn
         page = draw_page(storage, given.filters, datetime.now(UTC))
         stream.write(page)
     click.echo(
         f"The report is in {html}, {readable_bytes(len(page.encode()))}: open it in a browser"
     )
+
+
+def _note_if_none(storage: LocalStorage, asked: AskedReport) -> None:
+    if (note := without_runs(storage, asked, datetime.now(UTC))) is not None:
+        click.echo(printable(note), err=True)
 
 
 def _tables(asked: AskedReport, table: str | None, chosen: str) -> list[str]:

@@ -56,9 +56,9 @@ class VerifyArguments(SigningArguments):
 
 def run(given: VerifyArguments) -> int:
     """Check, show what was found, and return the exit code."""
-    _check(given)
-    storage = _opened(given.archive)
     now = datetime.now(UTC)
+    _check(given, now)
+    storage = _opened(given.archive)
     scope = _scope(storage, given)
     seed = given.seed if given.seed is not None else secrets.randbits(32)
     session: str = SessionId.at(now, secrets.token_bytes(4))
@@ -77,6 +77,9 @@ def run(given: VerifyArguments) -> int:
         report = verify(storage, scope, how)
         report.started = session
         report.notes += notes
+        if given.since is not None and not report.revisions and report.skipped:
+            there = counted(report.skipped, "revision was", "revisions were")
+            report.notes.append(f"nothing was checked: {there} fetched before --since")
         if given.sample is not None:
             report.notes.append(f"the revisions were chosen with --seed {seed}")
         head = _record(log, report)
@@ -100,7 +103,9 @@ def _shown(shown_on: Display) -> Callable[[VerifyProgress], None]:
     return show
 
 
-def _check(given: VerifyArguments) -> None:
+def _check(given: VerifyArguments, now: datetime) -> None:
+    if given.since is not None and given.since > now:
+        raise UsageError(f"--since {given.since:%Y-%m-%d %H:%M} UTC lies in the future")
     chosen = [one for one in (given.run_ids, given.since, given.sample, given.rotate) if one]
     if given.rotate is not None and (len(chosen) > 1 or given.quick):
         raise UsageError("--rotate chooses by itself, and reads: it takes no other choice")

@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import duckdb
 import pyarrow as pa
 
+from archiver.errors import UsageError
 from archiver.ledger.records import ledger_records
 from archiver.model.ledger import LedgerRecord
 from archiver.query.reports import artifacts, durations, failures, flaky, overview, trends
 from archiver.query.reports import options as reports
 from archiver.query.reports.options import SESSIONS, AskedReport, By, Filters, ReportKind
-from archiver.query.reports.parts import Asking
+from archiver.query.reports.parts import Asking, chosen
 from archiver.query.reports.sessions import session_rows
 from archiver.store.storage import LocalStorage
+from archiver.tables.choose import require_statuses, what_there_is
 from archiver.tables.views import read_tables
 
 _TABLES: dict[ReportKind, Callable[[Asking, Filters, By | None], dict[str, pa.Table]]] = {
@@ -51,6 +54,30 @@ def session_tables(
     """The tables of the report on sessions, of which only the ledger tells."""
     ((name, title),) = reports.SESSIONS.tables
     return [ReportTable(name, title, session_rows(ledger, filters, by))]
+
+
+def without_runs(storage: LocalStorage, asked: AskedReport, now: datetime) -> str | None:
+    """Return what is to be said where no run fits a report's filters, and what there is instead.
+
+    ``now`` is in UTC. Raises UsageError where a filter cannot be meant: a status that Skyvern does
+    not know and no run has, or a beginning in the future; ArchiveDamaged as :func:`run_report`.
+    """
+    filters = asked.filters
+    if filters == Filters() or asked.report is SESSIONS:
+        return None
+
+    def work(connection: duckdb.DuckDBPyConnection) -> str | None:
+        require_statuses(connection, filters.statuses)
+        if filters.since and filters.since > now:
+            raise UsageError(
+                f"--since {filters.since:%Y-%m-%d %H:%M} UTC lies in the future",
+                hint=what_there_is(connection),
+            )
+        if Asking(connection, filters).rows(f"SELECT 1 FROM {chosen(filters)} LIMIT 1").num_rows:
+            return None
+        return f"no run fits what was asked for. {what_there_is(connection)}"
+
+    return read_tables(storage, work, derived=("runs",))
 
 
 def run_report(storage: LocalStorage, asked: AskedReport, damaged: list[str]) -> list[ReportTable]:
