@@ -43,6 +43,16 @@ def show_run(storage: LocalStorage, asked: RunId) -> dict[str, Any] | None:
     return found
 
 
+def last_asked(storage: LocalStorage, asked: RunId) -> dict[str, Any] | None:
+    """The latest row of ``fetches`` for an id, None where it was never asked for."""
+    query = "FROM fetches WHERE asked_id = ? ORDER BY at DESC LIMIT 1"
+
+    def work(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
+        return next(iter(_rows(connection, query, asked)), None)
+
+    return read_tables(storage, work)
+
+
 def _removal(storage: LocalStorage, run: dict[str, Any]) -> dict[str, Any] | None:
     if run["removed"] is None:
         return None
@@ -62,8 +72,7 @@ def _removal(storage: LocalStorage, run: dict[str, Any]) -> dict[str, Any] | Non
 
 def _show(connection: duckdb.DuckDBPyConnection, asked: RunId) -> dict[str, Any] | None:
     def rows(sql: str, *values: object) -> list[dict[str, Any]]:
-        found = connection.sql(sql, params=list(values))
-        return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
+        return _rows(connection, sql, *values)
 
     def latest(run_id: str) -> dict[str, Any] | None:
         # By its id alone, of which the files' statistics and Bloom filters tell where it can be.
@@ -78,3 +87,8 @@ def _show(connection: duckdb.DuckDBPyConnection, asked: RunId) -> dict[str, Any]
         return None
     key = (run["run_id"], run["revision"])
     return {"run": run, "artifacts": rows(_ARTIFACTS, *key), "errors": rows(_ERRORS, *key)}
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, sql: str, *values: object) -> list[dict[str, Any]]:
+    found = connection.sql(sql, params=list(values))
+    return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]

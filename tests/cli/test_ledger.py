@@ -56,6 +56,8 @@ def test_records_are_shown_with_their_digests(
     assert sessions[2] in last
     assert sessions[1] not in last
     assert last.endswith(f"head {shown['head']}\n")
+    assert last.count(shown["head"]) == 1  # on a line of its own; shortened in the table
+    assert f"{shown['head'][:12]}…" in last
 
 
 def test_a_record_that_cannot_be_read_is_named(

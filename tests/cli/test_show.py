@@ -79,7 +79,19 @@ def test_show_tells_of_the_latest_revision(
 def test_a_run_that_is_not_held_is_told(archiver: Command, run_id: str) -> None:
     ran = archiver("show", "tsk_2", code=3)
     assert ran.out == ""
-    assert "tsk_2" in ran.err
+    assert "tsk_2: it was never asked for. `archiver fetch tsk_2`" in ran.err
+
+
+def test_an_id_that_the_api_did_not_know_is_told(
+    server: LyingServer, archiver: Command, fetch: Fetch, run_id: str
+) -> None:
+    server.lie("tsk_3", Status(500), times=2)
+    for _ in range(2):
+        fetch("tsk_2", "tsk_3", code=3)
+    assert "the API did not know it on 20" in archiver("show", "tsk_2", code=3).err
+    said = archiver("show", "tsk_3", code=3).err
+    assert "it could not be had on 20" in said
+    assert "HTTP 500" in said
 
 
 def test_json_is_utf8_and_whole(server: LyingServer, fetch: Fetch, archiver: Command) -> None:

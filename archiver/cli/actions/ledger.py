@@ -80,7 +80,7 @@ def _print(records: list[ShownRecord]) -> None:
             f"{shown.record.manifests:,}",
             "yes" if shown.is_signed else "",
             "yes" if shown.is_stamped else "",
-            shown.sha256,
+            f"{shown.sha256[:12]}…",
         )
         for shown in records
     ]

@@ -9,7 +9,8 @@ import click
 from archiver.cli.output.text import print_json, printable, readable_bytes
 from archiver.errors import ExitCode
 from archiver.model.ids import RunId
-from archiver.query.show import show_run
+from archiver.model.rows import Outcome
+from archiver.query.show import last_asked, show_run
 from archiver.store.archive_file import open_archive
 
 
@@ -25,12 +26,13 @@ class ShowArguments:
 def run(given: ShowArguments) -> int:
     """Show a run, and return the exit code."""
     asked = RunId(given.run_id)
-    shown = show_run(open_archive(given.archive), asked)
+    storage = open_archive(given.archive)
+    shown = show_run(storage, asked)
     if shown is None:
+        why = _why_not(last_asked(storage, asked))
+        hint = f"`archiver fetch {asked}` fetches it"
         click.echo(
-            f"Error: the archive {given.archive} does not hold {asked}. "
-            f"`archiver fetch {asked}` fetches it",
-            err=True,
+            f"Error: the archive {given.archive} does not hold {asked}{why}. {hint}", err=True
         )
         return ExitCode.INCOMPLETE
     if given.json:
@@ -38,6 +40,17 @@ def run(given: ShowArguments) -> int:
     else:
         _print(shown)
     return ExitCode.OK
+
+
+def _why_not(fetched: dict[str, Any] | None) -> str:
+    """What came of an id the last time that it was asked for."""
+    if fetched is None:
+        return ": it was never asked for"
+    said = f"{fetched['at']:%Y-%m-%d %H:%M} UTC (session {fetched['session']})"
+    if fetched["outcome"] == Outcome.NOT_FOUND:
+        return f": the API did not know it on {said}"
+    reason = fetched["reason"]
+    return f": it could not be had on {said}: {_short(reason)}" if reason else ""
 
 
 def _print(shown: dict[str, Any]) -> None:
