@@ -31,6 +31,8 @@ class NameKind(Enum):
     """It is a link to an artifact, or several."""
     DOWNLOADS = auto()
     """It is the list of the files that a run downloaded."""
+    LABELED = auto()
+    """``{"name": "password", "value": "…"}`` says the same as ``{"password": "…"}``."""
     DESCRIPTION = auto()
     """In it, names are those of things that are described, and values say what they mean."""
 
@@ -77,6 +79,10 @@ _OWN = {
     "workflow_screenshots": NameKind.ARTIFACT_LINKS,
     "downloaded_file_urls": NameKind.ARTIFACT_LINKS,
     "downloaded_files": NameKind.DOWNLOADS,
+    "value": NameKind.LABELED,
+    "values": NameKind.LABELED,
+    "default_value": NameKind.LABELED,
+    "default": NameKind.LABELED,
     "totp_identifier": None,  # whom codes are sent to: an id
     "credential_id": None,
     "credential_ids": None,

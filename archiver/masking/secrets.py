@@ -7,14 +7,15 @@ place where one of those secrets occurs again in the same answer. Names stay; ``
 something was there.
 """
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
 from urllib.parse import unquote
 
-from archiver.masking.fields import ANSWER, Shape
+from archiver.masking.fields import ANSWER, FREE, Shape
 from archiver.masking.names import NameKind, kind_of, words_of
-from archiver.model.document import JsonObject, JsonValue, encode_json, text_holds
+from archiver.model.document import JsonObject, JsonValue, decode_json, encode_json, text_holds
 from archiver.model.urls import (
     MASK,
     mask_credentials,
@@ -28,9 +29,6 @@ _OUTPUT = "output"
 _PROXY_SECRETS = frozenset({"username", "bypass"})
 """Fields of a proxy given as an object, besides those whose names say it."""
 _LABELS = ("name", "key", "header")
-_LABELED = ("value", "values", "default_value", "default")
-"""``{"name": "password", "value": "…"}`` says the same as ``{"password": "…"}``."""
-
 # Header fields whose values say nothing secret and occur elsewhere by chance.
 _PLAIN_HEADER = re.compile(
     r"accept.*|content-.*|user-agent|cache-control|connection|host|origin|referer|pragma",
@@ -54,6 +52,9 @@ _HEADER_LINE = re.compile(
     r"^([ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:[ \t]*)(\S.*)$", re.MULTILINE
 )
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_JSON_TEXTS = ('"{', '"[')
+"""Where a text in a document's JSON begins as JSON does. Elsewhere no quote stands before these."""
 _WORDS = re.compile(r"[a-z_]*")
 
 
@@ -87,6 +88,9 @@ def mask_and_encode(
     masker = _Masker(unmask)
     masked = masker.fields(document, _Reading.ALL, freer=_OUTPUT)
     text = encode_json(masked)
+    if '\\"' in text and any(start in text for start in _JSON_TEXTS):
+        masked = _changed(masked, FREE, masker.json_text, set())  # type: ignore[assignment] # an object stays one
+        text = encode_json(masked)
     keys = {secret for secret in secrets if len(secret) >= _SHORTEST_KEY}
     again = {secret for secret in masker.secrets | keys if text_holds(text, secret)}
     has_credentials = mask_credentials(text) != text
@@ -112,31 +116,37 @@ _UNMASKED = {
 """What a name says when its value is to stay: credentials in URLs go even so."""
 
 
+class _Kinds(dict[str, NameKind | None]):
+    """What the names of a document say of their values, each looked at once; but those ``kept``."""
+
+    def __init__(self, kept: frozenset[tuple[str, ...]]) -> None:
+        self._kept = kept
+
+    def __missing__(self, name: str) -> NameKind | None:
+        kind = kind_of(name)
+        if kind is not None and self._kept and words_of(name) in self._kept:
+            kind = _UNMASKED.get(kind, kind)
+        self[name] = kind
+        return kind
+
+
 class _Masker:
     """Masks values where they are expected, and keeps those that are to be masked elsewhere too."""
 
     def __init__(self, unmask: Iterable[str]) -> None:
         self.secrets: set[str] = set()
-        self._kept = frozenset(map(words_of, unmask))
-        # Called for every name: without names to keep nothing stands between.
-        self._kind_of = self._kind_unless_kept if self._kept else kind_of
-
-    def _kind_unless_kept(self, name: str) -> NameKind | None:
-        kind = kind_of(name)
-        if kind is not None and words_of(name) in self._kept:
-            return _UNMASKED.get(kind, kind)
-        return kind
+        self._kinds = _Kinds(frozenset(map(words_of, unmask)))
 
     def fields(self, fields: JsonObject, reading: _Reading, *, freer: str = "") -> JsonObject:
         """A copy of an object. In the field ``freer`` fewer names are believed."""
         masked = fields.copy()
-        kind_of = self._kind_of
+        kinds = self._kinds
         for name, value in fields.items():
             if value is None:
                 continue
-            kind = kind_of(name)
+            kind = kinds[name]
             if kind is not None:
-                masked[name] = self._named(value, name, kind, reading)
+                masked[name] = self._named(value, name, kind, reading, fields)
             elif type(value) is str:
                 # Nearly all of the time goes into these lines; a call costs more than looking.
                 if "=" in value or "%3" in value or "@" in value:
@@ -146,8 +156,6 @@ class _Masker:
             elif type(value) is list:
                 inner = _Reading.ENDS if name == freer else reading
                 masked[name] = [self.value(entry, inner) for entry in value]
-        if "value" in fields or "default_value" in fields:
-            self._mask_labeled(fields, masked, reading)
         # Names are words nearly everywhere, and words stay as they are.
         if not "".join(fields).isidentifier():
             return _with_names((mask_urls(name), value) for name, value in masked.items())
@@ -163,11 +171,23 @@ class _Masker:
             return [self.value(entry, reading) for entry in value]
         return value
 
-    def _named(self, value: JsonValue, name: str, kind: NameKind, reading: _Reading) -> JsonValue:
-        """A value of a field whose name says what it holds, alone or in lists."""
+    def _named(
+        self,
+        value: JsonValue,
+        name: str,
+        kind: NameKind,
+        reading: _Reading,
+        fields: JsonObject,
+    ) -> JsonValue:
+        """A value of a field whose name says what it holds, alone or in lists, among ``fields``."""
         if _is_secret(kind, reading):
+            is_day = kind is NameKind.ABOUT_SECRET and isinstance(value, str)
+            if is_day and _DATE.fullmatch(value):  # type: ignore[arg-type] # a text
+                return value
             return self._hidden(value)
         match kind:
+            case NameKind.LABELED:
+                return self._labeled(value, fields, reading)
             case NameKind.REQUEST_HEADERS:
                 return self._request_headers(value, name)
             case NameKind.HEADERS if reading:
@@ -181,14 +201,28 @@ class _Masker:
             case _:
                 return self.value(value, reading)
 
-    def _mask_labeled(self, fields: JsonObject, masked: JsonObject, reading: _Reading) -> None:
-        """Mask the value in an object that says its name in another field."""
+    def json_text(self, text: str) -> str:
+        """A text that is JSON itself, as bodies of requests are, without what its names give away.
+
+        It is written anew only where something was masked.
+        """
+        if text[:1] in ("{", "["):
+            with contextlib.suppress(ValueError, RecursionError):
+                value = decode_json(text.encode())
+                masked = self.value(value, _Reading.ENDS)
+                if masked != value:
+                    return encode_json(masked)
+        return text
+
+    def _labeled(self, value: JsonValue, fields: JsonObject, reading: _Reading) -> JsonValue:
+        """A value in an object that may say its name in another field."""
         for label in _LABELS:
             name = fields.get(label)
-            if isinstance(name, str) and (kind := self._kind_of(name)) is not None:
-                for field in _LABELED:
-                    if field in fields:
-                        masked[field] = self._named(fields[field], name, kind, reading)
+            if isinstance(name, str):
+                kind = self._kinds[name]
+                if kind is not None and kind is not NameKind.LABELED:
+                    return self._named(value, name, kind, reading, {})
+        return self.value(value, reading)
 
     def _hidden(self, value: JsonValue, *, is_noted: bool = True) -> JsonValue:
         """What a secret's name stands for: its texts at any depth, but for times.
@@ -203,7 +237,10 @@ class _Masker:
             return MASK
         if isinstance(value, dict):
             return {
-                name: self._hidden(entry, is_noted=name in _LABELED or self._is_secret_name(name))
+                name: self._hidden(
+                    entry,
+                    is_noted=self._kinds[name] is NameKind.LABELED or self._is_secret_name(name),
+                )
                 for name, entry in value.items()
             }
         if isinstance(value, list):
@@ -248,7 +285,7 @@ class _Masker:
         return f"{match[1]}{MASK}"
 
     def _is_secret_name(self, name: str) -> bool:
-        kind = self._kind_of(name)
+        kind = self._kinds[name]
         return kind is not None and _is_secret(kind, _Reading.ALL)
 
     def _address(self, value: JsonValue, name: str, *, is_callback: bool) -> JsonValue:
@@ -274,7 +311,7 @@ class _Masker:
             for text in _every_text(value):
                 self._note("password", text)
             return MASK
-        if self._kind_of(name) is NameKind.HEADERS:
+        if self._kinds[name] is NameKind.HEADERS:
             return self._headers(value)
         return self._address(value, name, is_callback=is_callback)
 

@@ -38,19 +38,35 @@ _SENSITIVE = (
     r"|key|code|sig|otp|pass|sid|j?sessionid|phpsessid|ticket|assertion|samlresponse)"
 )
 """What is nearly always the key to something. What the signature of a whole URL is, see above."""
-_PARAMETER = rf"(?:[?&#;]|%3[Ff]|%26|\\u0026)(?:amp;)?{_SENSITIVE}(?:=|%3[Dd])"
+_PARAMETER = rf"(?:\A(?=[^\s&]*&)|[?&#;]|%3[Ff]|%26|\\u0026)(?:amp;)?{_SENSITIVE}(?:=|%3[Dd])"
 _SECRET_PARAMETER = re.compile(rf"({_PARAMETER})[^&#;,)\]}}|\s\"'<>]+", re.IGNORECASE)
-_PARAMETER_NAME = re.compile(r"[?&#;]([\w.-]{1,80})=")
+_PARAMETER_NAME = re.compile(r"(?:\A|[?&#;])([\w.-]{1,80})=")
 _IN_URL_ALONE = re.compile(rf"({_PARAMETER})[^&#]+", re.IGNORECASE)
 _URL_ALONE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
 _BEHIND_SCHEME = r"((?:[\s:+]|%20|\\[nrt])+)([A-Za-z0-9+/._~-]+=*)"
-# Each begins with letters as they are: so a long text is looked through ten times as fast.
-_BEARER, _BASIC = (
-    {end: re.compile(rf"{end}(?<=[{begin}]{end}){_BEHIND_SCHEME}") for end in (rest, rest.upper())}
-    for begin, rest in (("Bb", "earer"), ("Bb", "asic"))
+_IN_HEADER = (
+    r"((?:\\*[\"'])?\s*[:=]\s*(?:\\*[\"'])?(?:Bearer|Basic|Token|ApiKey|JWT|OAuth|Negotiate|NTLM)\s+)"
+    r"([^\s\"'\\,;]+)"
 )
-_WORD = re.compile(r"[A-Za-z]{1,15}(?:-[a-z]{1,15})*[./-]*")
-"""What may follow the word bearer in a text that is about it."""
+# Each begins with letters as they are: so a long text is looked through ten times as fast.
+_BEARER, _BASIC, _AUTHORIZATION = (
+    {end: re.compile(rf"{end}(?<=[{begin}]{end}){behind}") for end in (rest, rest.upper())}
+    for begin, rest, behind in (
+        ("Bb", "earer", _BEHIND_SCHEME),
+        ("Bb", "asic", _BEHIND_SCHEME),
+        ("Aa", "uthorization", _IN_HEADER),
+    )
+)
+_WORD = re.compile(r"[A-Za-z]{1,15}(?:-[a-z]{1,15})*[./-]*|(?:realm|scope|error|charset)=")
+"""What may follow the word bearer in a text that is about one."""
+_OF_SCHEME = re.compile(
+    r"(?:tokens?|auth|authentication|authorization|schemes?|headers?|credentials?|formats?|values?"
+    r"|strings?|prefix|types?|based|access|keys?|of|is|in|or|and|for|the|to|with|was|has|must|may"
+    r"|only|not|required|missing|invalid|expired|errors?|shares?|bonds?|instruments?|token-based)"
+    r"[./-]*|(?:realm|scope|error|charset)=",
+    re.IGNORECASE,
+)
+"""What follows the scheme's name, with a capital, where it is spoken of."""
 _BEHIND_QUERY = re.compile(r"[,)\]}|].*", re.DOTALL)
 """What may follow a URL without a space: the rest of a list, of Markdown, of a table."""
 
@@ -116,22 +132,31 @@ def _is_sensitive(name: str) -> bool:
 
 def mask_credentials(text: str) -> str:
     """``text`` without what follows ``Bearer`` and ``Basic`` (RFC 6750, RFC 7617), in any place."""
-    for is_secret, schemes in ((_is_bearer, _BEARER), (_is_basic, _BASIC)):
+    for is_secret, schemes in (
+        (_is_of_header, _AUTHORIZATION),
+        (_is_bearer, _BEARER),
+        (_is_basic, _BASIC),
+    ):
         for end, pattern in schemes.items():
             if end in text:
                 text = pattern.sub(partial(_without_token, end, is_secret), text)
     return text
 
 
-def _without_token(end: str, is_secret: Callable[[str], bool], found: re.Match[str]) -> str:
-    return f"{end}{found[1]}{MASK}" if is_secret(found[2]) else found[0]
+def _without_token(end: str, is_secret: Callable[[str, str], bool], found: re.Match[str]) -> str:
+    first = found.string[found.start() - 1]
+    return f"{end}{found[1]}{MASK}" if is_secret(first, found[2]) else found[0]
 
 
-def _is_bearer(token: str) -> bool:
-    return _WORD.fullmatch(token) is None
+def _is_of_header(_first: str, token: str) -> bool:
+    return _OF_SCHEME.fullmatch(token) is None
 
 
-def _is_basic(token: str) -> bool:
+def _is_bearer(first: str, token: str) -> bool:
+    return (_OF_SCHEME if first == "B" else _WORD).fullmatch(token) is None
+
+
+def _is_basic(_first: str, token: str) -> bool:
     """Whether it can be a name and a password in base64: words follow "basic" in any text."""
     if token.isalpha() and token.islower():
         return False

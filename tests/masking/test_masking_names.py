@@ -134,6 +134,7 @@ def test_times_stay(time: str) -> None:
         ("token_limit", "none"),
         ("token_usage", {"model": "gpt"}),
         ("token_type", "Bearer"),
+        ("token_expiry", "2026-11-30"),
         ("password_field_found", True),
         ("author", "A. N. Author"),
         ("secretary", "S"),
@@ -338,6 +339,7 @@ def test_a_callbacks_path_goes_wherever_else_it_stands() -> None:
         '<a href="https://h.example/?x=1&amp;{}=zQ7">',
         "https://v.example/?next=https%3A%2F%2Fh.example%2F%3F{}%3DzQ7",
         "grant_type=x&{}=zQ7&b=1",
+        "{}=zQ7&grant_type=x",
         "/relative?{}=zQ7",
     ],
 )
@@ -359,6 +361,7 @@ def test_a_secret_parameter_of_a_url_is_masked_whole_and_the_others_stay() -> No
     "credentials",
     [
         *("Bearer zQ7", "bearer zQ7.abc", "BEARER zQ7-_~+/==", "Bearer  zQ7", "Bearer:zQ7"),
+        *("Bearer zQabcdef", "Authorization: Token zQ7x", 'authorization="ApiKey zQ7x'),
         *("Basic dXNlcjp6UTc=", "basic enE3OnpRNw", "BASIC dXNlcjpwYXNzd29yZA==", "Bearer%20zQ7"),
     ],
 )
@@ -377,6 +380,7 @@ def test_credentials_of_http_go_from_any_text(credentials: str, wrapped: str) ->
     [
         *("Basic plan, basic usage of it", "the bearer of news", "Bearer token", "basic"),
         *("Bearer authentication, Basic auth", "bearer-token based", "basic JavaScript", "Basic 2"),
+        *('WWW-Authenticate: Bearer realm="shop"', "Authorization: Bearer token required"),
     ],
 )
 def test_texts_about_credentials_stay(text: str) -> None:
@@ -399,3 +403,37 @@ def test_an_address_that_is_to_stay_still_loses_its_credentials() -> None:
     at = request(webhook_url="https://u:zQ7gone@h.example/a/b/c?d=zQ7gone")
     result: Any = mask_document(at, unmask=["webhook_url"])
     assert result["run_request"] == {"webhook_url": "https://***@h.example/a/b/c?d=***"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"user": "ann", "password": "zQ7secret"}',
+        '{"data": [{"login": {"client_secret": ["zQ7secret"]}}]}',
+        '[{"name": "api_key", "value": "zQ7secret"}]',
+        '{\n  "headers": {"Cookie": "sid=zQ7secret"}\n}',
+        '{"access_token":"zQ7secret","token_type":"Bearer"}',
+    ],
+)
+def test_texts_that_are_json_lose_what_their_names_give_away(body: str) -> None:
+    for at in (request(parameters={"body": body}), document(output=[{"response": body}])):
+        once = mask_document(at)
+        assert "zQ7" not in masked(at)
+        assert mask_document(once) == once
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{ "user": "ann",\n "max_tokens": "12", "n": 1.50 }',
+        '{"password": "zQ7", not JSON}',
+        "[it](https://h.example)",
+        "{",
+        "[" * 5_000,
+        '{"a":' * 600 + "1" + "}" * 600,
+        'Answer as {"password": "a text"}',
+    ],
+)
+def test_other_texts_with_braces_stay_as_they_are(text: str) -> None:
+    at = request(parameters={"body": text})
+    assert mask_document(at) == at
