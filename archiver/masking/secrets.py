@@ -9,12 +9,13 @@ something was there.
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from enum import IntEnum
 from urllib.parse import unquote
 
-from archiver.masking.fields import ANSWER, FREE, Shape
+from archiver.masking.fields import ANSWER, FREE
 from archiver.masking.names import NameKind, kind_of, words_of
+from archiver.masking.texts import changed, every_text, with_names
 from archiver.model.document import JsonObject, JsonValue, decode_json, encode_json, text_holds
 from archiver.model.urls import (
     MASK,
@@ -55,7 +56,6 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _JSON_TEXTS = ('"{', '"[')
 """Where a text in a document's JSON begins as JSON does. Elsewhere no quote stands before these."""
-_WORDS = re.compile(r"[a-z_]*")
 
 
 class _Reading(IntEnum):
@@ -89,7 +89,7 @@ def mask_and_encode(
     masked = masker.fields(document, _Reading.ALL, freer=_OUTPUT)
     text = encode_json(masked)
     if '\\"' in text and any(start in text for start in _JSON_TEXTS):
-        masked = _changed(masked, FREE, masker.json_text, set())  # type: ignore[assignment] # an object stays one
+        masked = changed(masked, FREE, masker.json_text, set())  # type: ignore[assignment] # an object stays one
         text = encode_json(masked)
     keys = {secret for secret in secrets if len(secret) >= _SHORTEST_KEY}
     again = {secret for secret in masker.secrets | keys if text_holds(text, secret)}
@@ -103,7 +103,7 @@ def mask_and_encode(
         text = known.sub(MASK, text)
         return mask_credentials(text) if has_credentials else text
 
-    masked = _changed(masked, ANSWER, change, keys & again)  # type: ignore[assignment] # an object stays one
+    masked = changed(masked, ANSWER, change, keys & again)  # type: ignore[assignment] # an object stays one
     return masked, encode_json(masked)
 
 
@@ -158,7 +158,7 @@ class _Masker:
                 masked[name] = [self.value(entry, inner) for entry in value]
         # Names are words nearly everywhere, and words stay as they are.
         if not "".join(fields).isidentifier():
-            return _with_names((mask_urls(name), value) for name, value in masked.items())
+            return with_names((mask_urls(name), value) for name, value in masked.items())
         return masked
 
     def value(self, value: JsonValue, reading: _Reading) -> JsonValue:
@@ -258,7 +258,7 @@ class _Masker:
         if value is None:
             return None
         if not _PLAIN_HEADER.fullmatch(name):
-            for text in _every_text(value):
+            for text in every_text(value):
                 self._note_parts(name, text)
         return MASK
 
@@ -308,7 +308,7 @@ class _Masker:
 
     def _address_part(self, name: str, value: JsonValue, *, is_callback: bool) -> JsonValue:
         if value is not None and (name.lower() in _PROXY_SECRETS or self._is_secret_name(name)):
-            for text in _every_text(value):
+            for text in every_text(value):
                 self._note("password", text)
             return MASK
         if self._kinds[name] is NameKind.HEADERS:
@@ -350,57 +350,3 @@ def _is_secret(kind: NameKind, reading: _Reading) -> bool:
         return reading is not _Reading.NONE
     is_near = kind is NameKind.ABOUT_SECRET or kind is NameKind.MAYBE_SECRET
     return is_near and reading is _Reading.ALL
-
-
-def _every_text(value: JsonValue) -> Iterator[str]:
-    """Every string and every name in a value."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, entry in value.items():
-            yield key
-            yield from _every_text(entry)
-    elif isinstance(value, list):
-        for entry in value:
-            yield from _every_text(entry)
-
-
-def _changed(
-    value: JsonValue, shape: Shape, change: Callable[[str], str], keys: set[str]
-) -> JsonValue:
-    """A copy with ``change`` made to every text but what the archive cannot do without.
-
-    Even that must not hold one of the ``keys``.
-    """
-    if isinstance(value, str):
-        return change(value)
-    if isinstance(value, dict):
-        return _with_names(
-            (
-                _renamed(name, change),
-                entry
-                if shape.requires(name, entry) and not any(key in str(entry) for key in keys)
-                else _changed(entry, shape.of(name), change, keys),
-            )
-            for name, entry in value.items()
-        )
-    if isinstance(value, list):
-        return [_changed(entry, shape, change, keys) for entry in value]
-    return value
-
-
-def _renamed(name: str, change: Callable[[str], str]) -> str:
-    """Names stay: the API's own are words, which a secret that is worth its name is not."""
-    return name if _WORDS.fullmatch(name) else change(name)
-
-
-def _with_names(pairs: Iterable[tuple[str, JsonValue]]) -> JsonObject:
-    """An object of these fields; names that became the same when masked are told apart."""
-    fields: JsonObject = {}
-    for name, value in pairs:
-        unique, number = name, 1
-        while unique in fields:
-            number += 1
-            unique = f"{name} ({number})"
-        fields[unique] = value
-    return fields
