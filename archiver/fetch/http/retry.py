@@ -140,13 +140,13 @@ class Throttle:
 MOST_PAUSES = 300.0
 """Seconds of pauses in a session after which a host's refusals count as attempts."""
 _LONGEST_PAUSE = 60.0
-_ANSWERS = 32
-"""Answers after which a host that had too much is asked by one more at once."""
+_CLOSER = 0.99
+"""What the time between requests to a host that had too much is multiplied with per answer."""
 _POLL_SECONDS = 0.5
 
 
 class HostLimit:
-    """What one host takes: after a refusal nothing for a while, and half as many at once.
+    """What one host takes: after a refusal nothing for a while; then fewer at once, and slower.
 
     Used from several threads. ``sleep`` may raise Interrupted; ``clock`` gives seconds and never
     goes back.
@@ -160,6 +160,8 @@ class HostLimit:
         self._changed = Condition()
         self._under_way = 0
         self._most = sys.maxsize
+        self._interval = 0.0
+        self._next = 0.0
         self._resumes_at = 0.0
         self._paused = 0.0
         self._in_a_row = 0
@@ -184,21 +186,24 @@ class HostLimit:
                     self._changed.wait(_POLL_SECONDS)
                     self._sleep(0.0)
                 now = max(self._clock(), waited_until)
-                pause, waited_until = self._resumes_at - now, self._resumes_at
-                if pause <= 0:
+                waited_until = max(self._resumes_at, self._next)
+                if now >= waited_until:
                     self._under_way += 1
+                    self._next = now + self._interval
                     return now
-            self._sleep(pause)
+            self._sleep(waited_until - now)
 
     def answered(self, passed_at: float) -> None:
-        """The host gave what was asked for at that moment: a little more may be asked again."""
+        """The host gave what was asked for at that moment: it may be asked for a little more."""
         if self._most == sys.maxsize:
             return
         with self._changed:
             if passed_at >= self._resumes_at:
                 self._in_a_row = 0
+            closer = self._interval * _CLOSER
+            self._interval = closer if closer > _FIRST_INTERVAL / 50 else 0.0
             self._answers += 1
-            if self._answers >= _ANSWERS:
+            if self._answers >= 2 * self._most:
                 self._answers = 0
                 self._most += 1
                 self._changed.notify()
@@ -214,6 +219,9 @@ class HostLimit:
             if is_new:
                 self._most = max(1, min(self._most, self._under_way) // 2)
                 self._answers = 0
+                if not self._in_a_row:
+                    longer = max(_FIRST_INTERVAL, 2 * self._interval)
+                    self._interval = min(longer, _LONGEST_INTERVAL)
             if self._paused >= MOST_PAUSES:
                 return False
             pause = asked or 0.0

@@ -49,7 +49,8 @@ class Clock:
 
     @property
     def pauses(self) -> list[float]:
-        return [pause for pause in self.sleeps if pause]
+        """Those that are more than the time between two requests."""
+        return [pause for pause in self.sleeps if pause > 0.5]
 
 
 def ask(limit: HostLimit, refusal: float | None = None, *, fine: bool = False) -> bool:
@@ -154,13 +155,53 @@ def test_half_as_many_are_asked_for_at_once_and_more_again_after_answers() -> No
             limit.answered(passed_at)
 
     with ThreadPoolExecutor(16) as threads:
-        list(threads.map(one, range(32)))
+        list(threads.map(one, range(8)))
     assert most == 4
 
     full = threading.Barrier(5)
     with ThreadPoolExecutor(16) as threads:
         list(threads.map(one, range(5)))
     assert most == 5
+
+
+@dataclass(slots=True)
+class Limited:
+    """A host that takes so many requests in any second."""
+
+    rate: int
+    clock: Clock
+    moments: list[float] = field(default_factory=list)
+
+    def takes_one(self) -> bool:
+        self.moments = [at for at in self.moments if at > self.clock.now - 1]
+        if len(self.moments) >= self.rate:
+            return False
+        self.moments.append(self.clock.now)
+        return True
+
+
+@pytest.mark.parametrize("rate", [1, 3, 20, 100])
+@pytest.mark.parametrize("seconds", [0.0, 0.004])
+def test_the_rate_that_a_host_takes_is_found(rate: int, seconds: float) -> None:
+    """However many files there are, none needs five attempts, and most of the rate is used."""
+    clock = Clock()
+    host, limit = Limited(rate, clock), HostLimit(clock.sleep, clock)
+    began, files = clock.now, 600 * rate
+    most = 0
+    for _ in range(files):
+        attempts = 0
+        while True:
+            with limit.place() as passed_at:
+                clock.now += seconds  # what a request takes
+                if host.takes_one():
+                    limit.answered(passed_at)
+                    break
+                attempts += not limit.refused(passed_at, None)
+                most = max(most, attempts)
+            if attempts:
+                clock.now += 0.5  # as RetryPolicy waits
+    assert most < 3
+    assert clock.now - began < 3 * files / rate
 
 
 def test_whoever_waits_for_a_place_hears_an_interruption() -> None:
