@@ -37,6 +37,7 @@ from archiver.store.revisions import (
     first_seen_final,
     latest_revision,
     prepare_revision,
+    with_pages_named,
 )
 
 
@@ -146,7 +147,8 @@ class RunArchiver:
             return RunResult(Archived(request.answered(Outcome.UNCHANGED, run.run_id)))
         links = FreshLinks(answer.sources, lambda: self._refresh(request, run.run_id))
         seen_final = first_seen_final(storage, folder, latest)
-        decisions = self._client.plan(answer, latest, seen_final)
+        known = with_pages_named(storage, folder, latest) if latest is not None else None
+        decisions = self._client.plan(answer, known, seen_final)
         outcomes = self._fetcher.act(run.run_id, decisions, request.tally, links)
         resources.callback(discard, outcomes)
         settled = self._client.is_settled(answer, seen_final)

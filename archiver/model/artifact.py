@@ -230,6 +230,12 @@ def _is_text(head: bytes) -> bool:
     return True
 
 
+TRUE_MEDIA = frozenset(
+    {"video/webm", "video/x-matroska", "video/mp4", "image/png", "image/apng", "image/jpeg"}
+)
+"""Media types whose signatures no text has, by which recordings and pictures are known."""
+SMALL = 1 << 20
+"""No error page has so many bytes."""
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before the shorter one that it begins with

@@ -12,7 +12,7 @@ from typing import Annotated
 import msgspec
 
 from archiver.errors import ArchiveDamaged, NotAnArchive
-from archiver.model.artifact import MEDIA, ArtifactState
+from archiver.model.artifact import MEDIA, SMALL, TRUE_MEDIA, ArtifactState
 from archiver.model.ids import RunId
 from archiver.model.paths import is_revision_path
 
@@ -84,8 +84,18 @@ class ArtifactEntry(msgspec.Struct, frozen=True, kw_only=True):
 
         Version 0.1.0 kept whatever the server sent.
         """
-        is_unproven = self.state is ArtifactState.UNVERIFIED and self.kind in MEDIA
-        return is_unproven and (not self.size or (self.media_type or "").startswith("text/"))
+        is_text = (self.media_type or "").startswith("text/")
+        return self._is_unproven_medium and (is_text or not self.size)
+
+    @property
+    def may_be_error_page(self) -> bool:
+        """Whether only its bytes tell that: version 0.1.0 did not know text in every encoding."""
+        is_doubtful = self.media_type not in TRUE_MEDIA and (self.size or 0) < SMALL
+        return self._is_unproven_medium and is_doubtful
+
+    @property
+    def _is_unproven_medium(self) -> bool:
+        return self.state is ArtifactState.UNVERIFIED and self.kind in MEDIA
 
 
 class RemovedFile(msgspec.Struct, frozen=True, kw_only=True):

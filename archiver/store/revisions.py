@@ -4,7 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from archiver.errors import ArchiveUnwritable
+import msgspec
+
+from archiver.errors import ArchiveDamaged, ArchiveUnwritable
+from archiver.model.artifact import TEXT, text_of
 from archiver.model.ids import Sha256, sha256_of
 from archiver.model.manifest import Manifest, decode_manifest, encode_manifest, sha256sums
 from archiver.model.paths import (
@@ -50,6 +53,25 @@ def first_seen_final(
         there = storage.exists(f"{before}/{MANIFEST}")
         latest = read_manifest(storage, before) if there else None
     return seen
+
+
+def with_pages_named(storage: LocalStorage, folder: str, manifest: Manifest) -> Manifest:
+    """The manifest of a run, with the media type of text for error pages that have another one."""
+    artifacts = tuple(
+        msgspec.structs.replace(entry, media_type=TEXT.name)
+        if entry.may_be_error_page and is_text_file(storage, f"{folder}/{entry.path}")
+        else entry
+        for entry in manifest.artifacts
+    )
+    return msgspec.structs.replace(manifest, artifacts=artifacts)
+
+
+def is_text_file(storage: LocalStorage, path: str) -> bool:
+    """Whether a file begins as text; one that cannot be read does not."""
+    try:
+        return text_of(storage.read(path)) is not None
+    except ArchiveDamaged:
+        return False
 
 
 def revision_folders(storage: LocalStorage) -> Iterator[str]:

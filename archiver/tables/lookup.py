@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 
+from archiver.model.artifact import SMALL, TRUE_MEDIA
 from archiver.model.ids import RunId
 from archiver.model.paths import TABLES_FOLDER, is_run_folder
+from archiver.store.revisions import is_text_file
 from archiver.store.storage import LocalStorage
 from archiver.tables.views import read_tables, select
 
@@ -44,13 +46,14 @@ _LAST = """
 CREATE TEMP TABLE last_revisions AS
 SELECT run_id, max(revision) AS last FROM run_revisions WHERE revision > 1 GROUP BY run_id
 """
-ERROR_PAGES = """
+_ERROR_PAGES = """
 CREATE TEMP TABLE error_pages AS
-SELECT run_id, revision, kind, ordinal FROM artifact_revisions
+SELECT run_id, revision, kind, ordinal, path,
+    size = 0 OR coalesce(starts_with(media_type, 'text/'), false) AS is_certain
+FROM artifact_revisions
 WHERE state = 'unverified' AND kind IN ('recording', 'screenshot')
-    AND (size = 0 OR starts_with(media_type, 'text/'))
+    AND (is_certain OR (size < $small AND NOT list_contains($media, coalesce(media_type, ''))))
 """
-"""Artifacts that are what ``ArtifactEntry.is_error_page`` says."""
 _HELD = """
 CREATE TEMP VIEW held AS
 SELECT run_id FROM run_revisions LEFT JOIN last_revisions USING (run_id)
@@ -117,7 +120,8 @@ def _not_complete(storage: LocalStorage, asked: Sequence[RunId], *, refresh: boo
         ids = pa.table({"position": positions, "asked_id": pa.array(asked, pa.string())})
         connection.register("asked", ids)
         complete_runs = _HELD.format(refresh=str(refresh).lower())
-        for statement in (_LAST, ERROR_PAGES, complete_runs, _UNUSUAL, _ASKED_RUNS, _FAILED):
+        find_error_pages(storage, connection)
+        for statement in (_LAST, complete_runs, _UNUSUAL, _ASKED_RUNS, _FAILED):
             connection.execute(statement)
         wanted = connection.sql(_WANTED).to_arrow_table()
         return wanted, connection.sql(_FOLDERS).to_arrow_table() if wanted.num_rows else None
@@ -128,6 +132,19 @@ def _not_complete(storage: LocalStorage, asked: Sequence[RunId], *, refresh: boo
     return FetchList(
         [asked[position] for position in wanted["position"].to_pylist()],
         {run: folder for run, folder in folders.items() if is_run_folder(folder, run)},
+    )
+
+
+def find_error_pages(storage: LocalStorage, connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table ``error_pages``: artifacts in place of which version 0.1.0 kept a page.
+
+    ``ArtifactEntry.is_error_page`` says so, or else the bytes themselves.
+    """
+    connection.execute(_ERROR_PAGES, {"small": SMALL, "media": sorted(TRUE_MEDIA)})
+    doubtful = connection.sql("SELECT DISTINCT path FROM error_pages WHERE NOT is_certain")
+    media = [path for (path,) in doubtful.fetchall() if not is_text_file(storage, path)]
+    connection.execute(
+        "DELETE FROM error_pages WHERE list_contains($media, path)", {"media": media}
     )
 
 

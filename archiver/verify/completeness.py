@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from archiver.store.storage import LocalStorage
-from archiver.tables.lookup import ERROR_PAGES
+from archiver.tables.lookup import find_error_pages
 from archiver.verify.findings import Gap, GapKind
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def gaps(
     from archiver.tables.views import read_tables
 
     def work(connection: "duckdb.DuckDBPyConnection") -> list[Gap]:
-        for statement in (_LATEST, ERROR_PAGES):
-            connection.execute(statement)
+        connection.execute(_LATEST)
+        find_error_pages(storage, connection)
         return [
             Gap(kind, run_id, what, run_id in accepted)
             for kind, query in _QUERIES

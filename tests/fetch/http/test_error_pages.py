@@ -13,6 +13,7 @@ from tests.cli.running import Command, Fetch
 from tests.lying_server import (
     FOREVER,
     Artifact,
+    Blob,
     Body,
     Framed,
     Headers,
@@ -184,14 +185,17 @@ def test_an_error_document_in_place_of_another_file_is_read_for_its_code(
 # What version 0.1.0 kept
 
 
-@pytest.fixture(params=["page", "empty"])
+@pytest.fixture(
+    params=["HTML", "HTML in UTF-16", "HTML in Latin-1", "words like a bitmap", "nothing"]
+)
 def held(
     request: pytest.FixtureRequest, server: LyingServer, archiver: Command, archive: ArchiveFolder
 ) -> Artifact:
     """The recording of tsk_1, of which an earlier version kept a page; tsk_2 has a true one."""
     made = one(server, "recording")
-    server.lie(made, Body(GATEWAY.encode() if request.param == "page" else b""))
-    server.add_run(task_run("tsk_2", recording=server.artifact(webm())))
+    server.lie(made, Body(PAGES[request.param][0]))
+    odd = server.artifact(Blob(5_000, 1), "screenshot")  # of a type that nobody knows
+    server.add_run(task_run("tsk_2", recording=server.artifact(webm()), screenshots=[odd]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(downloads, "MEDIA", frozenset[ArtifactKind]())
         archiver("fetch", "tsk_1", "tsk_2", "--attempts", "1")
