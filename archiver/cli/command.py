@@ -15,6 +15,7 @@ from click.core import ParameterSource
 from archiver.cli.config import CONFIG_FILE, check_variables, read_defaults
 from archiver.cli.param_types import Location
 from archiver.errors import UsageError
+from archiver.system.limits import check_address_space
 from archiver.system.rights import PRIVATE, created_with, folder_rights
 
 EXIT_CODES: Mapping[int, str] = {
@@ -80,6 +81,7 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. What it makes is its owner's alone, unless ``--mode`` says more."""
+        check_address_space()
         if (wrong := ctx.meta.get(_WRONG)) is not None:
             raise wrong
         mode = ctx.params.get("mode")

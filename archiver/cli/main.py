@@ -26,6 +26,7 @@ from archiver.cli.commands.verify import verify
 from archiver.cli.output.text import printable
 from archiver.errors import ArchiverError, ExitCode
 from archiver.system.files import words_of
+from archiver.system.limits import limit_of
 from archiver.version import __version__
 
 _NEWLINE = "\n"
@@ -101,6 +102,12 @@ def run(arguments: list[str]) -> int:
         # click ends so where a pipe broke: whoever read standard output (head, less) has seen
         # enough.
         return ExitCode.OK
+    except (MemoryError, RuntimeError, ImportError) as error:
+        limit = limit_of(error)
+        if limit is None:
+            raise
+        click.echo(f"Error: {limit}", err=True)
+        return limit.exit_code
     except OSError as error:
         said = printable(words_of(error))
         click.echo(f"Error: the system refuses: {said}. Check the disk and its limits", err=True)

@@ -1,5 +1,6 @@
 """Show: one run out of the tables."""
 
+from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -10,7 +11,7 @@ from archiver.model.ids import RunId
 from archiver.store.revisions import read_manifest
 from archiver.store.storage import LocalStorage
 from archiver.store.tombstones import check_removed
-from archiver.tables.views import read_tables
+from archiver.tables.views import read_tables, select
 
 _KINDS = "['recording', 'screenshot', 'download']"
 _ARTIFACTS = f"""
@@ -43,14 +44,16 @@ def show_run(storage: LocalStorage, asked: RunId) -> dict[str, Any] | None:
     return found
 
 
-def last_asked(storage: LocalStorage, asked: RunId) -> dict[str, Any] | None:
-    """The latest row of ``fetches`` for an id, None where it was never asked for."""
-    query = "FROM fetches WHERE asked_id = ? ORDER BY at DESC LIMIT 1"
+_LAST = "SELECT outcome, reason, at FROM fetches WHERE asked_id = ? ORDER BY at DESC LIMIT 1"
 
-    def work(connection: duckdb.DuckDBPyConnection) -> dict[str, Any] | None:
-        return next(iter(_rows(connection, query, asked)), None)
 
-    return read_tables(storage, work)
+def last_answer(storage: LocalStorage, asked: RunId) -> tuple[str, str | None, datetime] | None:
+    """What came of the last time that the API was asked for an id: outcome, reason and when (UTC).
+
+    None where it never was. Raises ArchiveDamaged where the tables cannot be read.
+    """
+    rows = select(storage, _LAST, [asked])
+    return (rows[0][0], rows[0][1], rows[0][2]) if rows else None
 
 
 def _removal(storage: LocalStorage, run: dict[str, Any]) -> dict[str, Any] | None:
@@ -72,7 +75,8 @@ def _removal(storage: LocalStorage, run: dict[str, Any]) -> dict[str, Any] | Non
 
 def _show(connection: duckdb.DuckDBPyConnection, asked: RunId) -> dict[str, Any] | None:
     def rows(sql: str, *values: object) -> list[dict[str, Any]]:
-        return _rows(connection, sql, *values)
+        found = connection.sql(sql, params=list(values))
+        return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]
 
     def latest(run_id: str) -> dict[str, Any] | None:
         # By its id alone, of which the files' statistics and Bloom filters tell where it can be.
@@ -87,8 +91,3 @@ def _show(connection: duckdb.DuckDBPyConnection, asked: RunId) -> dict[str, Any]
         return None
     key = (run["run_id"], run["revision"])
     return {"run": run, "artifacts": rows(_ARTIFACTS, *key), "errors": rows(_ERRORS, *key)}
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, sql: str, *values: object) -> list[dict[str, Any]]:
-    found = connection.sql(sql, params=list(values))
-    return [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()]

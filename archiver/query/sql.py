@@ -3,6 +3,8 @@
 import contextlib
 import itertools
 import re
+import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +13,11 @@ from typing import Any, TypeAlias
 import duckdb
 import pyarrow as pa
 
-from archiver.errors import UsageError
+from archiver.errors import SystemLimit, UsageError
 from archiver.model.paths import TABLES_FOLDER
 from archiver.store.storage import LocalStorage
 from archiver.system.folders import without_descriptors
-from archiver.tables.connect import database_path, interruptible
+from archiver.tables.connect import database_path, interruptible, limit_in
 from archiver.tables.views import open_tables
 
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -196,6 +198,50 @@ def _listed(names: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How many ``seconds`` a query may take, and how many bytes of ``memory``; None: no limit."""
+
+    seconds: float | None = None
+    memory: int | None = None
+
+    def set(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Let a connection take no more memory."""
+        if self.memory is not None:
+            connection.execute(f"SET memory_limit = '{self.memory} B'")
+
+    @contextlib.contextmanager
+    def running(self, connection: duckdb.DuckDBPyConnection, spent: list[float]) -> Iterator[None]:
+        """Interrupt what runs when its time is up, and note what it ``spent``, in seconds.
+
+        Raises SystemLimit then.
+        """
+        begun = time.monotonic()
+        is_over = threading.Event()
+
+        def end() -> None:
+            is_over.set()
+            with contextlib.suppress(duckdb.Error):  # it has just ended
+                connection.interrupt()
+
+        timer = threading.Timer(max(0, (self.seconds or 0) - sum(spent)), end)
+        timer.daemon = True
+        if self.seconds is not None:
+            timer.start()
+        try:
+            yield
+        except (duckdb.Error, pa.ArrowException, OSError):
+            if not is_over.is_set():
+                raise
+            raise SystemLimit(
+                f"the query takes longer than {self.seconds:g} s",
+                hint="Give it more time with --timeout, or ask for less",
+            ) from None
+        finally:
+            timer.cancel()
+            spent.append(time.monotonic() - begun)
+
+
+@dataclass(frozen=True, slots=True)
 class QueryResult:
     """A query's result: its columns, and its rows in batches that can be read once.
 
@@ -216,29 +262,37 @@ def run_query(
     spare: bool = False,
     attached: Sequence[Attached] = (),
     allow_files: bool = False,
+    limits: Limits | None = None,
 ) -> QueryResult:
-    """The result of one query that only reads. Raises UsageError when it cannot be run.
+    """The result of one query that only reads. Raises UsageError when it cannot be run, SystemLimit
+    where a limit of the machine's or one of ``limits`` is met.
 
     There may be ``spare`` parameters that it does not have. The databases ``attached`` can be read.
     """
 
+    limits = limits or Limits()
+    spent: list[float] = []
+
     def setup(connection: duckdb.DuckDBPyConnection) -> None:
+        limits.set(connection)
         for database in attached:
             attach(connection, database)
 
     def work(connection: duckdb.DuckDBPyConnection) -> QueryResult:
         query = checked_query(connection, sql)
         values = bound(connection, query, parameters or {}, spare=spare)
-        reader = connection.sql(query, params=values or None).to_arrow_reader()
-        names = _distinct(reader.schema.names)
-        first = next(reader, None)  # only now is it known that all files are there
+        with limits.running(connection, spent):
+            reader = connection.sql(query, params=values or None).to_arrow_reader()
+            names = _distinct(reader.schema.names)
+            first = next(reader, None)  # only now is it known that all files are there
 
         def batches() -> Iterator[pa.RecordBatch]:
             with connection, query_errors():
                 batch = first
                 while batch is not None:
                     yield batch.rename_columns(names)
-                    batch = interruptible(connection, lambda: next(reader, None))
+                    with limits.running(connection, spent):
+                        batch = interruptible(connection, lambda: next(reader, None))
 
         schema = pa.schema(map(pa.Field.with_name, reader.schema, names))
         return QueryResult(schema, batches(), _EXPLAIN.fullmatch(query) is not None)
@@ -261,10 +315,12 @@ def _distinct(names: Sequence[str]) -> list[str]:
 
 @contextlib.contextmanager
 def query_errors() -> Iterator[None]:
-    """Turns what is wrong with a query into UsageError."""
+    """Turns what is wrong with a query into UsageError, limits of the machine into SystemLimit."""
     try:
         yield
     except (duckdb.Error, pa.ArrowException, OSError) as error:
+        if (limit := limit_in(error)) is not None:
+            raise limit from None
         hint = _TEXT_HINT if "STRING_LITERAL" in str(error) else None
         message = without_descriptors(str(error), TABLES_FOLDER)
         raise UsageError(f"the query failed: {message}", hint=hint) from None

@@ -37,7 +37,11 @@ class RunningSha256:
         if self._executor is None:
             self._executor = ThreadPoolExecutor(1, "sha256")
         self.wait()
-        self._pending = self._executor.submit(self._hash.update, piece)
+        try:
+            self._pending = self._executor.submit(self._hash.update, piece)
+        except RuntimeError:  # no more threads; what was queued is never begun
+            self._executor = None
+            self._hash.update(piece)
 
     def sha256(self, more: bytes = b"") -> Sha256:
         """The digest of all that came, and of ``more`` behind it."""

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event as Flag
 
 from archiver.errors import Interrupted
+from archiver.system.limits import Threads
 
 
 class StopSwitch:
@@ -46,7 +47,7 @@ class StopSwitch:
 @contextlib.contextmanager
 def worker_threads(count: int, stop: StopSwitch) -> Iterator[ThreadPoolExecutor]:
     """``count`` threads, waited for at the end unless the session is to stop."""
-    executor = ThreadPoolExecutor(count)
+    executor = Threads(count)
     try:
         yield executor
     finally:

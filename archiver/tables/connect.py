@@ -12,9 +12,16 @@ from typing import TypeVar
 
 import duckdb
 
-from archiver.errors import UsageError
+from archiver.errors import SystemLimit, UsageError
 
 ResultT = TypeVar("ResultT")
+_LIMITS = {
+    "No space left on device": "Free some space: on the archive's disk, or for temporary files",
+    "Too many open files": "Raise the limit (ulimit -n)",
+    "Cannot allocate memory": "Give it more memory (ulimit -v, or the container's limit)",
+    "Resource temporarily unavailable": "Raise the limit of threads (ulimit -u)",
+}
+"""What the operating system says, which DuckDB passes on, and what to do about it."""
 _NOT_IN_PATHS = "?\\"
 """DuckDB takes these for something else in the path of a database, and opens another file."""
 
@@ -58,6 +65,20 @@ class SpillFolder:
         return duckdb.connect(":memory:", config={"temp_directory": self.path})
 
 
+def limit_in(error: Exception) -> SystemLimit | None:
+    """Return what to say where DuckDB met a limit of the machine; None for any other error."""
+    text = str(error)
+    if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in text:
+        return SystemLimit(
+            f"DuckDB has not enough memory: {text.splitlines()[0]}",
+            hint="Give it more: the machine's, or with --memory where the command has it",
+        )
+    for sign, hint in _LIMITS.items():
+        if sign in text:
+            return SystemLimit(f"the system refuses DuckDB: {text.splitlines()[0]}", hint=hint)
+    return None
+
+
 def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], ResultT]) -> ResultT:
     """What ``work`` gets out of the connection; KeyboardInterrupt ends its query, and is raised.
 
@@ -76,7 +97,10 @@ def interruptible(connection: duckdb.DuckDBPyConnection, work: Callable[[], Resu
             ended.set()
 
     try:
-        threading.Thread(target=run, name="duckdb", daemon=True).start()
+        try:
+            threading.Thread(target=run, name="duckdb", daemon=True).start()
+        except RuntimeError:  # no more threads: then it ends a little later at Ctrl-C
+            return work()
         while not ended.wait(_LOOK):
             pass
     except KeyboardInterrupt:

@@ -25,7 +25,7 @@ from archiver.model.schema import (
 from archiver.store.names import is_own
 from archiver.store.storage import LocalStorage
 from archiver.system.folders import FolderSnapshot, without_descriptors
-from archiver.tables.connect import SpillFolder, interruptible
+from archiver.tables.connect import SpillFolder, interruptible, limit_in
 from archiver.tables.pin import snapshot_tables
 from archiver.tables.reasons import with_reason
 
@@ -269,12 +269,12 @@ def define_tables(connection: duckdb.DuckDBPyConnection, files: Files) -> None:
 
 @contextlib.contextmanager
 def tables_errors() -> Iterator[None]:
-    """Turns what DuckDB finds wrong with the tables into ArchiveDamaged."""
+    """Turns what DuckDB finds wrong with the tables into ArchiveDamaged, limits to SystemLimit."""
     try:
         yield
     except duckdb.Error as error:
         message = without_descriptors(str(error), TABLES_FOLDER)
-        raise ArchiveDamaged(
+        raise limit_in(error) or ArchiveDamaged(
             f"the tables cannot be read: {message.splitlines()[0]}",
             hint="`archiver reindex` rebuilds them",
         ) from None

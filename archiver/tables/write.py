@@ -199,7 +199,14 @@ class RowBuffer:
             self.bytes += _size(table, rows)
 
     def write(self, storage: LocalStorage, name: str) -> None:
-        """Write one file per table and month, ``runs`` last, and forget the rows."""
+        """Write one file per table and month, ``runs`` last, and forget the rows.
+
+        A table that has no file yet gets one without rows, for those who read it with other tools.
+        """
+        month = max((month for _, month in self._rows), default=None)
+        for table in WRITE_ORDER:
+            if month is not None and not self._has_files(storage, table):
+                self._rows.setdefault((table.name, month), [])
         for table in WRITE_ORDER:
             for (of, month), rows in self._rows.items():
                 if of == table.name:
@@ -207,6 +214,11 @@ class RowBuffer:
                     storage.put(f"{self._folder}/{path}", to_parquet(table, rows))
         self._rows.clear()
         self.bytes = 0
+
+    def _has_files(self, storage: LocalStorage, table: Table) -> bool:
+        folder = f"{self._folder}/{table.name}"
+        months = storage.own_names(folder)
+        return any(storage.own_names(f"{folder}/{month}") for month in months)
 
 
 def flush_name(session: SessionId, number: int) -> str:

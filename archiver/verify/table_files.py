@@ -22,6 +22,7 @@ from archiver.store.names import is_leftover, is_own
 from archiver.store.scan import Kind
 from archiver.store.storage import LocalStorage
 from archiver.system.files import open_file, unreadable
+from archiver.tables.connect import limit_in
 from archiver.tables.fetch_log import _LINE
 from archiver.tables.files import TableFile
 from archiver.tables.write import DigestCheck, check_digest
@@ -237,7 +238,7 @@ def check_fetches(
             one.session: one for one in stored_fetches(comparison, list(places))
         }
     except duckdb.Error as error:
-        raise ArchiveDamaged(
+        raise limit_in(error) or ArchiveDamaged(
             f"{_PATH} cannot be read: {str(error).splitlines()[0]}", hint=RESTORE
         ) from None
     is_harmed = bool(files.harmed.get(FETCHES)) or files.is_hidden(FETCHES.name)

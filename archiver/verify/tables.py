@@ -11,6 +11,7 @@ from archiver.errors import ArchiveDamaged
 from archiver.model.paths import MANIFEST, TABLES_FOLDER, is_run_folder
 from archiver.model.schema import RUNS, TABLES, Table
 from archiver.store.storage import LocalStorage
+from archiver.tables.connect import limit_in
 from archiver.tables.rebuild import project
 from archiver.tables.write import to_arrow
 from archiver.verify.compare import PROJECTED, Comparison, digest_query, rows_with_digests
@@ -92,7 +93,7 @@ def compare_tables(
                 _explain_harmed(storage, comparison, table, path, files)
         return list(_findings(storage, comparison, files))
     except duckdb.Error as error:
-        raise ArchiveDamaged(
+        raise limit_in(error) or ArchiveDamaged(
             f"the tables cannot be read: {str(error).splitlines()[0]}", hint=REINDEX
         ) from None
 

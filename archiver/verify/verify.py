@@ -3,10 +3,12 @@
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from random import Random
+
+import duckdb
 
 from archiver.errors import ArchiveDamaged, Interrupted, UsageError, WorkerLost
 from archiver.ledger.records import listed_revisions
@@ -14,8 +16,10 @@ from archiver.model.paths import MANIFEST
 from archiver.store.names import is_leftover
 from archiver.store.revisions import run_folders
 from archiver.store.storage import LocalStorage
+from archiver.system.limits import Threads
 from archiver.system.processes import worker_processes
 from archiver.system.stop import StopSwitch
+from archiver.tables.connect import limit_in
 from archiver.tables.lookup import asked_for, other_ids
 from archiver.verify.committed import altered_revisions, compare_ledger, set_states
 from archiver.verify.compare import Comparison, State
@@ -122,6 +126,8 @@ class _Verification:
                 self._compare(stack, each, executor)
         except Interrupted:
             report.interrupted = True
+        except duckdb.Error as error:
+            raise limit_in(error) or error from None
         report.findings = self._without_leftovers(distinct(without_hidden(self._findings)))
         report.notes += _of_leftovers(self._leftovers)
         return report
@@ -140,7 +146,7 @@ class _Verification:
         executor: Executor
         count = sum(len(unit.revisions) for batch in first for unit in batch.units)
         if count < MANY or workers == 1:
-            executor = ThreadPoolExecutor(max(1, workers), "verify")
+            executor = Threads(max(1, workers), "verify")
             stack.callback(executor.shutdown, wait=False, cancel_futures=True)
         else:
             executor = stack.enter_context(worker_processes(workers, self._how.stop))

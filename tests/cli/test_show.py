@@ -79,19 +79,7 @@ def test_show_tells_of_the_latest_revision(
 def test_a_run_that_is_not_held_is_told(archiver: Command, run_id: str) -> None:
     ran = archiver("show", "tsk_2", code=3)
     assert ran.out == ""
-    assert "tsk_2: it was never asked for. `archiver fetch tsk_2`" in ran.err
-
-
-def test_an_id_that_the_api_did_not_know_is_told(
-    server: LyingServer, archiver: Command, fetch: Fetch, run_id: str
-) -> None:
-    server.lie("tsk_3", Status(500), times=2)
-    for _ in range(2):
-        fetch("tsk_2", "tsk_3", code=3)
-    assert "the API did not know it on 20" in archiver("show", "tsk_2", code=3).err
-    said = archiver("show", "tsk_3", code=3).err
-    assert "it could not be had on 20" in said
-    assert "HTTP 500" in said
+    assert "tsk_2. `archiver fetch tsk_2` fetches it" in ran.err
 
 
 def test_json_is_utf8_and_whole(server: LyingServer, fetch: Fetch, archiver: Command) -> None:
@@ -111,3 +99,12 @@ def test_problems_name_run_and_artifact(server: LyingServer, archiver: Command) 
     (line,) = ran.err.splitlines()
     assert "tsk_1 screenshot 1: " in line
     assert "500" in line
+
+
+def test_an_id_that_the_api_did_not_know_is_told_from_one_that_was_never_asked_for(
+    archiver: Command, fetch: Fetch, server: LyingServer
+) -> None:
+    fetch(server.add_run(task_run("tsk_1")), "tsk_404", code=3)
+    assert "the API did not know it" in archiver("show", "tsk_404", code=3).err
+    never = archiver("show", "tsk_405", code=3).err
+    assert "`archiver fetch tsk_405` fetches it" in never

@@ -7,8 +7,10 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+from archiver.model.schema import TABLES
 from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, Fetch
 from tests.lying_server import LyingServer, png, read, task_run, webm
@@ -57,8 +59,9 @@ def test_the_archive_holds_what_was_promised_and_nothing_else(
         ),
         *(
             f"tables/{table}/{month}/{session}-0001.parquet"
-            for table in ("runs", "documents", "artifacts", "fetches")
+            for table in ("runs", "documents", "artifacts", "errors", "fetches")
         ),
+        f"tables/checks/{month.replace('fetched', 'checked')}/{session}-0001.parquet",
         f"ledger/{session}.json",
         f"ledger/{session}.head",
         f"ledger/{session}.sha256",
@@ -254,3 +257,21 @@ def test_an_archive_can_be_moved(
     assert fetch(run_id, "--archive", moved).runs == {"asked": 1, "unchanged": 1}
     shown = archiver("show", run_id, "--archive", moved, "--json").json
     assert all(Path(place).is_file() for place in shown["location"].values())
+
+
+def test_every_table_can_be_read_by_others_before_it_has_a_row(
+    server: LyingServer, fetch: Fetch, archiver: Command, archive: ArchiveFolder
+) -> None:
+    fetch(server.add_run(task_run("tsk_1")))
+    for table in TABLES:
+        (file,) = archive.table_files(table.name)
+        assert pq.read_schema(file).names == list(table.column_names)
+    archiver("verify")
+    archiver("reindex")
+    archiver("erase", "tsk_1", "--reason", "asked", "--yes")
+    fetch(server.add_run(task_run("tsk_2", "failed", errors=[{"error_code": "A"}])))
+    archiver("reindex", "--compact")
+    for table in TABLES:
+        assert archive.table_files(table.name), table.name
+    assert len(archive.rows("errors")) == 1
+    archiver("verify")

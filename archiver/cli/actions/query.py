@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from archiver.cli.output.formats import ending_format
 from archiver.cli.output.tables import Screen
 from archiver.cli.prompt.answer import Settings, answer
 from archiver.errors import UsageError
-from archiver.query.sql import Attached, run_query
+from archiver.query.sql import Attached, Limits, run_query
 from archiver.store.archive_file import open_archive
 
 _PARAMETER = re.compile(r"([A-Za-z_]\w*|[1-9]\d*)=(.*)", re.ASCII | re.DOTALL)
@@ -31,6 +32,8 @@ class QueryArguments:
     pager: bool
     timing: bool
     allow_files: bool
+    timeout: timedelta | None
+    memory: int | None
 
 
 def run(given: QueryArguments) -> None:
@@ -41,6 +44,9 @@ def run(given: QueryArguments) -> None:
         parameters=_parameters(given.param),
         attached=[Attached.parse(text) for text in given.attach],
         allow_files=given.allow_files,
+        limits=Limits(
+            given.timeout.total_seconds() if given.timeout is not None else None, given.memory
+        ),
     )
     settings = Settings(
         given.archive,

@@ -1,6 +1,7 @@
 """What ``archiver show`` does."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from archiver.cli.output.text import print_json, printable, readable_bytes
 from archiver.errors import ExitCode
 from archiver.model.ids import RunId
 from archiver.model.rows import Outcome
-from archiver.query.show import last_asked, show_run
+from archiver.query.show import last_answer, show_run
 from archiver.store.archive_file import open_archive
 
 
@@ -29,11 +30,9 @@ def run(given: ShowArguments) -> int:
     storage = open_archive(given.archive)
     shown = show_run(storage, asked)
     if shown is None:
-        why = _why_not(last_asked(storage, asked))
-        hint = f"`archiver fetch {asked}` fetches it"
-        click.echo(
-            f"Error: the archive {given.archive} does not hold {asked}{why}. {hint}", err=True
-        )
+        why = _why_not(asked, last_answer(storage, asked))
+        message = f"Error: the archive {given.archive} does not hold {asked}. {why}"
+        click.echo(printable(message), err=True)
         return ExitCode.INCOMPLETE
     if given.json:
         print_json(shown)
@@ -42,15 +41,14 @@ def run(given: ShowArguments) -> int:
     return ExitCode.OK
 
 
-def _why_not(fetched: dict[str, Any] | None) -> str:
-    """What came of an id the last time that it was asked for."""
-    if fetched is None:
-        return ": it was never asked for"
-    said = f"{fetched['at']:%Y-%m-%d %H:%M} UTC (session {fetched['session']})"
-    if fetched["outcome"] == Outcome.NOT_FOUND:
-        return f": the API did not know it on {said}"
-    reason = fetched["reason"]
-    return f": it could not be had on {said}: {_short(reason)}" if reason else ""
+def _why_not(asked: RunId, last: tuple[str, str | None, datetime] | None) -> str:
+    """What is known of an id that the archive does not hold."""
+    if last is None:
+        return f"`archiver fetch {asked}` fetches it"
+    outcome, reason, at = last
+    said = "the API did not know it" if outcome == Outcome.NOT_FOUND else f"it {outcome}"
+    why = f" ({reason})" if reason else ""
+    return f"When it was last asked for, {at:%Y-%m-%d %H:%M} UTC, {said}{why}"
 
 
 def _print(shown: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from archiver.cli.options import (
     format_options,
     mode_option,
 )
-from archiver.cli.param_types import Location
+from archiver.cli.param_types import Duration, Location, Size
 
 
 @click.command(
@@ -29,7 +29,7 @@ from archiver.cli.param_types import Location
     exit_codes=READS
     | {
         0: "the answer was written",
-        3: "the system refuses, as where a disk is full",
+        3: "the system refuses, as where a disk is full, or a limit was met",
         4: "the tables cannot be read",
     },
 )
@@ -67,6 +67,14 @@ from archiver.cli.param_types import Location
     "--pager/--no-pager",
     default=True,
     help="Show in $PAGER (less) what does not fit on the terminal.",
+)
+@click.option(
+    "--timeout", type=Duration(), help="End a query that takes longer: 30s, 10m.  [default: no end]"
+)
+@click.option(
+    "--memory",
+    type=Size(),
+    help="How much memory DuckDB may take: 2GB.  [default: 80% of the machine's]",
 )
 @click.option("--timing", is_flag=True, help="Say on standard error how long DuckDB took.")
 @click.option("--allow-files", is_flag=True, help="Let the query read files outside the archive.")
