@@ -44,7 +44,7 @@ def show_run(storage: LocalStorage, asked: RunId) -> dict[str, Any] | None:
     return found
 
 
-_LAST = "SELECT outcome, reason, at FROM fetches WHERE asked_id = ? ORDER BY at DESC LIMIT 1"
+_LAST = 'SELECT outcome, reason, "at" FROM fetches WHERE asked_id = ? ORDER BY "at" DESC LIMIT 1'
 
 
 def last_answer(storage: LocalStorage, asked: RunId) -> tuple[str, str | None, datetime] | None:
