@@ -93,10 +93,13 @@ class LocalStorage:
             raise unreadable(folder, error) from error
 
     def files(self, folder: str) -> Iterator[str]:
-        """The paths of all files in a folder and below, whoever left them, in no order."""
+        """The paths of all files in a folder and below, whoever left them, in no order.
+
+        Links are files, whatever they lead to.
+        """
         for name in self.names(folder):
             path = f"{folder}/{name}"
-            if self.is_folder(path):
+            if self.is_folder(path) and not self.locate(path).is_symlink():
                 yield from self.files(path)
             else:
                 yield path
@@ -249,7 +252,7 @@ class LocalStorage:
         self.check_root()
         target = self.locate(path)
         with os_errors(f"remove {path}"):
-            if target.is_dir():
+            if target.is_dir() and not target.is_symlink():
                 shutil.rmtree(target)
             else:
                 target.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ from archiver.model.manifest import Manifest, RemovalKind
 from archiver.model.paths import REPLACED_TABLES, TABLES_FOLDER, TEMPORARY_FOLDER
 from archiver.model.schema import FETCHES, TABLES, Table
 from archiver.store.lock import Writer
+from archiver.store.names import is_own
 from archiver.store.storage import LocalStorage
 from archiver.tables.files import RowGroups, TableFile
 from archiver.tables.lookup import other_ids
@@ -145,7 +146,7 @@ def rewrite(writer: Writer, replaced: Collection[str], added: Iterable[NewFile])
 
     try:
         stay = [path for path in storage.files(TABLES_FOLDER) if path not in replaced]
-        unsynced = [new for path in stay if not storage.link(path, new := place(path))]
+        unsynced = [new for path in stay if not _taken_along(storage, path, new := place(path))]
         for path, write in added:
             target = place(path)
             if write(target) == 0:
@@ -160,6 +161,20 @@ def rewrite(writer: Writer, replaced: Collection[str], added: Iterable[NewFile])
             storage.remove(aside)
             storage.remove_empty(REPLACED_TABLES)
         raise
+
+
+def _taken_along(storage: LocalStorage, path: str, new: str) -> bool:
+    """Give a file its place in the new tables; False where it was copied, and is to be synced.
+
+    What others left there goes along where it can.
+    """
+    try:
+        return storage.link(path, new)
+    except ArchiverError:
+        folder, _, name = path.rpartition("/")
+        if is_own(folder, name):
+            raise
+        return True
 
 
 def merged(

@@ -109,6 +109,14 @@ def test_copies_are_notes_whatever_is_done(
     check_that_nothing_is_read(root, left, archiver, fetch, tmp_path)
 
 
+def test_links_among_the_tables_lead_nowhere(root: Path, archiver: Command) -> None:
+    (root / "tables/.loop").symlink_to("..")
+    (root / "tables/runs/.gone").symlink_to("nowhere")
+    archiver("reindex")
+    archiver("verify")
+    assert (root / "tables/.loop").is_symlink()
+
+
 def test_what_is_removed_leaves_folders_of_leftovers_and_no_damage(
     root: Path, archiver: Command
 ) -> None:
