@@ -14,6 +14,8 @@ from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, Fetch, child_command, child_environment
 from tests.lying_server import FOREVER, Blob, LyingServer, Stall, task_run
 
+FORMAT_1 = Path(__file__).parents[1] / "data/archives/format-1"
+
 
 @pytest.fixture
 def running(
@@ -214,3 +216,18 @@ def test_tables_of_another_moment_are_brought_level_in_a_copy(
     assert len(ArchiveFolder(to).rows("runs")) == 2
     if is_newer:
         archiver("verify", "--archive", to)
+
+
+def test_an_archive_of_format_1_whose_tmp_is_gone_heals(
+    archive: ArchiveFolder, archiver: Command
+) -> None:
+    """Its journals lay there."""
+    shutil.copytree(FORMAT_1 / "killed", archive.root)
+    assert list((archive.root / "tmp").glob("*.journal"))
+    shutil.rmtree(archive.root / "tmp")
+    archiver("accept", "tsk_404", "--reason", "it never was")
+    told = archiver("verify", "--json").json
+    assert any("took in" in note for note in told["notes"])
+    paths = {row["path"] for row in archive.rows("runs")}
+    committed = archive.root.glob("runs/**/manifest.json")
+    assert paths == {path.parent.relative_to(archive.root).as_posix() for path in committed}
