@@ -10,7 +10,7 @@ import pytest
 
 from archiver.errors import SystemLimit
 from archiver.query.sql import Limits, run_query
-from archiver.store.lock import open_archive
+from archiver.store.archive_file import open_archive
 from archiver.system.limits import LEAST_ADDRESS_SPACE
 from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, Fetch, child_command, child_environment
