@@ -17,6 +17,7 @@ import httpx
 from archiver.errors import StampRefused, UsageError
 from archiver.ledger.signing import INSTALL
 from archiver.model.urls import mask_text, without_query
+from archiver.system.files import without_number
 
 if TYPE_CHECKING:
     from rfc3161_client import TimeStampResponse
@@ -173,7 +174,7 @@ def _post(
     except httpx.TimeoutException:
         answer = None
     except httpx.HTTPError as error:
-        reason = mask_text(str(error))
+        reason = without_number(mask_text(str(error)))
         raise StampRefused(f"{where} gave no time stamp: {reason}", hint=_AGAIN) from None
     if answer is None:
         late = "before the session was to end" if stopping() else f"within {seconds:g} s"

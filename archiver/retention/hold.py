@@ -7,11 +7,12 @@ from pathlib import Path
 
 from archiver.errors import UsageError
 from archiver.ledger.decisions import ACCEPT, HOLD, REASON, RELEASE, runs_on_hold
+from archiver.model.ids import RunId
 from archiver.session import ClosedSession, Signing, writing_session
 from archiver.store.archive_file import open_archive
 from archiver.store.storage import LocalStorage
 from archiver.tables.choose import Choice, Where, chosen_runs
-from archiver.tables.lookup import other_ids
+from archiver.tables.lookup import asked_for, other_ids
 
 _MOST_NAMED = 10
 
@@ -37,7 +38,8 @@ def decide(
     """Write down that runs are held, released, or accepted as they are.
 
     A hold or a release is of runs that the archive has, so that no typing error hides; what is
-    accepted may never have been had. Raises UsageError, ArchiveLocked and ArchiveUnwritable.
+    accepted may never have been had, but was asked for. Raises UsageError, ArchiveLocked and
+    ArchiveUnwritable.
     """
     open_archive(archive)  # raises where there is none
     with writing_session(archive, kind, signing, now, random) as session:
@@ -51,11 +53,25 @@ def _ids(storage: LocalStorage, kind: str, choice: Choice) -> list[str]:
     else:
         ids = list(choice)
     if kind == ACCEPT:
+        _require_asked(storage, ids)
         # Whichever id the next job asks for, it is the same run.
         return sorted({*ids, *(one for pair in other_ids(storage, ids) for one in pair)})
     if kind == RELEASE:
         return _on_hold(storage, ids, is_exact=not isinstance(choice, Where))
     return ids
+
+
+def _require_asked(storage: LocalStorage, ids: Sequence[str]) -> None:
+    """Raises UsageError for ids of which the archive knows nothing."""
+    lacking: list[str] = []
+    chosen_runs(storage, [RunId(run_id) for run_id in ids], lacking=lacking)
+    asked = set(asked_for(storage, lacking))
+    if unknown := [run_id for run_id in lacking if run_id not in asked]:
+        more = " …" if len(unknown) > _MOST_NAMED else ""
+        raise UsageError(
+            f"never asked for: {', '.join(unknown[:_MOST_NAMED])}{more}; nothing was accepted",
+            hint="`archiver fetch` asks for them first",
+        )
 
 
 def _on_hold(storage: LocalStorage, ids: Sequence[str], *, is_exact: bool) -> list[str]:

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
 
@@ -55,6 +56,7 @@ def _no_file(number: int, kind: str, path: str | os.PathLike[str]) -> OSError:
     return OSError(number, f"it is {kind}, not a file", os.fspath(path))
 
 
+_NUMBER = re.compile(r"\[Errno -?\d+\] ")
 VANISHED = "Was it moved, removed or unmounted? Put it back, then run the same command again"
 _HINTS = {
     errno.ENOSPC: "Free some space, then run the same command again",
@@ -85,12 +87,19 @@ def unwritable(doing: str, error: OSError) -> ArchiveUnwritable:
     """The error to raise for what cannot be done in the archive."""
     hint = _HINTS.get(error.errno or 0, "Check the disk, then run the same command again")
     kind = FileTooLarge if error.errno == errno.EFBIG else ArchiveUnwritable
-    return kind(f"cannot {doing}: {words_of(error)}", hint=hint)
+    said = error.strerror or error
+    named = error.filename and str(error.filename) in doing
+    return kind(f"cannot {doing}: {said if named else words_of(error)}", hint=hint)
 
 
 def words_of(error: OSError) -> str:
     """What the operating system says, without its number, and of which file, where it says that."""
     return f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
+
+
+def without_number(text: str) -> str:
+    """What a library makes of an error of the operating system, without its number."""
+    return _NUMBER.sub("", text)
 
 
 def largest_file() -> int | None:

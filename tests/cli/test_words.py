@@ -12,7 +12,7 @@ import pytest
 from archiver.cli.output.text import counted
 from tests.cli.running import Command, fetching
 from tests.cli.test_streams import COMMANDS
-from tests.lying_server import task_run
+from tests.lying_server import LyingServer, task_run
 
 _ONE_OF_MANY = re.compile(
     r"\b1 (?:\w+ )?(?:runs|ids|files|artifacts|revisions|gaps|findings|places|rows|records|sessions"
@@ -81,3 +81,47 @@ def test_times_of_every_document_are_of_one_form(
         assert times or line.startswith("verify"), line
         found |= times
     assert [text for text in found if not _ISO.fullmatch(text)] == []
+
+
+_NAMES = re.compile(r"[\w.-]*/[\w./-]+|(?:tsk|wr)_\w+")
+MISTAKES = (
+    *("query missing.sql", "query folder.sql", "query bytes.sql", "query 'FROM x' --attach no.db"),
+    *("query 'FROM runs' --output no/such/x.csv", "report overview --output no/x.csv"),
+    *("verify --archive nowhere", "verify --archive bytes.sql/x", "fetch tsk_1 --archive /proc/x"),
+    *("verify --run tsk_77", "verify --public-key missing", "verify --tsa-ca missing"),
+    *("prove tsk_77", "prove tsk_1 --output no/x", "check-proof missing", "check-proof bytes.sql"),
+    *("hold tsk_77 --reason x", "accept tsk_77 --reason x", "release tsk_77 --reason x"),
+    *("erase tsk_77 --reason x --yes", "export --csv no/such", "export tsk_77 --zip a.zip"),
+    *("export tsk_1 --bagit no/such", "keygen no/k", "keygen bytes.sql", "fetch --ids missing"),
+    *("fetch --ids folder.sql", "fetch tsk_1 --client-cert missing", "--config missing verify"),
+    *("--config folder.sql verify", "fetch tsk_77 --attempts 1", "fetch tsk_77 --dry-run"),
+    "fetch tsk_1 --refresh --tsa-url http://127.0.0.1:9/tsa",
+)
+
+
+@pytest.mark.parametrize(
+    ("line", "answering"),
+    [*((line, True) for line in MISTAKES), ("fetch tsk_77 --attempts 1", False)],
+)
+def test_a_message_names_a_thing_once_and_no_number_of_the_system(
+    archiver: Command,
+    server: LyingServer,
+    one_run: Path,
+    line: str,
+    answering: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server.add_run(task_run("tsk_1"))
+    if not answering:
+        monkeypatch.setenv("SKYVERN_BASE_URL", "http://127.0.0.1:9")
+    Path("folder.sql").mkdir()
+    Path("bytes.sql").write_bytes(b"\xff")
+    monkeypatch.setenv("ARCHIVER_ARCHIVE", str(one_run))
+    ran = archiver(*shlex.split(line), code=None)
+    assert ran.code in (2, 3, 4, 10)
+    for said in (ran.err + ran.out).splitlines():
+        assert "[Errno" not in said
+        # Without what is to be typed, and what the server says.
+        message = said.partition("`")[0].partition("Task run not found")[0]
+        names = _NAMES.findall(message)
+        assert sorted(names) == sorted(set(names)), said

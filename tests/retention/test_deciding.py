@@ -92,6 +92,17 @@ def test_nothing_is_removed_as_long_as_holds_cannot_be_told(
     assert archive.run("tsk_2").joinpath("r1/run.json").exists()
 
 
+def test_what_was_never_asked_for_is_not_accepted(
+    archiver: Command, fetch: Fetch, runs: list[str]
+) -> None:
+    fetch("tsk_404", code=3)
+    before = archiver("ledger", "--json").json["head"]
+    told = archiver("accept", "tsk_1", "tsk_404", "tsk_11", "--reason", "x", code=2).err
+    assert "never asked for: tsk_11; nothing was accepted" in told
+    assert archiver("ledger", "--json").json["head"] == before
+    archiver("accept", "tsk_1", "tsk_404", "--reason", "x")
+
+
 def test_accepted_gaps_do_not_fail_the_night(
     archiver: Command, server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:

@@ -84,5 +84,6 @@ def _text_of(sql: str | None) -> str:
         data = sys.stdin.buffer.read() if sql is None or reads_input else Path(sql).read_bytes()
         return data.decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
+        said = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         name = "standard input" if reads_input else sql
-        raise UsageError(f"cannot read {name}: {error}") from None
+        raise UsageError(f"cannot read {name}: {said}") from None

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from archiver.cli.output.text import counted, print_json, printable
+from archiver.cli.output.text import about, counted, print_json, printable
 from archiver.errors import ExitCode
 from archiver.fetch.plan import Decision, Fetch, Keep, Record
 from archiver.fetch.preview import Preview
@@ -21,7 +21,8 @@ def show_preview(previews: Iterable[Preview], *, asked: int, as_json: bool) -> i
         artifacts = [_described(decision) for decision in preview.decisions]
         runs.append({"run_id": preview.asked_id, "reason": preview.reason, "artifacts": artifacts})
         if not as_json:
-            click.echo(printable(f"{preview.asked_id}: {preview.reason or _line(artifacts)}"))
+            said = preview.reason or _line(artifacts)
+            click.echo(printable(about(preview.asked_id, said)))
     to_fetch = [a for run in runs for a in run["artifacts"] if a["action"] == "fetch"]
     known = sum(a["expected_size"] or 0 for a in to_fetch)
     if as_json:

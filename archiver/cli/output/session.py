@@ -17,7 +17,7 @@ from archiver.cli.output.progress import (
     display,
     write_line,
 )
-from archiver.cli.output.text import counted, printable, readable_bytes
+from archiver.cli.output.text import about, counted, printable, readable_bytes
 from archiver.errors import ArchiverError
 from archiver.fetch.events import (
     BytesReceived,
@@ -215,7 +215,7 @@ def problem_line(problem: Problem) -> str:
     what = f"{problem.run_id}"
     if problem.kind is not None:
         what += f" {problem.kind} {problem.ordinal}"
-    return printable(f"{what}: {problem.reason}")
+    return printable(about(what, problem.reason))
 
 
 def summary_text(summary: Summary, *, in_lines: bool) -> str:

@@ -44,6 +44,11 @@ def print_json(document: object) -> None:
     click.echo(visible(text) if sys.stdout.isatty() else text)
 
 
+def about(name: str, said: str) -> str:
+    """What is said of something, with its name before it, unless that has it already."""
+    return said if name in said else f"{name}: {said}"
+
+
 def counted(count: int, noun: str, plural: str = "") -> str:
     """A count with what is counted: ``1 run``, ``2 runs``, ``1,000 runs``."""
     return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"

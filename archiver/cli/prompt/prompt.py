@@ -23,6 +23,7 @@ from archiver.cli.prompt.commands import HELP, QUIT, changed, help_text
 from archiver.cli.prompt.completion import SqlCompleter, read_names
 from archiver.errors import ArchiverError
 from archiver.query.sql import ends_statement, split_statements
+from archiver.system.files import words_of
 
 _NEWLINE = "\n"
 _LEAVING = {QUIT, "exit", "quit"}
@@ -83,7 +84,7 @@ def _done(text: str, run_query: RunQuery, settings: Settings) -> Settings:
     except ArchiverError as error:
         click.echo(f"Error: {printable(str(error), keep=_NEWLINE)}", err=True)
     except OSError as error:
-        click.echo(f"Error: the system refuses: {error}", err=True)
+        click.echo(f"Error: the system refuses: {words_of(error)}", err=True)
     return settings
 
 

@@ -23,6 +23,7 @@ from archiver.fetch.http.tls import TlsOptions, tls_context
 from archiver.fetch.http.transport import ConnectionPool, SocketTransport, header_lines
 from archiver.fetch.http.wire import Exchange
 from archiver.model.urls import mask_text
+from archiver.system.files import without_number
 from archiver.version import __version__
 
 ACCEPTED = "gzip"
@@ -221,7 +222,7 @@ def http_errors(fail: Callable[[Fault], NoReturn]) -> Iterator[None]:
 
 
 def _fault(error: Exception) -> Fault:
-    text = mask_text(str(error)) or type(error).__name__
+    text = without_number(mask_text(str(error))) or type(error).__name__
     match error:
         case httpx.ConnectTimeout():
             return Fault("the server could not be connected to in time", may_pass=True)
