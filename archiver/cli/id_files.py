@@ -146,11 +146,12 @@ class IdFile:
             yield from self._of_table(lines, csv.reader(lines, delimiter=delimiter, strict=True))
 
     def _of_text(self, lines: "_Lines") -> Found:
-        for line in lines:
+        title = self.title
+        for number, line in enumerate(lines.rest(), start=1):
             # A URL may have a # in it; behind a blank it begins a comment all the same.
             text = line.partition(" #" if "://" in line else "#")[0].strip()
             if text:
-                yield f"{self.title}, line {lines.number}", text
+                yield f"{title}, line {number}", text
 
     def _of_table(self, lines: "_Lines", rows: Iterator[list[str]]) -> Found:
         """``rows`` are made of ``lines``: a row is of all lines that were taken for it."""
@@ -158,7 +159,7 @@ class IdFile:
         names: list[str] | None = None
         at = 0
         while (row := self._row(lines, rows)) is not None:
-            if not any(cell.strip() for cell in row):
+            if not any(row) or (len(row) == 1 and not row[0].strip()):
                 continue
             place = f"{self.title}, line {lines.taken[0][0]}"
             if names is None:
@@ -172,7 +173,8 @@ class IdFile:
                 )
             if len(row) <= at:
                 raise UsageError(f"{place}: it ends before the column {self.column!r}")
-            self._require_one_row(lines, len(names), at, place)
+            if len(lines.taken) > 1:
+                self._require_one_row(lines, len(names), at, place)
             if text := row[at].strip():
                 yield place, text
 
@@ -330,8 +332,12 @@ class _Lines:
                 return line.strip()
         return ""
 
+    def rest(self) -> Iterator[str]:
+        """The lines, uncounted."""
+        return itertools.chain(self._pending, self._text)
+
     def __iter__(self) -> Iterator[str]:
-        for line in itertools.chain(self._pending, self._text):
+        for line in self.rest():
             self.number += 1
             if self.keeps:
                 self.taken.append((self.number, line))

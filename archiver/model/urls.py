@@ -76,7 +76,7 @@ def read_id(text: str) -> RunId:
 
     Raises InvalidRunId.
     """
-    if not _APP_URL.match(text):
+    if "://" not in text or not _APP_URL.match(text):
         return RunId(text)
     try:
         parts = urlsplit(text).path.split("/")

@@ -131,7 +131,7 @@ def checked_query(connection: duckdb.DuckDBPyConnection, sql: str) -> str:
     if explanation is None:
         return _checked_select(connection, sql)
     options, query = explanation.groups()
-    return f"EXPLAIN {options or ''}\n{_checked_select(connection, query)}"
+    return f"EXPLAIN {options or ''} {_checked_select(connection, query)}"
 
 
 def _checked_select(connection: duckdb.DuckDBPyConnection, sql: str) -> str:

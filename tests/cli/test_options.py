@@ -221,7 +221,13 @@ def test_the_home_stands_for_itself_in_paths(
     "place", ["s3://bucket/a", "gs://b", "https://u:secret@host/a?key=secret", "file:///tmp/a"]
 )
 @pytest.mark.parametrize(
-    "line", [["fetch", "tsk_1", "--archive"], ["query", "FROM runs", "--output"], ["keygen"]]
+    "line",
+    [
+        ["fetch", "tsk_1", "--archive"],
+        ["query", "FROM runs", "--output"],
+        ["query", "FROM runs", "--attach"],
+        ["keygen"],
+    ],
 )
 def test_a_place_that_is_not_on_this_machine_is_refused(
     server: LyingServer, archiver: Command, place: str, line: list[str]

@@ -113,6 +113,15 @@ def test_what_only_looks_is_taken(asked: ArchiveFolder, sql: str) -> None:
     assert asked.files() == before
 
 
+@pytest.mark.parametrize("before", ["EXPLAIN ", "EXPLAIN ANALYZE ", "EXPLAIN (FORMAT json) "])
+def test_a_mistake_is_shown_in_the_line_where_it_stands(
+    archiver: Command, asked: ArchiveFolder, before: str
+) -> None:
+    archive = ("--archive", asked.root)
+    err = archiver("query", *archive, f"{before}SELECT 1,\nnonsense FROM runs", code=2).err
+    assert "LINE 2: nonsense FROM runs" in err
+
+
 def test_the_latest_revision_is_shown_and_all_are_there(
     server: LyingServer, fetch: Fetch, archive: ArchiveFolder
 ) -> None:

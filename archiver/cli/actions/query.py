@@ -25,7 +25,7 @@ class QueryArguments:
     sql: str | None
     archive: Path
     param: Sequence[str]
-    attach: Sequence[str]
+    attach: Sequence[Path]
     format: str | None
     output: Path | None
     max_rows: int
@@ -42,7 +42,7 @@ def run(given: QueryArguments) -> None:
         run_query,
         open_archive(given.archive),
         parameters=_parameters(given.param),
-        attached=[Attached.parse(text) for text in given.attach],
+        attached=[Attached.parse(str(named)) for named in given.attach],
         allow_files=given.allow_files,
         limits=Limits(
             given.timeout.total_seconds() if given.timeout is not None else None, given.memory

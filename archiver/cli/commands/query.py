@@ -44,6 +44,7 @@ from archiver.cli.param_types import Duration, Location, Size
 )
 @click.option(
     "--attach",
+    type=Location(),
     multiple=True,
     metavar="FILE[=NAME]",
     help="A DuckDB database to read too, as NAME.table (repeatable).  [default NAME: the file's]",
