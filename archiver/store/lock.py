@@ -27,6 +27,7 @@ from archiver.store.names import is_journal
 from archiver.store.storage import LocalStorage
 from archiver.system.files import os_errors
 from archiver.system.fsync import Durability
+from archiver.system.rights import PRIVATE, rights_below
 
 PART_ENDING = ".part"
 
@@ -180,7 +181,9 @@ def _locked(storage: LocalStorage, name: str = _FIRST_LOCK) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout  # whoever only reads has no use for it
 
-    lock = FileLock(storage.locate(name))
+    # Older versions of the library give it rights of their own, whatever the umask is.
+    rights = rights_below(storage.root) or PRIVATE
+    lock = FileLock(storage.locate(name), mode=rights & 0o666)
     with os_errors(f"lock {storage}"):
         _check_locks(storage, name)
         try:
