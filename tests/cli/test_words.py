@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from archiver.cli.output.text import counted
+from archiver.cli.output.text import about, counted
 from tests.cli.running import Command, fetching
 from tests.cli.test_streams import COMMANDS
 from tests.lying_server import LyingServer, task_run
@@ -125,3 +125,16 @@ def test_a_message_names_a_thing_once_and_no_number_of_the_system(
         message = said.partition("`")[0].partition("Task run not found")[0]
         names = _NAMES.findall(message)
         assert sorted(names) == sorted(set(names)), said
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("the API's answer for tsk_1 is not JSON", "tsk_1: the API's answer is not JSON"),
+        ("the API does not know tsk_1: not found", "tsk_1: the API does not know it: not found"),
+        ("the API answered with run tsk_10", "tsk_1: the API answered with run tsk_10"),
+        ("HTTP 500", "tsk_1: HTTP 500"),
+    ],
+)
+def test_a_name_stands_before_what_is_said_and_there_alone(said: str, shown: str) -> None:
+    assert about("tsk_1", said) == shown

@@ -321,7 +321,7 @@ def test_where_no_run_could_be_had_one_line_says_where_to_look(
     assert "organization" in line
     assert ran.err.count("warning: ") <= 25
     if lie is None:
-        assert ran.err.count("the API does not know tsk_") == 3
+        assert ran.err.count("the API does not know it") == 3
         assert "the API does not know 37 more" in ran.err
 
 

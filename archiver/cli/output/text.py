@@ -1,6 +1,7 @@
 """Text for people: sizes as they read them, and nothing that moves their cursor."""
 
 import json
+import re
 import sys
 from typing import Any
 
@@ -45,8 +46,10 @@ def print_json(document: object) -> None:
 
 
 def about(name: str, said: str) -> str:
-    """What is said of something, with its name before it, unless that has it already."""
-    return said if name in said else f"{name}: {said}"
+    """What is said of something, with its name before it, and there alone."""
+    if (found := re.search(rf"( for )?\b{re.escape(name)}\b", said)) is not None:
+        said = f"{said[: found.start()]}{'' if found[1] else 'it'}{said[found.end() :]}"
+    return f"{name}: {said}"
 
 
 def counted(count: int, noun: str, plural: str = "") -> str:
