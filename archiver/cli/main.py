@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from archiver.cli import streams
 from archiver.cli.command import Group
@@ -94,6 +95,8 @@ def run(arguments: list[str]) -> int:
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
         error.show()
+        if (variable := _variable_of(error)) is not None:
+            click.echo(f"The value is that of the variable {variable}", err=True)
         return error.exit_code
     except ArchiverError as error:
         click.echo(f"Error: {printable(str(error), keep=_NEWLINE)}", err=True)
@@ -113,6 +116,16 @@ def run(arguments: list[str]) -> int:
         click.echo(f"Error: the system refuses: {said}. Check the disk and its limits", err=True)
         return ExitCode.INCOMPLETE
     return int(result or ExitCode.OK)
+
+
+def _variable_of(error: click.ClickException) -> str | None:
+    """The variable of the environment that has a value which cannot be used."""
+    if not isinstance(error, click.BadParameter) or error.ctx is None or error.param is None:
+        return None
+    name, named = error.param.name or "", error.param.envvar
+    if error.ctx.get_parameter_source(name) is not ParameterSource.ENVIRONMENT:
+        return None
+    return named if isinstance(named, str) else f"{error.ctx.auto_envvar_prefix}_{name.upper()}"
 
 
 if __name__ == "__main__":

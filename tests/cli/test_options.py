@@ -344,6 +344,25 @@ def test_the_environment_sets_options(
     assert excluded(archive) == {"recording 1"}
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ARCHIVER_FETCH_SETTLE", "soon"),
+        ("ARCHIVER_FETCH_ATTEMPTS", "x"),
+        ("ARCHIVER_FETCH_ONLY", "videos"),
+        ("ARCHIVER_FETCH_QUIET", "perhaps"),
+        ("ARCHIVER_ARCHIVE", "s3://bucket"),
+    ],
+)
+def test_a_variable_with_a_value_that_makes_no_sense_is_named(
+    archiver: Command, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert name in archiver("fetch", "tsk_1", code=2).err
+    given = ("--settle", "later", "--archive", "a", "--attempts", "1", "--only", "none", "--quiet")
+    assert name not in archiver("fetch", "tsk_1", *given, code=2).err
+
+
 def test_the_environment_sets_flags_and_formats(
     archiver: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
