@@ -1,6 +1,7 @@
 """Standard streams: what could not be written is told at the end, closed streams do no harm."""
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Iterable
@@ -14,20 +15,28 @@ _ESCAPED = "backslashreplace"
 """What a terminal without UTF-8 cannot show is no reason to show nothing."""
 
 
+_DROPPED = 1 << 20
+
+
 class _Output(TextIOWrapper):
     """Standard output: what cannot be written is dropped, and why is kept in ``failed``.
 
-    So the command does all that it does, and its exit code is true. Only that nobody reads any more
-    (BrokenPipeError) is raised: there is nothing left to be done then.
+    So the command does all that it does, and its exit code is true. Where nobody reads any more
+    that is no failure, and BrokenPipeError is raised only after much was dropped: a long answer
+    need not be gone on with.
     """
 
     failed: OSError | None = None
+    _taken: int | None = None
+    """Characters that are still dropped for a reader that has gone; None while there is one."""
 
     def write(self, text: str) -> int:
+        if self._taken is not None:
+            self._taken -= len(text)
+            if self._taken < 0:
+                raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
         try:
             return super().write(text)
-        except BrokenPipeError:
-            raise
         except OSError as error:
             self._drop(error)
             return len(text)
@@ -35,13 +44,14 @@ class _Output(TextIOWrapper):
     def flush(self) -> None:
         try:
             super().flush()
-        except BrokenPipeError:
-            raise
         except OSError as error:
             self._drop(error)
 
     def _drop(self, error: OSError) -> None:
-        self.failed = self.failed or error
+        if isinstance(error, BrokenPipeError):
+            self._taken = _DROPPED
+        else:
+            self.failed = self.failed or error
         discard(self)
 
 
@@ -96,10 +106,7 @@ def finish(code: int) -> int:
 
     What nobody reads any more is no error.
     """
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        discard(sys.stdout)
+    sys.stdout.flush()
     failed = getattr(sys.stdout, "failed", None)
     if failed is not None:
         sys.stderr.write(f"Error: standard output could not be written: {words_of(failed)}\n")

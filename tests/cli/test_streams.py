@@ -104,10 +104,16 @@ def test_a_reader_that_has_gone_is_no_error(line: str, one_run: Path, tmp_path: 
     assert (status.read_text(), (tmp_path / "told").read_text()) == ("0\n", "")
 
 
+@pytest.mark.parametrize("streams", [">/dev/full", "2>/dev/null | true", ">&- 2>&-"])
 def test_the_verdict_counts_more_than_that_it_could_not_be_written(
-    archiver: Command, fetch: Fetch, server: object, tmp_path: Path
+    archiver: Command, fetch: Fetch, streams: str, tmp_path: Path
 ) -> None:
     archive = Path(os.environ["ARCHIVER_ARCHIVE"])
     fetch("tsk_1", code=3)
     next(archive.glob("ledger/*.json")).write_text("{}")
-    assert run_shell("verify --no-record", ">/dev/full", archive, tmp_path)[0] == 4
+    words = shlex.join(child_command("verify", "--no-record"))
+    environment = child_environment()
+    del environment["PYTHONUNBUFFERED"]
+    script = f"set -o pipefail; {words} {streams}"
+    ended = subprocess.run(["bash", "-c", script], env=environment, capture_output=True)
+    assert (ended.returncode, b"Traceback" in ended.stderr) == (4, False)
