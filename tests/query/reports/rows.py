@@ -49,7 +49,10 @@ def archive_of(root: Path, runs: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     arrays = [pa.array(columns[field.name], field.type) for field in SCHEMA]
     folder = root / "tables/runs/fetched=2025-09"
     folder.mkdir(parents=True)
-    pq.write_table(pa.Table.from_arrays(arrays, schema=SCHEMA), folder / "a.parquet")
+    pq.write_table(
+        pa.Table.from_arrays(arrays, schema=SCHEMA),
+        folder / "20250901T000000.000Z-00000000-0001.parquet",
+    )
     return _truth(rows)
 
 
