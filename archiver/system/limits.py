@@ -1,7 +1,6 @@
 """What the machine lets a process have no more of, in words: memory, threads, address space."""
 
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 from archiver.errors import SystemLimit
 
@@ -44,18 +43,3 @@ def no_threads() -> SystemLimit:
         "the system lets this process start no more threads",
         hint="Raise the limit (ulimit -u, or the container's), or use --workers 1",
     )
-
-
-class Threads(ThreadPoolExecutor):
-    """Up to so many threads; fewer where the system does not let more start.
-
-    ``submit`` raises SystemLimit where it lets none.
-    """
-
-    def _adjust_thread_count(self) -> None:
-        """Start one more thread if there is no idle one: what is submitted is queued before."""
-        try:
-            super()._adjust_thread_count()
-        except RuntimeError:
-            if not self._threads:
-                raise no_threads() from None

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event as Flag
 
 from archiver.errors import Interrupted
-from archiver.system.limits import Threads
+from archiver.system.limits import no_threads
 
 
 class StopSwitch:
@@ -42,6 +42,21 @@ class StopSwitch:
         """Wait; raises Interrupted as soon as the switch is set."""
         if self._flag.wait(seconds):
             raise Interrupted("interrupted")
+
+
+class Threads(ThreadPoolExecutor):
+    """Up to so many threads; fewer where the system does not let more start.
+
+    ``submit`` raises SystemLimit where it lets none.
+    """
+
+    def _adjust_thread_count(self) -> None:
+        """Start one more thread if there is no idle one: what is submitted is queued before."""
+        try:
+            super()._adjust_thread_count()
+        except RuntimeError:
+            if not self._threads:
+                raise no_threads() from None
 
 
 @contextlib.contextmanager

@@ -16,9 +16,8 @@ from archiver.model.paths import MANIFEST
 from archiver.store.names import is_leftover
 from archiver.store.revisions import run_folders
 from archiver.store.storage import LocalStorage
-from archiver.system.limits import Threads
 from archiver.system.processes import worker_processes
-from archiver.system.stop import StopSwitch
+from archiver.system.stop import StopSwitch, Threads
 from archiver.tables.connect import limit_in
 from archiver.tables.lookup import asked_for, other_ids
 from archiver.verify.committed import altered_revisions, compare_ledger, set_states

@@ -122,8 +122,9 @@ def test_an_erase_by_a_condition_that_is_killed_is_finished_by_the_same_command(
         assert find_damage(open_archive(archive)) == [], number
         assert MARK not in everything(archive), number
         records = [json.loads(path.read_bytes()) for path in archive.glob("ledger/*.json")]
-        erased, *others = [record for record in records if record["kind"] == "erase"]
-        assert not others, (number, records)
+        of_erases = [record for record in records if record["kind"] == "erase"]
+        # One that was killed behind its record leaves another to tidy up, which is about nothing.
+        (erased,) = [record for record in of_erases if record["ids_asked"]]
         assert (archive / f"ledger/{erased['session']}.ids").read_text() == "tsk_9\n", number
         assert erased["details"]["reason"] == "asked for"
         shutil.rmtree(archive)
