@@ -200,7 +200,8 @@ class _Collector:
         if self._buffer.bytes:
             self._flushes += 1
             writer = self._session.writer
-            self._buffer.write(writer.storage, flush_name(writer.session, self._flushes))
+            name = flush_name(writer.session, self._flushes)
+            self._buffer.write(writer.storage, name, every_table=True)
             self._context.report(TablesWritten(self._runs))
         self._runs = 0
         self._flushed_at = time.monotonic()

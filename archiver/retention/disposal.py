@@ -148,4 +148,4 @@ def _level_tables(writer: Writer, revision_folders: Sequence[str], asked: Sequen
     for folder in revision_folders:
         manifest, rows = project(storage, folder)
         add_rows(buffer, rows, manifest.fetched_at)
-    buffer.write(storage, flush_name(writer.session, 1))
+    buffer.write(storage, flush_name(writer.session, 1), every_table=True)

@@ -198,12 +198,13 @@ class RowBuffer:
             self._rows[table.name, month].extend(rows)
             self.bytes += _size(table, rows)
 
-    def write(self, storage: LocalStorage, name: str) -> None:
+    def write(self, storage: LocalStorage, name: str, *, every_table: bool = False) -> None:
         """Write one file per table and month, ``runs`` last, and forget the rows.
 
-        A table that has no file yet gets one without rows, for those who read it with other tools.
+        With ``every_table`` one that has no file yet gets one without rows, for those who read it
+        with other tools.
         """
-        month = max((month for _, month in self._rows), default=None)
+        month = max((month for _, month in self._rows), default=None) if every_table else None
         for table in WRITE_ORDER:
             if month is not None and not self._has_files(storage, table):
                 self._rows.setdefault((table.name, month), [])
