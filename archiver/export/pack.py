@@ -14,7 +14,7 @@ from archiver.export import content as bag
 from archiver.export import crate
 from archiver.export.content import LEDGER, PAGE, PROOF, PackedFile, RunFile, run_files, run_folders
 from archiver.export.how_to_check import PackageFacts, how_to_check
-from archiver.export.targets import Target
+from archiver.export.targets import PackageTarget
 from archiver.ledger.proofs import LedgerExtract
 from archiver.model.ids import Sha256, digest_of_lines
 from archiver.model.ledger import SIGNATURE_ENDING, STAMP_ENDING, manifest_path
@@ -65,7 +65,7 @@ class Packed:
         return f"{count} from the archive {self.storage.root.name}"
 
 
-def pack_bag(target: Target, packed: Packed) -> list[str]:
+def pack_bag(target: PackageTarget, packed: Packed) -> list[str]:
     """Make a BagIt bag (RFC 8493) of the runs. Returns the ids of those without a proof."""
     unproven = [
         part.run.run_id for part in _parts(target, packed, bag.PAYLOAD) if not part.is_proven
@@ -102,7 +102,7 @@ def pack_bag(target: Target, packed: Packed) -> list[str]:
     return unproven
 
 
-def pack_crate(target: Target, packed: Packed) -> list[str]:
+def pack_crate(target: PackageTarget, packed: Packed) -> list[str]:
     """Make a Process Run Crate of the runs. Returns the ids of those without a proof."""
     parts = list(_parts(target, packed, ""))
     before = len(target.files)
@@ -154,7 +154,7 @@ class _Part:
         return crate.RunPart(self.run, self.folder, files, results or [files[0].file.name])
 
 
-def _parts(target: Target, packed: Packed, above: str) -> Iterator[_Part]:
+def _parts(target: PackageTarget, packed: Packed, above: str) -> Iterator[_Part]:
     """Pack run after run, each in a folder of its own."""
     prover = packed.evidence.prover()
     folders = run_folders(run.run_id for run in packed.runs)
@@ -190,7 +190,7 @@ def _manifest(storage: LocalStorage, run: ChosenRun) -> tuple[bytes, Manifest]:
     return data, manifest
 
 
-def _tables_and_ledger(target: Target, packed: Packed, above: str) -> None:
+def _tables_and_ledger(target: PackageTarget, packed: Packed, above: str) -> None:
     for table in (RUNS, ERRORS):
         rows = table_rows(packed.storage, table, packed.runs, packed.setup)
         _write_csv(target, f"{above}{table.name}.csv", table.column_names, rows)
@@ -223,7 +223,7 @@ def _artifact_rows(packed: Packed) -> Iterator[tuple[object, ...]]:
 
 
 def _write_csv(
-    target: Target, name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
+    target: PackageTarget, name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
 ) -> None:
     with target.stream(name) as out:
         texts = itertools.chain([columns], (map(cell, row) for row in rows))
@@ -233,7 +233,7 @@ def _write_csv(
             out.write(text.getvalue().encode())
 
 
-def _write(target: Target, name: str, data: bytes) -> PackedFile:
+def _write(target: PackageTarget, name: str, data: bytes) -> PackedFile:
     with target.stream(name) as out:
         out.write(data)
     return target.files[-1]

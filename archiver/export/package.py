@@ -14,7 +14,7 @@ import duckdb
 from archiver.errors import ArchiveDamaged, UsageError
 from archiver.export.pack import Packed, pack_bag, pack_crate
 from archiver.export.tables import check_place
-from archiver.export.targets import CopyMethod, FolderTarget, Target, ZipTarget
+from archiver.export.targets import CopyMethod, FolderTarget, PackageTarget, ZipTarget
 from archiver.ledger.proofs import collect
 from archiver.model.paths import safe_name
 from archiver.store.storage import LocalStorage
@@ -137,7 +137,9 @@ def _check(storage: LocalStorage, destination: Destination, options: PackageOpti
 
 
 @contextlib.contextmanager
-def _target(destination: Destination, packed: Packed, options: PackageOptions) -> Iterator[Target]:
+def _target(
+    destination: Destination, packed: Packed, options: PackageOptions
+) -> Iterator[PackageTarget]:
     if not destination.is_zip:
         with atomic_folder(destination.path, overwrite=False) as folder:
             yield FolderTarget(folder, link=options.link)

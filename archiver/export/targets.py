@@ -120,7 +120,7 @@ def _cloned(source: Path, target: int) -> bool:
     return True
 
 
-class Target(Protocol):
+class PackageTarget(Protocol):
     """Takes the files of a package, one after the other; ``files`` are those it has."""
 
     files: list[PackedFile]

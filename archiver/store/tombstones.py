@@ -167,7 +167,7 @@ class Order:
     tool: str
 
 
-class State(Protocol):
+class LatestState(Protocol):
     """What is known of a run's latest state: a manifest has it, and so have the tables."""
 
     @property
@@ -185,7 +185,7 @@ class State(Protocol):
 
 
 def tombstone(
-    order: Order, latest: State, run: Run, revisions: Sequence[StoredRevision], revision: int
+    order: Order, latest: LatestState, run: Run, revisions: Sequence[StoredRevision], revision: int
 ) -> Manifest:
     """The manifest that takes the place of all that a run's revisions hold.
 

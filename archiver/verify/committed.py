@@ -12,7 +12,7 @@ from archiver.model.ids import digest_of_lines
 from archiver.model.ledger import manifest_path, record_path
 from archiver.model.paths import MANIFEST
 from archiver.store.storage import LocalStorage
-from archiver.verify.compare import Comparison, State
+from archiver.verify.compare import Comparison, RevisionState
 from archiver.verify.findings import RESTORE, Finding, Level, finding, unlisted
 from archiver.verify.ledger import Ledger, read_journals
 from archiver.verify.removed import Tombstones
@@ -102,30 +102,30 @@ def set_states(
     comparison.add("seen_again", _seen_again(storage, comparison).items())
 
 
-def _seen_again(storage: LocalStorage, comparison: Comparison) -> dict[str, State]:
+def _seen_again(storage: LocalStorage, comparison: Comparison) -> dict[str, RevisionState]:
     """The states that revisions turn out to be in, where these are others, by folder."""
-    states: dict[str, State] = {}
+    states: dict[str, RevisionState] = {}
     alone: dict[str, int] = {}
-    for folder, state in list(comparison.ask(_UNCLEAR)):
-        if state == State.UNCOMMITTED:
+    for folder, state in list(comparison.each(_UNCLEAR)):
+        if state == RevisionState.UNCOMMITTED:
             if not storage.exists(folder):
-                states[folder] = State.REMOVED
+                states[folder] = RevisionState.REMOVED
         elif storage.exists(manifest_path(folder)):
-            if state == State.MISSING:
-                states[folder] = State.UNREADABLE
+            if state == RevisionState.MISSING:
+                states[folder] = RevisionState.UNREADABLE
             if storage.own_names(folder) == [MANIFEST]:
                 # It was a tombstone by all that is left: what it stood for cannot be told.
                 run, _, number = folder.rpartition("/r")
                 alone[run] = max(alone.get(run, 0), int(number))
     tombstones = Tombstones(storage)
     missing: dict[str, bool] = {}
-    for folder, number, sha256 in comparison.ask(_MISSING_DIGESTS):
+    for folder, number, sha256 in comparison.each(_MISSING_DIGESTS):
         if folder not in states and number is not None:
             is_removed = alone.get(folder.rpartition("/r")[0], 0) > number
             is_removed = is_removed or tombstones.names(folder, sha256)
             missing[folder] = missing.get(folder, True) and is_removed
     removed = (folder for folder, is_removed in missing.items() if is_removed)
-    return states | dict.fromkeys(removed, State.REMOVED)
+    return states | dict.fromkeys(removed, RevisionState.REMOVED)
 
 
 def compare_ledger(
@@ -135,11 +135,11 @@ def compare_ledger(
 
     ``is_whole``: every revision was looked for.
     """
-    for folder, session, forgets in comparison.ask(_ALTERED):
+    for folder, session, forgets in comparison.each(_ALTERED):
         problem = f"it is not the manifest that session {session} committed"
         todo = _FORGETS if forgets else RESTORE
         yield finding(manifest_path(folder), problem, Level.LEDGER, todo)
-    for run, rows in groupby(comparison.ask(_MISSING), key=itemgetter(0)):
+    for run, rows in groupby(comparison.each(_MISSING), key=itemgetter(0)):
         if not storage.exists(run):
             revisions = ", ".join(folder.rpartition("/")[2] for _, folder, _, _ in rows)
             yield finding(run, f"the run is gone, and the ledger lists {revisions}", Level.LEDGER)
@@ -149,8 +149,8 @@ def compare_ledger(
                 problem = "it is not there, and the ledger lists it"
                 todo = _FORGETS if forgets else RESTORE
                 yield finding(manifest_path(folder), problem, Level.LEDGER, todo)
-    for state, folder, session in comparison.ask(_OTHERS):
-        if state == State.UNCOMMITTED:
+    for state, folder, session in comparison.each(_OTHERS):
+        if state == RevisionState.UNCOMMITTED:
             problem = "it was never committed: it has no manifest, and nothing lists it"
             yield unlisted(folder, problem)
         else:
@@ -158,7 +158,7 @@ def compare_ledger(
             problem = f"no list of the ledger has it{of}"
             todo = "Find out who wrote it: no session did"
             yield finding(manifest_path(folder), problem, Level.LEDGER, todo)
-    for session, count in comparison.ask(_UNRECORDED):
+    for session, count in comparison.each(_UNRECORDED):
         if session <= ledger.last or not storage.exists(record_path(session)):  # else it has ended
             problem = f"the record is not there of a session that committed {count} revisions"
             yield finding(record_path(session), problem, Level.LEDGER, _UNRECORDED_TODO)
@@ -168,7 +168,7 @@ def compare_ledger(
 
 def altered_revisions(comparison: Comparison) -> set[str]:
     """Return the folders of revisions found so far whose manifest is not what the ledger lists."""
-    return {folder for (folder,) in comparison.ask(_ALTERED_SO_FAR)}
+    return {folder for (folder,) in comparison.each(_ALTERED_SO_FAR)}
 
 
 def _sums_of_sessions(comparison: Comparison, ledger: Ledger) -> Iterator[Finding]:
@@ -177,7 +177,7 @@ def _sums_of_sessions(comparison: Comparison, ledger: Ledger) -> Iterator[Findin
         if record.manifests_sha256 is None:
             continue
         query = "SELECT sha256 FROM found WHERE session = ? AND sha256 NOT NULL ORDER BY sha256"
-        digests = [row[0] for row in comparison.ask(query, [session])]
+        digests = [row[0] for row in comparison.each(query, [session])]
         if digest_of_lines(digests) != record.manifests_sha256:
             problem = (
                 f"the {len(digests)} manifests of this session are not the {record.manifests} "

@@ -58,7 +58,7 @@ _VIEWS = {
 }
 
 
-class State(StrEnum):
+class RevisionState(StrEnum):
     """What has become of a revision that is not plainly as it was committed.
 
     ``altered``: its manifest is not what the ledger lists. ``missing``: the ledger lists it, and it
@@ -141,17 +141,17 @@ class Comparison:
         for name in given:
             self._connection.unregister(name)
 
-    def folders(self, *states: State) -> list[str]:
+    def folders(self, *states: RevisionState) -> list[str]:
         """Return the folders of the revisions in these states, in order."""
         query = "SELECT folder FROM revision WHERE list_contains(?, state) ORDER BY folder"
-        return [folder for (folder,) in self.ask(query, [[str(state) for state in states]])]
+        return [folder for (folder,) in self.each(query, [[str(state) for state in states]])]
 
     def rows(self, query: str, parameters: Sequence[Any] = ()) -> pa.Table:
         """Return the rows of a query as an Arrow table. Raises duckdb.Error."""
         self._write_waiting()
         return self._connection.sql(query, params=list(parameters)).to_arrow_table()
 
-    def ask(self, query: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+    def each(self, query: str, parameters: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a query over the sets. Raises duckdb.Error."""
         self._write_waiting()
         cursor = self._connection.cursor()

@@ -52,7 +52,7 @@ def stored_fetches(comparison: Comparison, files: Sequence[str]) -> Iterator[Ses
         f"FROM read_parquet([{named}], hive_partitioning = false, union_by_name = true, "
         "filename = true) ORDER BY session, digest"
     )
-    for session, rows in groupby(comparison.ask(query) if files else (), key=itemgetter(0)):
+    for session, rows in groupby(comparison.each(query) if files else (), key=itemgetter(0)):
         digest, count, file = hashlib.sha256(), 0, None
         for _, row, file in rows:  # noqa: B007 # any file of theirs will do
             digest.update(row)

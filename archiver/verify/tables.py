@@ -154,7 +154,7 @@ def _differing(storage: LocalStorage, comparison: Comparison) -> list[Differing]
     """What differs, without what was removed since it was looked at."""
     tombstones = Tombstones(storage)
     while True:
-        found = [Differing(*row) for row in comparison.ask(_DIFFERENT, [_MOST + 1])]
+        found = [Differing(*row) for row in comparison.each(_DIFFERENT, [_MOST + 1])]
         folders = {row.folder for row in found if row.folder is not None}
         meanwhile = [one for one in sorted(folders) if tombstones.has_replaced(one)]
         if not meanwhile:
@@ -170,7 +170,7 @@ GROUP BY ALL ORDER BY ALL
 
 def _rows_of_nothing(comparison: Comparison) -> Iterator[Finding]:
     """One finding for each table with rows that do not say of what they are."""
-    for table, rows in comparison.ask(_OF_NOTHING):
+    for table, rows in comparison.each(_OF_NOTHING):
         problem = f"{rows} rows have no run_id or no revision"
         yield Finding(f"{TABLES_FOLDER}/{table}", problem, Level.TABLES, REINDEX, table=table)
 

@@ -21,7 +21,7 @@ from archiver.system.stop import StopSwitch, Threads
 from archiver.tables.connect import limit_in
 from archiver.tables.lookup import asked_for, other_ids
 from archiver.verify.committed import altered_revisions, compare_ledger, set_states
-from archiver.verify.compare import Comparison, State
+from archiver.verify.compare import Comparison, RevisionState
 from archiver.verify.completeness import gaps
 from archiver.verify.findings import (
     Depth,
@@ -44,7 +44,7 @@ from archiver.verify.removed import Tombstones, left_behind, missing_without, wi
 from archiver.verify.revisions import Checked, RevisionCheck, check_by_sums, check_runs
 from archiver.verify.table_files import check_fetches, quick_look, table_files
 from archiver.verify.tables import ExpectedRows, compare_tables
-from archiver.verify.walk import Batch, batches, hidden_folders, stray_at_top, without_hidden
+from archiver.verify.walk import RunBatch, batches, hidden_folders, stray_at_top, without_hidden
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class _Verification:
         self._leftovers += left
         return [one for one in findings if one.path not in set(left)]
 
-    def _batches(self, stack: ExitStack) -> tuple[Iterable[Batch], Executor]:
+    def _batches(self, stack: ExitStack) -> tuple[Iterable[RunBatch], Executor]:
         """The batches, and who works on them. Processes begin before DuckDB has its threads."""
         each = batches(self._storage, self._scope.run_ids, self._choose)
         first = list(itertools.islice(each, _FIRST))
@@ -163,14 +163,14 @@ class _Verification:
             return Depth.NAMES
         return Depth.ROWS if folder in how.done else Depth.BYTES
 
-    def _compare(self, stack: ExitStack, each: Iterable[Batch], executor: Executor) -> None:
+    def _compare(self, stack: ExitStack, each: Iterable[RunBatch], executor: Executor) -> None:
         storage, scope, report = self._storage, self._scope, self._report
         comparison = stack.enter_context(Comparison())
         ledger = check_ledger(storage, comparison, scope.run_ids)
         check_attachments(storage, ledger)
         self._findings += ledger.findings
         self._findings += check_signatures(storage, self._how.signatures, ledger.lost, report.notes)
-        ((self._total,),) = comparison.ask("SELECT count(*) FROM listed")
+        ((self._total,),) = comparison.each("SELECT count(*) FROM listed")
         expected = ExpectedRows(comparison)
         for checked in self._checked(comparison, each, executor):
             self._take(comparison, expected, checked)
@@ -209,7 +209,7 @@ class _Verification:
         report.gaps += interrupted(ledger)
 
     def _checked(
-        self, comparison: Comparison, each: Iterable[Batch], executor: Executor
+        self, comparison: Comparison, each: Iterable[RunBatch], executor: Executor
     ) -> Iterator[Checked]:
         """What came of each batch, in order; a few are under way at any time."""
         stop, waiting = self._how.stop, deque[Future[Checked]]()
@@ -282,12 +282,17 @@ class _Verification:
             one for one in self._findings if one.level is not Level.STRAY or one.path not in begun
         ]
         found = list(compare_ledger(storage, comparison, ledger, is_whole=self._scope.is_whole))
-        for folder in comparison.folders(State.FORGED):
+        for folder in comparison.folders(RevisionState.FORGED):
             found += missing_without(storage, folder)
         wrong = dict.fromkeys(
-            comparison.folders(State.ALTERED, State.MISSING, State.FORGED, State.UNCOMMITTED)
+            comparison.folders(
+                RevisionState.ALTERED,
+                RevisionState.MISSING,
+                RevisionState.FORGED,
+                RevisionState.UNCOMMITTED,
+            )
         )
-        forgetting = {run for (run,) in comparison.ask("FROM forgetting")}
+        forgetting = {run for (run,) in comparison.each("FROM forgetting")}
         unknown = {folder.rpartition("/")[0] for folder in wrong} | forgetting
         tombstones = Tombstones(storage)
         for folder, check in self._suspicious.items():

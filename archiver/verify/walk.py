@@ -90,7 +90,7 @@ _DAY_DEPTH = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class RunBatch:
     """Some runs to be checked by a worker.
 
     ``folders`` are those of all revisions that were come by on the way, ``findings`` what does not
@@ -104,7 +104,7 @@ class Batch:
 
 def batches(
     storage: LocalStorage, run_ids: frozenset[str], choose: Callable[[str], Depth | None]
-) -> Iterator[Batch]:
+) -> Iterator[RunBatch]:
     """Walk the run folders in order and yield batches of revisions to check.
 
     Of ``run_ids`` only, where there are any. ``choose`` says how closely to look at the revision
@@ -132,11 +132,13 @@ def batches(
     yield from _spread(units, folders, findings)
 
 
-def _spread(units: list[RunUnit], folders: list[str], findings: list[Finding]) -> Iterator[Batch]:
-    yield Batch(units[::_SPREAD], folders, tuple(findings))
+def _spread(
+    units: list[RunUnit], folders: list[str], findings: list[Finding]
+) -> Iterator[RunBatch]:
+    yield RunBatch(units[::_SPREAD], folders, tuple(findings))
     for first in range(1, _SPREAD):
         if part := units[first::_SPREAD]:
-            yield Batch(part)
+            yield RunBatch(part)
 
 
 def stray_at_top(storage: LocalStorage) -> list[Finding]:

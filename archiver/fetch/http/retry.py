@@ -21,7 +21,7 @@ class Patience:
         self._left = seconds
         self._lock = Lock()
 
-    def spend(self, seconds: float) -> bool:
+    def allow(self, seconds: float) -> bool:
         """Take so much of it; False where it does not last."""
         with self._lock:
             if seconds > self._left:
@@ -70,7 +70,7 @@ class RetryPolicy:
                 else:
                     longest = min(self.longest_wait, self.first_wait * 2.0 ** (attempt - 1))
                     wait = self.random.uniform(0.5, 1.0) * longest
-                if attempt >= self.attempts + free or not patience.spend(wait):
+                if attempt >= self.attempts + free or not patience.allow(wait):
                     raise
             on_retry()
             self.sleep(wait)
