@@ -225,7 +225,7 @@ def test_an_archive_of_format_1_whose_tmp_is_gone_heals(
     shutil.copytree(FORMAT_1 / "killed", archive.root)
     assert list((archive.root / "tmp").glob("*.journal"))
     shutil.rmtree(archive.root / "tmp")
-    archiver("accept", "tsk_404", "--reason", "it never was")
+    archiver("hold", "wr_3", "--reason", "later")
     told = archiver("verify", "--json").json
     assert any("took in" in note for note in told["notes"])
     paths = {row["path"] for row in archive.rows("runs")}

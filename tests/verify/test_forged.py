@@ -90,7 +90,8 @@ def test_another_long_text_is_found(root: Path, name: str, text: str) -> None:
 
 @pytest.mark.parametrize("harm", ["changed", "gone", "twice"])
 def test_rows_of_checks_that_somebody_else_wrote_are_found(root: Path, harm: str) -> None:
-    (path,) = ArchiveFolder(root).table_files("checks")
+    files = ArchiveFolder(root).table_files("checks")
+    (path,) = [path for path in files if pq.read_metadata(path).num_rows]
     rows = pq.read_table(path, partitioning=None)
     match harm:
         case "changed":
