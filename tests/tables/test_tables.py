@@ -112,7 +112,7 @@ def test_there_is_one_file_per_table_and_flush(
             data.metadata.row_group(0).column(n).compression
             for n in range(data.metadata.num_columns)
         } == {"ZSTD"}
-    assert archive.table_files("errors") == archive.table_files("artifacts") == []
+    assert archive.rows("errors") == archive.rows("artifacts") == []
 
 
 def test_every_file_of_a_table_has_the_same_types(
