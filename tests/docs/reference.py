@@ -73,7 +73,8 @@ _ALL_REVISIONS = {
 
 def reference() -> str:
     """Return the page as it must be now."""
-    root = click.Context(cli, info_name="archiver", auto_envvar_prefix="ARCHIVER")
+    # As the command makes it: what a command says of its help is made once in a process.
+    root = click.Context(cli, info_name="archiver", **cli.context_settings)
     parts = [
         _OPENING,
         _exit_codes(),
