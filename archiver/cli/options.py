@@ -104,7 +104,7 @@ def signing_options(command: CommandT) -> CommandT:
         ),
         click.option(
             "--tsa-timeout",
-            type=Duration(),
+            type=Duration(in_seconds=True),
             default="30s",
             show_default=True,
             envvar="ARCHIVER_TSA_TIMEOUT",

@@ -64,10 +64,14 @@ class Location(click.Path):
 class Duration(click.ParamType[timedelta]):
     """A span of time: ``30s``, ``10m``, ``2h``, ``1d``, ``2w``, ``7y`` (of 365.25 days), or ``0``.
 
-    A number without a unit is refused: some mean seconds by it, others minutes or days.
+    A number without a unit is refused: some mean seconds by it, others minutes or days. But for a
+    timeout (``in_seconds``) it is seconds, as everywhere.
     """
 
     name = "duration"
+
+    def __init__(self, *, in_seconds: bool = False) -> None:
+        self._in_seconds = in_seconds
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -77,7 +81,7 @@ class Duration(click.ParamType[timedelta]):
         match = _DURATION.fullmatch(str(value).strip().lower())
         if match is None:
             self.fail(f"{value!r} is no duration: use 30s, 10m, 2h, 1d, 2w or 7y", param, ctx)
-        if not match[2] and float(match[1]):
+        if not match[2] and float(match[1]) and not self._in_seconds:
             self.fail(f"{value!r} has no unit: use 30s, 10m, 2h, 1d, 2w or 7y", param, ctx)
         seconds = float(match[1]) * _SECONDS[match[2]]
         if seconds > _LONGEST:

@@ -122,10 +122,15 @@ def what_there_is(connection: duckdb.DuckDBPyConnection) -> str:
     )
 
 
+def unknown_statuses(connection: duckdb.DuckDBPyConnection, statuses: Sequence[str]) -> list[str]:
+    """Return those that Skyvern does not know and no run has. Raises duckdb.Error."""
+    held = {status for (status,) in connection.sql("SELECT DISTINCT status FROM runs").fetchall()}
+    return [status for status in statuses if status not in held | KNOWN_STATUSES]
+
+
 def require_statuses(connection: duckdb.DuckDBPyConnection, statuses: Sequence[str]) -> None:
     """Raises UsageError for a status that Skyvern does not know and no run has; duckdb.Error."""
-    held = {status for (status,) in connection.sql("SELECT DISTINCT status FROM runs").fetchall()}
-    if unknown := [status for status in statuses if status not in held | KNOWN_STATUSES]:
+    if unknown := unknown_statuses(connection, statuses):
         raise UsageError(
             f"no run has the status {', '.join(unknown)}", hint=what_there_is(connection)
         )

@@ -185,14 +185,14 @@ def selection_options(command: CommandT) -> CommandT:
 )
 @click.option(
     "--connect-timeout",
-    type=Duration(),
+    type=Duration(in_seconds=True),
     default="10s",
     show_default=True,
     help="Give up a server that takes no connection for so long.",
 )
 @click.option(
     "--stall-timeout",
-    type=Duration(),
+    type=Duration(in_seconds=True),
     default="30s",
     show_default=True,
     help="Give a request up that makes no progress for so long.",

@@ -70,7 +70,9 @@ from archiver.cli.param_types import Duration, Location, Size
     help="Show in $PAGER (less) what does not fit on the terminal.",
 )
 @click.option(
-    "--timeout", type=Duration(), help="End a query that takes longer: 30s, 10m.  [default: no end]"
+    "--timeout",
+    type=Duration(in_seconds=True),
+    help="End a query that takes longer: 30s, 10m.  [default: no end]",
 )
 @click.option(
     "--memory",

@@ -167,10 +167,13 @@ class RunsApi:
         KeyRefused as KeyUse has it), ApiUnavailable (no answer, 429, 5xx, 401, 403 and 404 in
         another's words, after the retries), and AnswerInvalid (a redirect, a document too large).
         """
-        if once or self._retry.attempts == 1:
+        if once:
             return self._ask(run_id, tally, once=True)
+        once = self._retry.attempts == 1
         return self._retry.call(
-            lambda: self._ask(run_id, tally), tally.patience, lambda: tally.add(retries=1)
+            lambda: self._ask(run_id, tally, once=once),
+            tally.patience,
+            lambda: tally.add(retries=1),
         )
 
     def _ask(self, run_id: RunId, tally: Tally, *, once: bool = False) -> ApiAnswer:

@@ -7,7 +7,6 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
-from archiver.errors import UsageError
 from archiver.ledger.records import ledger_records
 from archiver.model.ledger import LedgerRecord
 from archiver.query.reports import artifacts, durations, failures, flaky, overview, trends
@@ -16,7 +15,7 @@ from archiver.query.reports.options import SESSIONS, AskedReport, By, Filters, R
 from archiver.query.reports.parts import Asking, chosen
 from archiver.query.reports.sessions import session_rows
 from archiver.store.storage import LocalStorage
-from archiver.tables.choose import require_statuses, what_there_is
+from archiver.tables.choose import unknown_statuses, what_there_is
 from archiver.tables.views import read_tables
 
 _TABLES: dict[ReportKind, Callable[[Asking, Filters, By | None], dict[str, pa.Table]]] = {
@@ -59,23 +58,23 @@ def session_tables(
 def without_runs(storage: LocalStorage, asked: AskedReport, now: datetime) -> str | None:
     """Return what is to be said where no run fits a report's filters, and what there is instead.
 
-    ``now`` is in UTC. Raises UsageError where a filter cannot be meant: a status that Skyvern does
-    not know and no run has, or a beginning in the future; ArchiveDamaged as :func:`run_report`.
+    A status that Skyvern does not know and no run has is named, too, and a beginning in the future;
+    ``now`` is in UTC. Raises ArchiveDamaged as :func:`run_report`.
     """
     filters = asked.filters
     if filters == Filters() or asked.report is SESSIONS:
         return None
 
     def work(connection: duckdb.DuckDBPyConnection) -> str | None:
-        require_statuses(connection, filters.statuses)
+        notes = []
+        if unknown := unknown_statuses(connection, filters.statuses):
+            notes.append(f"no run has the status {', '.join(unknown)}")
         if filters.since and filters.since > now:
-            raise UsageError(
-                f"--since {filters.since:%Y-%m-%d %H:%M} UTC lies in the future",
-                hint=what_there_is(connection),
-            )
-        if Asking(connection, filters).rows(f"SELECT 1 FROM {chosen(filters)} LIMIT 1").num_rows:
-            return None
-        return f"no run fits what was asked for. {what_there_is(connection)}"
+            notes.append(f"--since {filters.since:%Y-%m-%d %H:%M} UTC lies in the future")
+        fitting = f"SELECT 1 FROM {chosen(filters)} LIMIT 1"
+        if not notes and not Asking(connection, filters).rows(fitting).num_rows:
+            notes.append("no run fits what was asked for")
+        return ". ".join([*notes, what_there_is(connection)]) if notes else None
 
     return read_tables(storage, work, derived=("runs",))
 

@@ -120,4 +120,6 @@ def _write(root: Path, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
     if listed:
         folder = root / "tables" / table.name / "fetched=2026-11"
         folder.mkdir(parents=True)
-        (folder / "20261123T120000Z-00000000-0001.parquet").write_bytes(to_parquet(table, listed))
+        (folder / "20261123T120000.000Z-00000000-0001.parquet").write_bytes(
+            to_parquet(table, listed)
+        )
