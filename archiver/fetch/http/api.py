@@ -83,6 +83,7 @@ class KeyUse:
         self._base_url = base_url
         self._is_known = is_known
         self._refused: Counter[RunId] = Counter()
+        self._elsewhere: Counter[RunId] = Counter()
         self._lock = Lock()
 
     def answered(self) -> None:
@@ -110,13 +111,20 @@ class KeyUse:
         )
 
     def answered_by_another(self, run_id: RunId) -> None:
-        """A 404 came that is not in Skyvern's words. Raises ApiDown where nothing else came yet."""
-        if not self._is_known:
-            raise ApiDown(
-                f"{self._base_url} is no Skyvern API: it answered HTTP 404 for {run_id}, without "
-                "the JSON that Skyvern answers with",
-                hint="Set SKYVERN_BASE_URL to where the API is, without /v1/runs",
-            )
+        """A 404 came that is not in Skyvern's words.
+
+        Raises ApiDown where nothing else came so far, for the same run a second time or for many.
+        """
+        with self._lock:
+            self._elsewhere[run_id] += 1
+            few = self._elsewhere[run_id] == 1 and len(self._elsewhere) < _FEWEST_REFUSED
+            if self._is_known or few:
+                return
+        raise ApiDown(
+            f"{self._base_url} is no Skyvern API: it answered HTTP 404 for {run_id}, without the "
+            "JSON that Skyvern answers with",
+            hint="Set SKYVERN_BASE_URL to where the API is, without /v1/runs",
+        )
 
 
 class RunsApi:
