@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 from datetime import datetime
 from pathlib import Path
 
@@ -153,7 +154,7 @@ def _in_the_way(root: Path) -> list[str]:
         return sorted(
             entry.name
             for entry in root.iterdir()
-            if entry.name not in (TEMPORARY_FOLDER, LOCK_FILE) and not is_others(entry.name)
+            if not (_is_begun(entry) or is_others(entry.name))
         )
     except FileNotFoundError:
         return []
@@ -161,6 +162,21 @@ def _in_the_way(root: Path) -> list[str]:
         raise NotAnArchive(f"{root} is a file, not a folder") from None
     except OSError as error:
         raise NotAnArchive(f"cannot read {root}: {error.strerror}") from None
+
+
+_LOCKS = ("lock", "lock.json")
+_STAGED = re.compile(r"[^/]*-\d+-\d+\.part", re.ASCII)
+
+
+def _is_begun(path: Path) -> bool:
+    """Whether a session makes this before it makes archive.json, and may have been killed then."""
+    if path.name == TEMPORARY_FOLDER and path.is_dir():
+        return all(
+            path.is_file() and (path.name in _LOCKS or _STAGED.fullmatch(path.name))
+            for path in path.iterdir()
+            if not is_others(path.name)
+        )
+    return path.name == LOCK_FILE and path.is_file()
 
 
 def make_archive(storage: LocalStorage, session: SessionId, now: datetime) -> None:
@@ -178,8 +194,8 @@ def remove_unused(root: Path, *, with_root: bool) -> None:
     temporary = root / TEMPORARY_FOLDER
     with contextlib.suppress(OSError):  # what stays does no harm: the next fetch begins with it
         (root / LEDGER_FOLDER).rmdir()  # where it is not empty nothing is removed
-        for path in temporary.glob("lock*"):
-            path.unlink()
+        for name in _LOCKS:
+            (temporary / name).unlink(missing_ok=True)
         temporary.rmdir()
         for name in (ARCHIVE_FILE, README_FILE, LOCK_FILE):
             (root / name).unlink(missing_ok=True)

@@ -138,6 +138,7 @@ class LocalStorage:
         try:
             return stage()
         except ArchiveUnwritable:
+            self.check_root()  # another folder may have taken the archive's place
             if not self.make_new_folder(TEMPORARY_FOLDER):
                 raise
             return stage()

@@ -227,7 +227,7 @@ def test_a_no_is_no_interruption(
     server.add_run(task_run("tsk_1"))
     archiver("fetch", "tsk_1")
     code, _, shown = on_terminal("erase", "tsk_1", "--reason", "asked", answer=answer)
-    assert code == 0
+    assert code == 3
     assert "nothing was erased" in shown
     assert "interrupted" not in shown
     assert archive.run("tsk_1")

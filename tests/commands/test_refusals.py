@@ -17,6 +17,7 @@ from tests.lying_server import (
     HTML_PAGE,
     SERVER_ERROR,
     UNAUTHORIZED,
+    Delay,
     Extra,
     Fields,
     GzipBomb,
@@ -243,7 +244,21 @@ def test_the_key_is_no_option(fetch: Fetch, archive: ArchiveFolder) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["api.skyvern.com", "ftp://host", "https://", "http://user:pass@host", "http://h:99999", "x y"],
+    [
+        "api.skyvern.com",
+        "ftp://host",
+        "https://",
+        "http://user:pass@host",
+        "http://h:99999",
+        "x y",
+        "u:pass@h",
+        "//u:pass@h",
+        "http:u:pass@h",
+        "http:///u:pass@h",
+        "http://u:pass/x@h",
+        "http://u:pass#x@h",
+        "http://h/u:pass@x",
+    ],
 )
 def test_a_base_url_that_is_none_is_refused(
     fetch: Fetch, archive: ArchiveFolder, monkeypatch: pytest.MonkeyPatch, address: str
@@ -342,6 +357,28 @@ def test_a_folder_that_holds_something_else_is_left_alone(
     assert str(other) in fetch("tsk_1", "--archive", other, code=10).err
     assert [path.name for path in other.iterdir()] == ["letter.txt"]
     assert server.requests == []
+
+
+@pytest.mark.parametrize("name", ["tmp/photo.jpg", "tmp/thesis/one.txt", "tmp/lock-notes.md"])
+def test_a_folder_of_that_name_with_something_else_in_it_is_left_alone(
+    server: LyingServer, fetch: Fetch, archive: ArchiveFolder, name: str
+) -> None:
+    (archive.root / name).parent.mkdir(parents=True)
+    (archive.root / name).write_text("dear")
+    assert "tmp" in fetch("tsk_1", code=10).err
+    assert (archive.root / name).read_text() == "dear"
+
+
+@pytest.mark.parametrize("refusal", [FORBIDDEN, Status(404, b"<h1>no</h1>", "text/html")])
+def test_a_run_that_is_refused_before_others_are_answered_costs_that_run(
+    server: LyingServer, archiver: Command, refusal: Status
+) -> None:
+    ids = [server.add_run(task_run(f"tsk_{n}")) for n in range(6)]
+    server.lie("tsk_0", refusal, times=FOREVER)
+    for run_id in ids[1:]:
+        server.lie(run_id, Delay(1.0))
+    ran = archiver("fetch", *ids, "--attempts", "2", "--json", code=3)
+    assert ran.runs == {"asked": 6, "fetched": 5, "failed": 1}
 
 
 def test_an_empty_folder_becomes_an_archive(

@@ -138,7 +138,7 @@ def test_a_full_disk_is_told_and_nothing_is_left(
 ) -> None:
     grown = large(copy, os.urandom(100_000))
     filled = [argument.format(small_disk) for argument in arguments]
-    ran = archiver("export", grown, *filled, "--archive", copy, code=2)
+    ran = archiver("export", grown, *filled, "--archive", copy, code=3)
     assert "No space left" in ran.err
     assert list(small_disk.iterdir()) == []
 

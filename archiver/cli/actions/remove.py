@@ -135,7 +135,7 @@ def _remove(
             return _show(kind, plan, there, as_json=given.json)
         if not _agrees(len(plan.runs) + len(plan.asked), there.files):
             click.echo("nothing was erased", err=True)
-            return ExitCode.OK
+            return ExitCode.INCOMPLETE
     result = dispose(
         given.archive,
         kind,

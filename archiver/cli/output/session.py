@@ -97,7 +97,7 @@ class SessionLines:
                 return []
         self._failed = self._failed + 1 if event.outcome is Outcome.FAILED else 0
         if self._failed == _MOST_FAILED:
-            return ["so it goes on: the table fetches has them all"]
+            return ["so it goes on: no more of them are named here"]
         return [problem_line(p) for p in event.problems] if self._failed < _MOST_FAILED else []
 
 

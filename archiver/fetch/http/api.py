@@ -76,15 +76,28 @@ _FEWEST_REFUSED = 10
 class KeyUse:
     """What the API makes of the key, over one session. Used from several threads.
 
-    ``is_known``: it has answered others of the session with this key.
+    ``is_known``: it has answered others of the session with this key. Nothing is decided while
+    other requests are under way, unless it is about many runs: they may be answered yet.
     """
 
     def __init__(self, base_url: str, *, is_known: bool = False) -> None:
         self._base_url = base_url
         self._is_known = is_known
+        self._under_way = 0
         self._refused: Counter[RunId] = Counter()
         self._elsewhere: Counter[RunId] = Counter()
         self._lock = Lock()
+
+    @contextlib.contextmanager
+    def request(self) -> Iterator[None]:
+        """Have a request under way while the block runs."""
+        with self._lock:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way -= 1
 
     def answered(self) -> None:
         """The API answered a request: whoever it refused before, it was not the key."""
@@ -101,10 +114,11 @@ class KeyUse:
         """
         with self._lock:
             self._refused[run_id] += 1
-            if self._is_known or (may_pass and self._refused[run_id] == 1):
-                many = self._refused.total() >= _MOST_REFUSALS
-                if not many or len(self._refused) < _FEWEST_REFUSED:
-                    return
+            is_first = may_pass and self._refused[run_id] == 1
+            many = self._refused.total() >= _MOST_REFUSALS
+            many = many and len(self._refused) >= _FEWEST_REFUSED
+            if not many and (self._is_known or is_first or self._under_way > 1):
+                return
         raise KeyRefused(
             f"the API at {self._base_url} refused the key ({reason})",
             hint="Check SKYVERN_API_KEY and SKYVERN_BASE_URL",
@@ -117,8 +131,9 @@ class KeyUse:
         """
         with self._lock:
             self._elsewhere[run_id] += 1
-            few = self._elsewhere[run_id] == 1 and len(self._elsewhere) < _FEWEST_REFUSED
-            if self._is_known or few:
+            is_first = self._elsewhere[run_id] == 1
+            many = len(self._elsewhere) >= _FEWEST_REFUSED
+            if self._is_known or (not many and (is_first or self._under_way > 1)):
                 return
         raise ApiDown(
             f"{self._base_url} is no Skyvern API: it answered HTTP 404 for {run_id}, without the "
@@ -199,6 +214,7 @@ class RunsApi:
         passed_at = self._throttle.wait()
         tally.add(requests=1)
         with (
+            self._key_use.request(),
             http_errors(fail),
             contextlib.closing(self._client.request(url, self._headers)) as response,
         ):
@@ -315,6 +331,11 @@ def _is_framed(response: httpx.Response) -> bool:
 
 def checked_base_url(text: str) -> str:
     """The API's address, without a trailing slash. Raises UsageError when it is none."""
+    if "@" in text:
+        raise UsageError(
+            "the base URL must have no credentials, query or fragment: there is an @ in it",
+            hint="Set SKYVERN_BASE_URL, for example to https://api.skyvern.com",
+        )
     try:
         parts = urlsplit(text.strip())
         port_is_fine = parts.port is None or parts.port > 0
