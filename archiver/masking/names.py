@@ -15,6 +15,8 @@ class NameKind(Enum):
 
     SECRET = auto()
     """It is one: the name ends in a secret's (``user_password``)."""
+    TOKENS = auto()
+    """They are secrets unless they are a number: pieces of a text, counted (``input_tokens``)."""
     ABOUT_SECRET = auto()
     """It may be one: the name has a secret's in it (``password_value``, ``cookie_policy``)."""
     MAYBE_SECRET = auto()
@@ -61,6 +63,19 @@ _COUNTED = re.compile(
 )
 """Beside ``token`` these make it a piece of a text that a model reads, which is counted and paid
 (``max_tokens``, ``token_limit``), or name its kind; no other secret is counted."""
+_TOKENS = re.compile(r"(?:\A|[\W_])tokens\Z|[a-z]Tokens\Z", re.IGNORECASE)
+_HARMLESS = (
+    *("status", "required", "enabled", "supported"),  # an answer to a question
+    *("type", "kind", "symbol", "name", "method", "format", "provider"),  # which one it is
+    *("count", "length", "attempts"),  # how many, how long
+    *("expires", "expiry", "expiration", "expired", "lifetime", "ttl"),  # until when
+    *("expires at", "expires in", "expires on", "expiry date", "expiration date"),
+)
+"""Last words of names that speak of a secret and do not say it (``authorization_status``).
+
+Not among them: url (of a password's reset: who knows it may set one), id (of an access key, which
+goes with it), hint, value, number.
+"""
 _CODES = re.compile(" t?otp ")
 _ADDRESS = re.compile(" (?:url|uri|address|endpoint) ")
 _WEBHOOK = re.compile(" (?:webhook|web hook) ")
@@ -117,7 +132,8 @@ def kind_of(name: str) -> NameKind | None:
     if not _STEMS.search(name):
         return None
     # The second spelling is for what has capitals within a word: PassWord, TOTPs.
-    return _kind(_split(name))
+    kind = _kind(_split(name))
+    return NameKind.TOKENS if kind is NameKind.SECRET and _TOKENS.search(name) else kind
 
 
 def _kind(spellings: tuple[str, str]) -> NameKind | None:
@@ -136,7 +152,8 @@ def _kind(spellings: tuple[str, str]) -> NameKind | None:
     if any(map(_ENDS_IN_SECRET.search, bare)):
         return NameKind.SECRET
     if any(map(_HAS_SECRET.search, bare)):
-        return NameKind.ABOUT_SECRET
+        is_harmless = kind is None and any(map(_ENDS_HARMLESSLY.search, bare))
+        return None if is_harmless else NameKind.ABOUT_SECRET
     if kind is None and any(map(_ENDS_IN_ORDINARY.search, bare)):
         return NameKind.MAYBE_SECRET
     return kind
@@ -161,3 +178,8 @@ def _plain(name: str) -> str:
     """Full-width letters as ordinary ones; without what is not seen."""
     plain = unicodedata.normalize("NFKC", name)
     return "".join(c for c in plain if unicodedata.category(c) != "Cf")
+
+
+_ENDS_HARMLESSLY = re.compile(
+    f" (?:{'|'.join(_joined(last.split())[1:-1] for last in _HARMLESS)}) $"
+)

@@ -45,10 +45,20 @@ _API_VALUE = re.compile(
     re.DOTALL,
 )
 """Ids and timestamps of Skyvern's own: a request may name them, and they must stay readable."""
-_TIME = re.compile(
+_TIME = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?"
-    r"(?:Z|[+-][0-9]{2}:?[0-9]{2})?",
+    r"(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
 )
+_ID = r"(?:tsk_v2|tsk|tr|wr|wrb|wfb|wpid|w|wp|pbs|bp|o|oat|cred|cp|op|stp|act|a|s|totp)_[0-9]+"
+"""Ids of the service: they name a secret that it keeps (``cred_123``) and are none."""
+_ANSWER = (
+    r"(?i:yes|no|true|false|approved|denied|pending|granted|rejected|required|not required"
+    r"|optional)"
+)
+"""Answers to whether there is a secret, or what became of an authorization."""
+_HARMLESS = re.compile(f"{_TIME}|{_ID}|{_ANSWER}")
+"""What stays even where a name says that it is a secret."""
+_NUMBER = re.compile(r"[0-9]{1,9}|[0-9]{1,3}(?:,[0-9]{3}){1,3}")
 _HEADER_LINE = re.compile(
     r"^([ \t]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:[ \t]*)(\S.*)$", re.MULTILINE
 )
@@ -109,6 +119,7 @@ def mask_and_encode(
 
 _UNMASKED = {
     NameKind.SECRET: None,
+    NameKind.TOKENS: None,
     NameKind.ABOUT_SECRET: None,
     NameKind.MAYBE_SECRET: None,
     NameKind.CALLBACK: NameKind.ADDRESS,
@@ -184,6 +195,9 @@ class _Masker:
             is_day = kind is NameKind.ABOUT_SECRET and isinstance(value, str)
             if is_day and _DATE.fullmatch(value):  # type: ignore[arg-type] # a text
                 return value
+            is_count = kind is NameKind.TOKENS and isinstance(value, str)
+            if is_count and _NUMBER.fullmatch(value):  # type: ignore[arg-type] # a text
+                return value
             return self._hidden(value)
         match kind:
             case NameKind.LABELED:
@@ -230,7 +244,7 @@ class _Masker:
         Where not ``is_noted`` they may be ordinary words, and are not masked elsewhere.
         """
         if isinstance(value, str):
-            if value == MASK or _TIME.fullmatch(value):
+            if value == MASK or _HARMLESS.fullmatch(value):
                 return value
             if is_noted and "://" not in value:
                 self._note_parts("secret", value)
@@ -346,7 +360,7 @@ class _Masker:
 
 
 def _is_secret(kind: NameKind, reading: _Reading) -> bool:
-    if kind is NameKind.SECRET:
+    if kind is NameKind.SECRET or kind is NameKind.TOKENS:
         return reading is not _Reading.NONE
     is_near = kind is NameKind.ABOUT_SECRET or kind is NameKind.MAYBE_SECRET
     return is_near and reading is _Reading.ALL

@@ -59,6 +59,13 @@ _BEARER, _BASIC, _AUTHORIZATION = (
 )
 _WORD = re.compile(r"[A-Za-z]{1,15}(?:-[a-z]{1,15})*[./-]*|(?:realm|scope|error|charset)=")
 """What may follow the word bearer in a text that is about one."""
+_PROPER_WORD = re.compile(r"(?:[A-Z]?[a-z]{1,15}|[A-Z]{1,15})(?:-[A-Z]?[a-z]{1,15})*[./-]*")
+"""A word or a name: a token has digits, or capitals within, or is long."""
+_WITHIN_WORD = re.compile(
+    r"(?<!\\[nrtbf])(?<!%[0-9A-Fa-f]{2})(?<!\\u[0-9A-Fa-f]{4})(?<=[^\W\d_])\Z"
+)
+"""What "bearer" is the rest of a word behind; escapes end in letters too."""
+_LONG_TOKEN = 16
 _OF_SCHEME = re.compile(
     r"(?:tokens?|auth|authentication|authorization|schemes?|headers?|credentials?|formats?|values?"
     r"|strings?|prefix|types?|based|access|keys?|of|is|in|or|and|for|the|to|with|was|has|must|may"
@@ -143,29 +150,41 @@ def mask_credentials(text: str) -> str:
     return text
 
 
-def _without_token(end: str, is_secret: Callable[[str, str], bool], found: re.Match[str]) -> str:
-    first = found.string[found.start() - 1]
-    return f"{end}{found[1]}{MASK}" if is_secret(first, found[2]) else found[0]
+def _without_token(
+    end: str, is_secret: Callable[[re.Match[str]], bool], found: re.Match[str]
+) -> str:
+    return f"{end}{found[1]}{MASK}" if is_secret(found) else found[0]
 
 
-def _is_of_header(_first: str, token: str) -> bool:
-    return _OF_SCHEME.fullmatch(token) is None
+def _is_of_header(found: re.Match[str]) -> bool:
+    return _OF_SCHEME.fullmatch(found[2]) is None
 
 
-def _is_bearer(first: str, token: str) -> bool:
-    return (_OF_SCHEME if first == "B" else _WORD).fullmatch(token) is None
+def _is_bearer(found: re.Match[str]) -> bool:
+    """Whether it can be a token: names and words follow "bearer" in any text, even with a capital.
+
+    Where "bearer" ends another word (pallbearer), only what cannot be a word or a number.
+    """
+    text, token, start = found.string, found[2], found.start() - 1
+    if _WITHIN_WORD.search(text, max(start - 6, 0), start):
+        return len(token) >= _LONG_TOKEN and not token.isalpha()
+    if (_OF_SCHEME if text[start] == "B" else _WORD).fullmatch(token):
+        return False
+    return _PROPER_WORD.fullmatch(token) is None
 
 
-def _is_basic(_first: str, token: str) -> bool:
-    """Whether it can be a name and a password in base64: words follow "basic" in any text."""
+def _is_basic(found: re.Match[str]) -> bool:
+    """Whether it is a name and a password in base64: words follow "basic" in any text."""
+    token = found[2].rstrip("=").replace("-", "+").replace("_", "/")
     if token.isalpha() and token.islower():
         return False
-    if token.endswith("=") or (len(token) >= 12 and re.search(r"[a-z].*[0-9]|[0-9].*[a-z]", token)):
-        return True
+    # One character more than groups of four is what is left of a token that was cut off.
+    token = token[:-1] if len(token) % 4 == 1 else token
     try:
-        return b":" in b64decode(token + "=" * (-len(token) % 4), validate=True)
+        text = b64decode(token + "=" * (-len(token) % 4), validate=True).decode("latin-1")
     except ValueError:
         return False
+    return ":" in text and all(character >= " " for character in text)
 
 
 def without_query(url: str) -> str:

@@ -135,6 +135,19 @@ def test_times_stay(time: str) -> None:
         ("token_usage", {"model": "gpt"}),
         ("token_type", "Bearer"),
         ("token_expiry", "2026-11-30"),
+        ("authorization_status", "in review"),
+        ("authorizationStatus", "in review"),
+        ("prior_authorization", "approved"),
+        ("token_symbol", "ETH"),
+        ("token_expires_at", "Mon, 01 Jan 2026"),
+        ("input_tokens", "12"),
+        ("outputTokens", "1,204"),
+        ("password_required", "for admins"),
+        ("has_password", "Yes"),
+        ("accept_cookies", "no"),
+        ("credential", "cred_123"),
+        ("login_credential", ["cred_600323882295963120"]),
+        ("token", "wpid_600323882295963120"),
         ("password_field_found", True),
         ("author", "A. N. Author"),
         ("secretary", "S"),
@@ -157,6 +170,28 @@ def test_names_that_only_look_like_a_secrets_stay(name: str, value: Any) -> None
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("tokens", "12a4"),
+        ("token", "123456"),
+        ("otp", "123456"),
+        ("passwords", "123456"),
+        ("tokens", ["1234567890"]),
+        ("password_status_value", "zQ7"),
+        ("password", "card_123"),
+        ("password", "cred_123x"),
+        ("password", "yes!"),
+        ("password_reset_url", "https://h.example/reset/zQ7"),
+        ("access_key_id", "AKIAzQ7"),
+        ("password_hint", "zQ7"),
+    ],
+)
+def test_what_is_near_to_a_harmless_name_or_value_goes(name: str, value: Any) -> None:
+    result: Any = mask_document(request(parameters={name: value}))
+    assert texts(result["run_request"]) == [MASK]
+
+
+@pytest.mark.parametrize(
     "name",
     [
         *("APIKey", "apiKey", "API_KEY", "X-Api-Key", "x-api-key", "apikey", "APIKEY", "ApiKEY"),
@@ -173,7 +208,7 @@ def test_names_that_only_look_like_a_secrets_stay(name: str, value: Any) -> None
     ],
 )
 def test_any_spelling_of_a_secrets_name_is_seen(name: str) -> None:
-    assert kind_of(name) is NameKind.SECRET or kind_of(name) is NameKind.ABOUT_SECRET
+    assert kind_of(name) in (NameKind.SECRET, NameKind.ABOUT_SECRET, NameKind.TOKENS)
     assert "zQ7secret" not in masked(request(parameters={name: "zQ7secret"}))
 
 
@@ -362,10 +397,14 @@ def test_a_secret_parameter_of_a_url_is_masked_whole_and_the_others_stay() -> No
     [
         *("Bearer zQ7", "bearer zQ7.abc", "BEARER zQ7-_~+/==", "Bearer  zQ7", "Bearer:zQ7"),
         *("Bearer zQabcdef", "Authorization: Token zQ7x", 'authorization="ApiKey zQ7x'),
+        *("authorizationBearer zQ7zQ7zQ7zQ7zQ7z", "Bearer zQabcdefzQabcdefz", "%0ABearer zQ7"),
+        *("Basic dTo=", "Basic bcO8OnpRNw==", "Basic dXNlcjp6UTdzZWNyZ", "Basic 9jp6UTc="),
         *("Basic dXNlcjp6UTc=", "basic enE3OnpRNw", "BASIC dXNlcjpwYXNzd29yZA==", "Bearer%20zQ7"),
     ],
 )
-@pytest.mark.parametrize("wrapped", ["{}", "sent Authorization: {}, got 401", '{{"a": "{}"}}'])
+@pytest.mark.parametrize(
+    "wrapped", ["{}", "a\n{}", "a\t{}", "sent Authorization: {}, got 401", '{{"a": "{}"}}']
+)
 def test_credentials_of_http_go_from_any_text(credentials: str, wrapped: str) -> None:
     text = wrapped.format(credentials)
     secret = credentials.rsplit(maxsplit=1)[-1].removeprefix("Bearer:").removeprefix("Bearer%20")
@@ -381,6 +420,9 @@ def test_credentials_of_http_go_from_any_text(credentials: str, wrapped: str) ->
         *("Basic plan, basic usage of it", "the bearer of news", "Bearer token", "basic"),
         *("Bearer authentication, Basic auth", "bearer-token based", "basic JavaScript", "Basic 2"),
         *('WWW-Authenticate: Bearer realm="shop"', "Authorization: Bearer token required"),
+        *("Pallbearer 2018", "PALLBEARER 2018", "Forbearer Smith2", "Torchbearer 2024-Edition"),
+        *("Bearer Johnson", "BEARER JOHNSON", "Bearer Lloyd-Jones.", "Basic Plus2024Edition"),
+        *("basic Level1Support", "Basic Authentication1", "Basic English101Course for all"),
     ],
 )
 def test_texts_about_credentials_stay(text: str) -> None:
