@@ -11,6 +11,7 @@ import contextlib
 import re
 from collections.abc import Iterable
 from enum import IntEnum
+from functools import partial
 from urllib.parse import unquote
 
 from archiver.masking.fields import ANSWER, FREE
@@ -64,8 +65,11 @@ _HEADER_LINE = re.compile(
 )
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_JSON_TEXTS = ('"{', '"[')
+_JSON_TEXT = re.compile(r'"(?:[ \ufeff]|\\[nrt]|\\+")*[{\[]')
 """Where a text in a document's JSON begins as JSON does. Elsewhere no quote stands before these."""
+_JSON_BEGINS = frozenset('{[" \t\r\n\ufeff')
+_JSON_LEVELS = 4
+"""How many texts within texts are read as JSON."""
 
 
 class _Reading(IntEnum):
@@ -98,7 +102,7 @@ def mask_and_encode(
     masker = _Masker(unmask)
     masked = masker.fields(document, _Reading.ALL, freer=_OUTPUT)
     text = encode_json(masked)
-    if '\\"' in text and any(start in text for start in _JSON_TEXTS):
+    if '\\"' in text and _JSON_TEXT.search(text):
         masked = changed(masked, FREE, masker.json_text, set())  # type: ignore[assignment] # an object stays one
         text = encode_json(masked)
     keys = {secret for secret in secrets if len(secret) >= _SHORTEST_KEY}
@@ -215,17 +219,20 @@ class _Masker:
             case _:
                 return self.value(value, reading)
 
-    def json_text(self, text: str) -> str:
+    def json_text(self, text: str, levels: int = _JSON_LEVELS) -> str:
         """A text that is JSON itself, as bodies of requests are, without what its names give away.
 
-        It is written anew only where something was masked.
+        So is a text within it. It is written anew only where something was masked.
         """
-        if text[:1] in ("{", "["):
-            with contextlib.suppress(ValueError, RecursionError):
-                value = decode_json(text.encode())
-                masked = self.value(value, _Reading.ENDS)
-                if masked != value:
-                    return encode_json(masked)
+        if levels and text[:1] in _JSON_BEGINS:
+            bare = text.strip("\ufeff \t\r\n")
+            if bare[:1] in ("{", "[", '"'):
+                with contextlib.suppress(ValueError, RecursionError):
+                    value = decode_json(bare.encode())
+                    within = partial(self.json_text, levels=levels - 1)
+                    masked = changed(self.value(value, _Reading.ENDS), FREE, within, set())
+                    if masked != value:
+                        return encode_json(masked)
         return text
 
     def _labeled(self, value: JsonValue, fields: JsonObject, reading: _Reading) -> JsonValue:

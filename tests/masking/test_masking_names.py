@@ -1,5 +1,6 @@
 """A value whose field is named as a secret is masked, whatever it is and wherever it stands."""
 
+import json
 from typing import Any
 
 import pytest
@@ -457,7 +458,14 @@ def test_an_address_that_is_to_stay_still_loses_its_credentials() -> None:
         '{"access_token":"zQ7secret","token_type":"Bearer"}',
     ],
 )
-def test_texts_that_are_json_lose_what_their_names_give_away(body: str) -> None:
+@pytest.mark.parametrize("before", ["", " ", "\n", "\r\n\t ", "\ufeff", "\ufeff\n "])
+@pytest.mark.parametrize("texts_within", [0, 1, 3])
+def test_texts_that_are_json_lose_what_their_names_give_away(
+    body: str, before: str, texts_within: int
+) -> None:
+    for level in range(texts_within):
+        body = before + json.dumps({"a": [body]} if level % 2 else body)
+    body = before + body
     for at in (request(parameters={"body": body}), document(output=[{"response": body}])):
         once = mask_document(at)
         assert "zQ7" not in masked(at)
@@ -471,6 +479,9 @@ def test_texts_that_are_json_lose_what_their_names_give_away(body: str) -> None:
         '{"password": "zQ7", not JSON}',
         "[it](https://h.example)",
         "{",
+        '"',
+        ' "a text" ',
+        ' {"a": "{\\"b\\": 1}"} ',
         "[" * 5_000,
         '{"a":' * 600 + "1" + "}" * 600,
         'Answer as {"password": "a text"}',
