@@ -164,7 +164,7 @@ class _Masker:
                 masked[name] = self._named(value, name, kind, reading, fields)
             elif type(value) is str:
                 # Nearly all of the time goes into these lines; a call costs more than looking.
-                if "=" in value or "%3" in value or "@" in value:
+                if "=" in value or "%" in value or "@" in value:
                     masked[name] = mask_urls(value)
             elif type(value) is dict:
                 masked[name] = self.fields(value, _Reading.ENDS if name == freer else reading)

@@ -10,7 +10,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache, partial
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from archiver.errors import InvalidRunId
 from archiver.model.ids import RunId
@@ -35,13 +35,26 @@ _SENSITIVE = (
     r"(?:[\w.-]{0,60}(?:token|passw(?:or)?d|pwd|passphrase|passcode|secret|authorization|credentials?"
     r"|cookie|jwt|signature|connection[_.-]?string|totp|[_.-]otp"
     r"|(?:api|access|private|secret|auth|signing|shared|master|subscription)[_.-]?key)"
-    r"|key|code|sig|otp|pass|sid|j?sessionid|phpsessid|ticket|assertion|samlresponse)"
+    r"|key|code|sig|otp|pass|auth|sid|j?sessionid|phpsessid|ticket|assertion|samlresponse)"
 )
 """What is nearly always the key to something. What the signature of a whole URL is, see above."""
 _PARAMETER = rf"(?:\A(?=[^\s&]*&)|[?&#;]|%3[Ff]|%26|\\u0026)(?:amp;)?{_SENSITIVE}(?:=|%3[Dd])"
 _SECRET_PARAMETER = re.compile(rf"({_PARAMETER})[^&#;,)\]}}|\s\"'<>]+", re.IGNORECASE)
-_PARAMETER_NAME = re.compile(r"(?:\A|[?&#;])([\w.-]{1,80})=")
+_PARAMETER_NAME = re.compile(r"(?:\A|[?&#;])([\w.%\[\]-]{1,120})=")
+_ESCAPED_PARAMETER = re.compile(
+    r"(\A|[?&#;]|%(?:25)*(?:3[Ff]|26|23)|\\u0026)(?:amp;)?"
+    r"((?:[\w.\[\]-]|%(?!(?:25)*(?:3[DdFf]|26|23|2[Ff]))(?:25)*[0-9A-Fa-f]{2}){1,120})"
+    r"(?:=|%(?:25)*3[Dd])"
+)
+"""A parameter whose name may have escapes, or brackets as forms have them (``user[password]``)."""
+_ALONE = re.compile(r"([\w.\[\]%-]{1,120}=)\S+")
+"""A text that is one parameter and nothing else."""
+_ORDINARY = frozenset({"key", "code", "auth", "ticket", "assertion"})
+"""Names of parameters that are words of other things too, in brackets or outside of a URL."""
+_UNQUOTINGS = 3
+"""How often a name may be escaped."""
 _IN_URL_ALONE = re.compile(rf"({_PARAMETER})[^&#]+", re.IGNORECASE)
+_VALUE, _VALUE_ALONE = re.compile(r"[^&#;,)\]}|\s\"'<>]+"), re.compile(r"[^&#]+")
 _URL_ALONE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
 _BEHIND_SCHEME = r"((?:[\s:+]|%20|\\[nrt])+)([A-Za-z0-9+/._~-]+=*)"
 _IN_HEADER = (
@@ -113,28 +126,77 @@ def mask_text(text: str) -> str:
 def mask_urls(text: str) -> str:
     """``text`` without signatures, credentials and secret parameters of the URLs in it."""
     # Most texts have neither "=" nor its escape, and so no parameters: looking costs least.
-    if ("=" in text or "%3" in text) and _may_be_sensitive(text):
-        if _SIGNATURE.search(text):
-            text = _QUERY.sub(_cut_if_signed, text)
-        secret = _IN_URL_ALONE if _URL_ALONE.fullmatch(text) else _SECRET_PARAMETER
-        text = secret.sub(rf"\1{MASK}", text)
+    if ("=" in text or "%3" in text or "%253" in text or "%25253" in text) and _may_be_sensitive(
+        text
+    ):
+        text = _without_parameters(text)
     if "@" in text and "://" in text:
         text = _USERINFO.sub(MASK + "@", text)
     return text
 
 
+def _without_parameters(text: str) -> str:
+    if _SIGNATURE.search(text):
+        text = _QUERY.sub(_cut_if_signed, text)
+    is_alone = _URL_ALONE.fullmatch(text) is not None
+    text = (_IN_URL_ALONE if is_alone else _SECRET_PARAMETER).sub(rf"\1{MASK}", text)
+    if "%" in text or "[" in text:
+        text = _without_escaped(text, _VALUE_ALONE if is_alone else _VALUE)
+    if (alone := _ALONE.fullmatch(text)) and _is_sensitive_alone(alone[1][:-1]):
+        return alone[1] + MASK
+    return text
+
+
 def _may_be_sensitive(text: str) -> bool:
     """Whether a parameter has a name that is looked for; True where that cannot be told at once."""
-    if "%3" in text or "%26" in text or "\\u0026" in text:
+    if "%3" in text or "%26" in text or "%25" in text or "\\u0026" in text:
         return True
     return any(map(_is_sensitive, _PARAMETER_NAME.findall(text)))
 
 
 @lru_cache(maxsize=1_024)
 def _is_sensitive(name: str) -> bool:
-    return _SIGNATURE.match(f"?{name}={'x' * 16}") is not None or (
-        re.fullmatch(_SENSITIVE, name, re.IGNORECASE) is not None
-    )
+    if _SIGNATURE.match(f"?{name}={'x' * 16}") is not None:
+        return True
+    return _is_secret_name(_unquoted(name)) or _is_sensitive_alone(name)
+
+
+def _is_secret_name(name: str) -> bool:
+    return re.fullmatch(_SENSITIVE, name, re.IGNORECASE) is not None
+
+
+@lru_cache(maxsize=1_024)
+def _is_sensitive_alone(name: str) -> bool:
+    """Whether a name is a secret's without its escapes and brackets, and in whatever place."""
+    parts = [
+        part for part in re.split(r"[\[\]]+", _unquoted(name)) if part and not part.isdecimal()
+    ]
+    return bool(parts) and parts[-1].lower() not in _ORDINARY and _is_secret_name(parts[-1])
+
+
+def _without_escaped(text: str, value: re.Pattern[str]) -> str:
+    """``text`` without values of parameters that have escapes or brackets in their names."""
+    parts: list[str] = []
+    end = 0
+    for found in _ESCAPED_PARAMETER.finditer(text):
+        is_secret = found.start() >= end and _is_sensitive_escaped(found[1], found[2])
+        if is_secret and (masked := value.match(text, found.end())):
+            parts += [text[end : found.end()], MASK]
+            end = masked.end()
+    return "".join([*parts, text[end:]])
+
+
+def _is_sensitive_escaped(separator: str, name: str) -> bool:
+    plain = _unquoted(name)
+    if "[" in plain or not separator:
+        return _is_sensitive_alone(plain)
+    return (plain != name or "%25" in separator) and _is_secret_name(plain)
+
+
+def _unquoted(name: str) -> str:
+    for _ in range(_UNQUOTINGS):
+        name = unquote(name)
+    return name
 
 
 def mask_credentials(text: str) -> str:

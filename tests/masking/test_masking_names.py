@@ -364,6 +364,8 @@ def test_a_callbacks_path_goes_wherever_else_it_stands() -> None:
         *("X-Amz-Signature", "sig", "Signature", "token", "access_token", "key", "api_key", "code"),
         *("password", "passwd", "apikey", "client_secret", "refresh_token", "id_token", "otp"),
         *("userPassword", "x-api-key", "auth_token", "secret", "jwt", "sid", "X-Goog-Signature"),
+        *("user[password]", "user%5Bpassword%5D", "user%255Bpassword%255D", "logins[0][pass]"),
+        *("api%5Fkey", "pass%77ord", "%70%61%73%73%77%6F%72%64", "api%255Fkey", "auth", "k%65y"),
     ],
 )
 @pytest.mark.parametrize(
@@ -374,6 +376,9 @@ def test_a_callbacks_path_goes_wherever_else_it_stands() -> None:
         "[it](https://h.example/#{}=zQ7)",
         '<a href="https://h.example/?x=1&amp;{}=zQ7">',
         "https://v.example/?next=https%3A%2F%2Fh.example%2F%3F{}%3DzQ7",
+        "https://v.example/?n%5F=https://h.example/?{}=zQ7",
+        "https%253A%252F%252Fc%252F%253F{}%253DzQ7",
+        "https://v.example/?n=https%253A%252F%252Fc%252F%253Fa%253D1%2526{}%253DzQ7",
         "grant_type=x&{}=zQ7&b=1",
         "{}=zQ7&grant_type=x",
         "/relative?{}=zQ7",
@@ -385,6 +390,27 @@ def test_secret_parameters_of_any_url_are_masked(parameter: str, wrapped: str) -
         once = mask_document(at)
         assert "zQ7" not in masked(at)
         assert mask_document(once) == once
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["password", "user[password]", "user%5Bpassword%5D", "pass%77ord", "client_secret", "my-token"],
+)
+def test_a_text_that_is_nothing_but_a_secret_parameter_keeps_its_name(name: str) -> None:
+    result: Any = mask_document(request(parameters={"body": f"{name}=zQ7,a)b;c"}))
+    assert result["run_request"]["parameters"]["body"] == f"{name}={MASK}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("https://h.example/?filter[code]=a&sort%5Bkey%5D=b", "https://h.example/?q=100%25&a[]=1"),
+        *("code=5", "a=1", "auth=[x]", "key=100%", "https://h.example/?tok%65nizer=bpe&p%61ge=2"),
+        *("password=", "policy%253Dprivacy", "how password=x is written"),
+    ],
+)
+def test_other_parameters_stay(text: str) -> None:
+    assert mask_document(request(prompt=text)) == request(prompt=text)
 
 
 def test_a_secret_parameter_of_a_url_is_masked_whole_and_the_others_stay() -> None:

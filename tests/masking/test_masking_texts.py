@@ -16,6 +16,7 @@ PIECES = (
     *("https://", "://", "u:p@", "@", "h.example/a", "?", "#", "&", ";", "%3F", "%3f", "%26"),
     *("\\u0026", "amp;", "sig=", "Sig%3D", "signature%3d", "hmac=", "X-Amz-Signature=", "ſig="),
     *("access_token=", "token=", "policy%3D", "0123456789abcdef", "q=1", "=", "%", "\\", "/", "|"),
+    *("%5B", "[", "%2573", "password", "s%69g=", "%253F", "%253D", "%25", "%255D"),
     *(",", ")", "]", '"', "'", "<", ">", " ", "\n", "é", "\ud800", "file:", "name", "1", "_"),
 )
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=10).map("".join)
@@ -23,10 +24,7 @@ TEXTS = st.lists(st.sampled_from(PIECES), max_size=10).map("".join)
 
 @given(TEXTS)
 def test_a_text_is_masked_as_if_it_were_always_looked_at_closely(text: str) -> None:
-    closely = url_masking._QUERY.sub(url_masking._cut_if_signed, text)
-    is_alone = url_masking._URL_ALONE.fullmatch(closely)
-    secret = url_masking._IN_URL_ALONE if is_alone else url_masking._SECRET_PARAMETER
-    closely = secret.sub(rf"\1{MASK}", closely)
+    closely = url_masking._without_parameters(text)
     if "://" in text:
         closely = url_masking._USERINFO.sub(MASK + "@", closely)
     assert mask_text(text) == closely
