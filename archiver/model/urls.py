@@ -188,7 +188,7 @@ def _without_escaped(text: str, value: re.Pattern[str]) -> str:
 
 def _is_sensitive_escaped(separator: str, name: str) -> bool:
     plain = _unquoted(name)
-    if "[" in plain or not separator:
+    if "[" in plain:
         return _is_sensitive_alone(plain)
     return (plain != name or "%25" in separator) and _is_secret_name(plain)
 
