@@ -180,7 +180,8 @@ class Downloader:
         """Take what is at a URL; return where it is instead, if it is elsewhere.
 
         What the host refuses for a while is asked for again after a pause, and no attempt: unless
-        it says so with status 200, as whoever is no storage at all may do for ever.
+        it says so with status 200, as whoever is no storage at all may do for ever, or goes on
+        with it for this alone.
         """
         host = self._hosts.of(url)
         while True:
@@ -194,10 +195,10 @@ class Downloader:
                     check_status(answer, self._now)
                     check_response(answer.status, answer.fields, bool(rest), into, state)
                     self._take(answer, source, into, state, decode)
-                    host.answered(passed_at)
+                    host.answered(passed_at, state.refusals)
                     return None
                 except StorageBusy as error:
-                    may_wait = host.refused(passed_at, error.retry_after)
+                    may_wait = host.refused(passed_at, error.retry_after, state.refusals)
                     if not may_wait or answer.status == 200:
                         raise
                 finally:

@@ -6,12 +6,13 @@ compared here. Where no strong validator tells, the last bytes come once more, t
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from archiver.errors import DownloadFailed
+from archiver.fetch.http.retry import Refusals
 from archiver.model.paths import TEMPORARY_FOLDER
 from archiver.store.lock import NOTE_ENDING, PART_ENDING
 from archiver.store.staging import StagedFile
@@ -56,6 +57,7 @@ class DownloadState:
     served_type: str | None = None
     remote: RemoteFile | None = None
     checkpoints: "Checkpoints | None" = None
+    refusals: Refusals = field(default_factory=Refusals)
     tail: bytes = b""
     """What comes next is there already, and must be the same."""
     admit: Callable[[int], None] = lambda _: None

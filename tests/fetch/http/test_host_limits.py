@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.fetch.http.retry import MOST_PAUSES, HostLimit
+from archiver.fetch.http.retry import MOST_PAUSES, HostLimit, Refusals
 from archiver.system.stop import StopSwitch
 from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Fetch
@@ -53,13 +53,20 @@ class Clock:
         return [pause for pause in self.sleeps if pause > 0.5]
 
 
-def ask(limit: HostLimit, refusal: float | None = None, *, fine: bool = False) -> bool:
-    """Ask the host once; whether its refusal is no attempt."""
+def ask(
+    limit: HostLimit,
+    refusal: float | None = None,
+    *,
+    fine: bool = False,
+    file: Refusals | None = None,
+) -> bool:
+    """Ask the host once, for another file each time or for this; whether it is no attempt."""
+    file = file or Refusals()
     with limit.place() as passed_at:
         if fine:
-            limit.answered(passed_at)
+            limit.answered(passed_at, file)
             return True
-        return limit.refused(passed_at, refusal)
+        return limit.refused(passed_at, refusal, file)
 
 
 def test_a_host_that_never_refuses_is_never_waited_for() -> None:
@@ -113,7 +120,7 @@ def together(limit: HostLimit, count: int, asked: list[float | None]) -> list[bo
     def one(number: int) -> bool:
         with limit.place() as passed_at:
             passed.wait(5)
-            return limit.refused(passed_at, asked[number % len(asked)])
+            return limit.refused(passed_at, asked[number % len(asked)], Refusals())
 
     with ThreadPoolExecutor(count) as threads:
         return list(threads.map(one, range(count)))
@@ -152,7 +159,7 @@ def test_half_as_many_are_asked_for_at_once_and_more_again_after_answers() -> No
             full.wait(5)  # four are in at once
             with lock:
                 inside.remove(number)
-            limit.answered(passed_at)
+            limit.answered(passed_at, Refusals())
 
     with ThreadPoolExecutor(16) as threads:
         list(threads.map(one, range(8)))
@@ -189,19 +196,76 @@ def test_the_rate_that_a_host_takes_is_found(rate: int, seconds: float) -> None:
     began, files = clock.now, 600 * rate
     most = 0
     for _ in range(files):
-        attempts = 0
+        attempts, file = 0, Refusals()
         while True:
             with limit.place() as passed_at:
                 clock.now += seconds  # what a request takes
                 if host.takes_one():
-                    limit.answered(passed_at)
+                    limit.answered(passed_at, file)
                     break
-                attempts += not limit.refused(passed_at, None)
+                attempts += not limit.refused(passed_at, None, file)
                 most = max(most, attempts)
             if attempts:
                 clock.now += 0.5  # as RetryPolicy waits
     assert most < 3
     assert clock.now - began < 3 * files / rate
+
+
+@pytest.mark.parametrize("asked", [None, 0.0, 2.0, 60.0, 1e9])
+@pytest.mark.parametrize("bad_files", [1, 2, 5])
+def test_what_is_never_given_does_not_slow_down_the_others(
+    asked: float | None, bad_files: int
+) -> None:
+    """It costs them two minutes at most, whatever it asks for, and is given up."""
+    clock = Clock()
+    limit = HostLimit(clock.sleep, clock)
+    began = clock.now
+    files = [Refusals() for _ in range(bad_files)]
+    attempts = [0] * bad_files
+    for _ in range(400):
+        for number, file in enumerate(files):
+            if attempts[number] < 5:
+                attempts[number] += not ask(limit, asked, file=file)
+            ask(limit, fine=True)
+    assert attempts == [5] * bad_files
+    assert clock.now - began <= 120 * bad_files
+    assert limit.paused <= MOST_PAUSES + 60
+    if not asked:
+        assert clock.now - began <= 10 * bad_files
+
+
+def test_a_host_that_refuses_everybody_blames_no_file() -> None:
+    clock = Clock()
+    limit = HostLimit(clock.sleep, clock)
+    files = Refusals(), Refusals()
+    ask(limit, fine=True)
+    assert all(ask(limit, file=files[number % 2]) for number in range(10))
+
+
+def test_a_file_that_is_asked_for_alone_is_given_up_within_a_minute() -> None:
+    clock = Clock()
+    limit, file = HostLimit(clock.sleep, clock), Refusals()
+    assert [ask(limit, file=file) for _ in range(7)] == [True] * 5 + [False] * 2
+    assert sum(clock.pauses) <= 60
+
+
+def test_going_slower_counts_as_a_pause() -> None:
+    clock = Clock()
+    limit = HostLimit(clock.sleep, clock)
+    for _ in range(400):
+        file = Refusals()
+        ask(limit, file=file)
+        ask(limit, fine=True, file=file)
+        ask(limit, fine=True)
+    assert limit.paused >= MOST_PAUSES
+    assert not ask(limit)
+
+
+def test_pauses_of_before_count() -> None:
+    clock = Clock()
+    limit = HostLimit(clock.sleep, clock, paused=MOST_PAUSES)
+    assert not ask(limit)
+    assert not clock.sleeps
 
 
 def test_whoever_waits_for_a_place_hears_an_interruption() -> None:
@@ -213,7 +277,7 @@ def test_whoever_waits_for_a_place_hears_an_interruption() -> None:
             raise Stop
 
     limit = HostLimit(sleep, lambda: 1_000.0)
-    ask(limit)
+    together(limit, 2, [None])
     with limit.place(), ThreadPoolExecutor(1) as threads, pytest.raises(Stop):
         threads.submit(ask, limit, fine=True).result(5)
 
@@ -293,6 +357,22 @@ def test_no_file_is_lost_where_storage_refuses_more_than_so_many_at_once(
     assert archive.read("tsk_3", "screenshot 2") == read(shots[46].content)
     rows = archive.rows("fetches")
     assert sum(row["requests"] for row in rows) == len(server.requests)
+
+
+@pytest.mark.parametrize("refusal", [Status(503), throttled(5), Status(400, SLOW_DOWN)])
+@pytest.mark.parametrize("many", ["1", "4"])
+def test_one_file_that_is_never_given_costs_the_others_little(
+    server: LyingServer, fetch: Fetch, sleeps: list[float], refusal: Lie, many: str
+) -> None:
+    never = server.artifact(webm(), in_storage=True)
+    server.lie(never, refusal, times=FOREVER)
+    for number in range(60):
+        file = server.artifact(webm(), in_storage=True) if number else never
+        server.add_run(task_run(f"tsk_{number}", recording=file))
+    ran = fetch(*server.run_ids, "--download-concurrency", many, code=3)
+    assert ran.states == {"failed": 1, "unverified": 59}
+    assert sum(request.status != 200 for request in server.requests) <= 11
+    assert sleeps
 
 
 def test_a_refusal_with_status_200_is_a_pause_and_an_attempt(
