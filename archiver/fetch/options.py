@@ -1,6 +1,6 @@
 """What a session of fetch is given, and the connections it makes of that."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -52,6 +52,9 @@ class FetchOptions:
 
     key_is_known: bool = False
     """The API has answered somebody of the session who has the key."""
+
+    paused: Mapping[str, float] = field(default_factory=dict)
+    """Seconds that each host of storage was waited for before, in the same session."""
 
     @property
     def durability(self) -> Durability:

@@ -73,6 +73,7 @@ def artifact_downloader(options: FetchOptions, context: Context) -> Iterator[Dow
             check_stop=context.stop.check,
             on_bytes=lambda count: context.report(BytesReceived(count)),
             throttle=Throttle(options.max_bandwidth, context.stop.sleep),
+            paused=options.paused,
         )
 
 
@@ -108,11 +109,12 @@ class BatchControl:
     """A part of a session. ``is_over``: no run is begun any more.
 
     ``returned`` are the runs that were not begun, or are better archived where the whole session
-    is seen; nothing else comes of those.
+    is seen; nothing else comes of those. ``paused``: as in FetchOptions, at the end.
     """
 
     is_over: Callable[[], bool]
     returned: list[Returned] = field(default_factory=list)
+    paused: Mapping[str, float] = field(default_factory=dict)
 
 
 def archive_runs(
@@ -167,6 +169,7 @@ def archive_runs(
             yield from (result.archived for result in done)
             if control is not None:
                 control.returned += (back for back in results if isinstance(back, Returned))
+                control.paused = downloader.paused
 
 
 def in_flight(

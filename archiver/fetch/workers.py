@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from random import SystemRandom
 
@@ -50,13 +50,15 @@ class Batch:
 class BatchResult:
     """What came of a batch: of every id, unless an error or an interruption ended it.
 
-    ``returned`` are not for a batch, ``errors`` stopped the batch: one at most.
+    ``returned`` are not for a batch, ``errors`` stopped the batch: one at most. ``paused`` are the
+    seconds that each host was waited for until then, in this process and those before.
     """
 
     archived: tuple[Archived, ...] = ()
     not_started: tuple[RunId, ...] = ()
     returned: tuple[RunId, ...] = ()
     errors: tuple[ArchiverError, ...] = ()
+    paused: Mapping[str, float] = field(default_factory=dict)
 
 
 def fetch_in_workers(
@@ -101,7 +103,7 @@ def fetch_in_workers(
         # Where one worker is lost, so are the others: it is the least that is to be said.
         raise min(errors, key=lambda error: isinstance(error, WorkerLost))
     context.stop.check()
-    options = replace(options, key_is_known=batches.key_is_known)
+    options = replace(options, key_is_known=batches.key_is_known, paused=batches.paused)
     yield from archive_runs(batches.left, folders, options, context, writer)
 
 
@@ -147,6 +149,10 @@ class _Batches:
         return self._options.key_is_known
 
     @property
+    def paused(self) -> Mapping[str, float]:
+        return self._options.paused
+
+    @property
     def left(self) -> list[RunId]:
         """What nobody did."""
         return [*self._returned, *self._not_started, *self._ids[self._next :]]
@@ -164,6 +170,11 @@ class _Batches:
         """Where many runs come back, the rest is better not shared out."""
         if any(archived.fetched.http_status == 200 for archived in batch.archived):
             self._options = replace(self._options, key_is_known=True)
+        # Those that ran at the same time waited at the same time.
+        paused = dict(self._options.paused)
+        for host, seconds in batch.paused.items():
+            paused[host] = max(seconds, paused.get(host, 0.0))
+        self._options = replace(self._options, paused=paused)
         self._not_started += batch.not_started
         self._returned += batch.returned
         if 4 * len(batch.returned) > len(batch.archived):
@@ -200,7 +211,7 @@ def fetch_batch(batch: Batch) -> BatchResult:
         tuple(back.asked for back in control.returned if back.is_started is is_started)
         for is_started in (True, False)
     )
-    return BatchResult(tuple(archived), not_started, begun, tuple(errors))
+    return BatchResult(tuple(archived), not_started, begun, tuple(errors), control.paused)
 
 
 def _say_nothing(_event: Event) -> None:

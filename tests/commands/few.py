@@ -1,5 +1,6 @@
 """The command, in a world where little is much already; processes that it starts live there too."""
 
+import archiver.fetch.http.retry
 import archiver.fetch.pipeline
 import archiver.fetch.session
 import archiver.fetch.workers
@@ -7,6 +8,7 @@ from archiver.cli.main import main
 
 vars(archiver.fetch.session)["MANY"] = 20
 vars(archiver.fetch.workers)["_SMALLEST"] = 5
+vars(archiver.fetch.http.retry)["MOST_PAUSES"] = 1.0
 vars(archiver.fetch.pipeline)["VERY_LARGE"] = 100_000
 vars(archiver.fetch.pipeline)["GRACE_SECONDS"] = 1.0
 vars(archiver.fetch.workers)["GRACE_SECONDS"] = 1.0

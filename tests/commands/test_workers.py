@@ -27,6 +27,7 @@ from tests.lying_server import (
     Status,
     png,
     task_run,
+    throttled,
     workflow_run,
 )
 
@@ -217,6 +218,17 @@ def test_an_api_that_is_down_ends_all_of_them(server: LyingServer, archiver: Com
     ran = finish(start(*ids), 3)
     assert ran.err.count("is down") == 1
     assert len(server.requests) < 150
+
+
+@pytest.mark.usefixtures("archiver")
+def test_pauses_are_those_of_the_session_not_of_each_batch(server: LyingServer) -> None:
+    for number in range(60):
+        file = server.artifact(png(number), "screenshot", in_storage=True)
+        server.lie(file, throttled(1, 503), times=FOREVER)
+        server.add_run(task_run(f"tsk_{number}", screenshots=[file]))
+    finish(start(*server.run_ids), 3)
+    # In each batch that began before another was done, one is asked for again after the pause.
+    assert server.count("/", origin="storage") <= 60 + 6
 
 
 def test_an_interrupted_session_ends_soon_and_is_gone_on_with(

@@ -7,7 +7,7 @@ is never part of a message: its query is a credential.
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import NoReturn
@@ -99,7 +99,7 @@ class Downloader:
 
     ``base_url`` is what relative URLs are relative to. ``check_stop`` is called between pieces and
     may raise Interrupted; ``on_bytes`` is told of every piece that arrived; ``throttle`` limits the
-    bytes.
+    bytes. ``paused``: see HostLimits.
     """
 
     def __init__(
@@ -114,6 +114,7 @@ class Downloader:
         check_stop: Callable[[], None],
         on_bytes: Callable[[int], None],
         throttle: Throttle,
+        paused: Mapping[str, float] | None = None,
     ) -> None:
         self._client = client
         self._headers = client.headers(_HEADERS)
@@ -125,7 +126,12 @@ class Downloader:
         self._check_stop = check_stop
         self._on_bytes = on_bytes
         self._throttle = throttle
-        self._hosts = HostLimits(retry.sleep)
+        self._hosts = HostLimits(retry.sleep, paused)
+
+    @property
+    def paused(self) -> Mapping[str, float]:
+        """The seconds that each host was waited for in this session, by host."""
+        return self._hosts.paused
 
     def download(
         self,
