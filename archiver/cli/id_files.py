@@ -91,7 +91,7 @@ class IdFile:
             with gzip.open(io.BufferedReader(stream)) as unpacked:
                 yield from self._unpacked(cast("IO[bytes]", unpacked), ending)
             return
-        if head.startswith(_PARQUET) or ending in (".parquet", ".pq"):
+        if head.startswith(_PARQUET) or (head and ending in (".parquet", ".pq")):
             yield from self._of_parquet(stream, file)
             return
         self._require_text(head)
@@ -174,7 +174,7 @@ class IdFile:
             if len(row) <= at:
                 raise UsageError(f"{place}: it ends before the column {self.column!r}")
             if len(lines.taken) > 1:
-                self._require_one_row(lines, len(names), at, place)
+                self._require_one(lines, len(names), at, row[at].strip(), place)
             if text := row[at].strip():
                 yield place, text
 
@@ -191,15 +191,19 @@ class IdFile:
                 said = f"there is text behind a closing quote (up to line {lines.number})"
             raise UsageError(f"{self.title}, line {first}: {said}", hint=_QUOTES) from None
 
-    def _require_one_row(self, lines: "_Lines", columns: int, at: int, place: str) -> None:
-        """Raises UsageError where a row's text in quotes looks like rows that were swallowed."""
-        for number, line in lines.taken[1:]:
+    def _require_one(self, lines: "_Lines", columns: int, at: int, own: str, place: str) -> None:
+        """Raises UsageError where a row's text in quotes looks like rows that were swallowed.
+
+        Those have other ids than the row's ``own``, which stands on one of its lines, too.
+        """
+        for number, line in lines.taken:
             for mark in _DELIMITERS:
                 cells = line.split(mark)
-                if len(cells) == columns > 1 and is_id(cells[at].strip()):
+                other = cells[at].strip() if len(cells) == columns > 1 else own
+                if other != own and is_id(other):
                     raise UsageError(
                         f"{place}: a quote goes on to line {lines.number}, over what looks like a "
-                        f"row with {cells[at].strip()} in line {number}",
+                        f"row with {other} in line {number}",
                         hint=_QUOTES,
                     )
 
@@ -252,10 +256,10 @@ class IdFile:
             file.seek(0)
         else:
             source = io.BytesIO(stream.readall())
+        number = 0
         try:
             with pq.ParquetFile(source) as table:  # closes no file that it is given
                 self._index(table.schema_arrow.names)
-                number = 0
                 for batch in table.iter_batches(columns=[self.column]):
                     for value in batch.column(0).to_pylist():
                         number += 1
@@ -263,7 +267,7 @@ class IdFile:
                             text = value.decode() if isinstance(value, bytes) else str(value)
                             yield f"{self.title}, row {number}", text.strip()
         except UnicodeDecodeError:
-            raise
+            raise UsageError(f"{self.title}, row {number}: its bytes are no UTF-8 text") from None
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             raise UsageError(f"{self.title} cannot be read as Parquet: {error}") from None
 

@@ -1,5 +1,6 @@
 """Run ids come from wherever they are, and all are checked before anything is asked."""
 
+import csv
 import gzip
 import json
 from pathlib import Path
@@ -7,7 +8,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from archiver.cli.id_files import IdFile
 from tests.archive_folder import ArchiveFolder
 from tests.cli.running import Command, Fetch, Ran
 from tests.lying_server import LyingServer, task_run
@@ -156,7 +160,31 @@ def test_a_column_of_parquet_that_stands_twice_is_refused(fetch: Fetch, tmp_path
 
 def test_bytes_of_parquet_that_are_no_text_are_refused(fetch: Fetch, tmp_path: Path) -> None:
     pq.write_table(pa.table({"run_id": [b"tsk_\xff"]}), tmp_path / "a.parquet")
-    assert "UTF-8" in fetch("--ids", tmp_path / "a.parquet", code=2).err
+    told = fetch("--ids", tmp_path / "a.parquet", code=2).err
+    assert "a.parquet, row 1: its bytes are no UTF-8 text" in told
+    assert "iconv" not in told
+
+
+CELL = st.lists(st.sampled_from(["two", "lines;x", "a, b", "tsk", '"', ""]), max_size=4)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, database=None)
+@given(st.lists(st.tuples(CELL, CELL), min_size=1, max_size=4), st.sampled_from(",;"))
+def test_cells_of_many_lines_around_the_id_are_read(
+    tmp_path_factory: pytest.TempPathFactory, cells: list[tuple[list[str], list[str]]], mark: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "many-lines.csv"
+    ids = [f"tsk_{number}" for number in range(len(cells))]
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file, delimiter=mark)
+        rows.writerow(["before", "run_id", "after"])
+        for run_id, (before, after) in zip(ids, cells, strict=True):
+            rows.writerow(["\n".join(before), run_id, "\n".join(after)])
+    assert [text for _, text in IdFile(str(path), "run_id").read()] == ids
+
+
+def test_a_cell_of_many_lines_before_the_id_is_read(fetch: Fetch) -> None:
+    assert fetch("-", stdin='prompt,run_id\n"one\ntwo",tsk_1\n').runs == {"asked": 1, "fetched": 1}
 
 
 @pytest.mark.parametrize("output_format", ["csv", "json", "ndjson", "parquet"])
@@ -214,7 +242,7 @@ def test_an_address_that_names_no_run_or_two_is_refused(fetch: Fetch, url: str) 
     ("name", "text"),
     [
         *(("a.txt", ""), ("a.txt", "# nothing\n\n"), ("a.csv", ""), ("a.csv", "run_id\n")),
-        *(("a.json", "[]"), ("a.ndjson", ""), ("a.tsv", "run_id\tx\n\t1\n")),
+        *(("a.json", "[]"), ("a.ndjson", ""), ("a.tsv", "run_id\tx\n\t1\n"), ("a.parquet", "")),
     ],
 )
 def test_a_source_without_ids_is_said_and_no_error(
@@ -329,7 +357,8 @@ def test_many_bad_ids_are_told_at_once_but_not_all(fetch: Fetch) -> None:
         ("a.csv", b"run_id\ntsk_\xff\n", ["UTF-8"]),
         ("a.ndjson", b'{"run_id":"tsk_\xff"}\n', ["UTF-8"]),
         ("a.txt", "tsk_1\n".encode("utf-16") + b"\0", ["UTF-16"]),
-        ("a.parquet", b"", ["Parquet"]),
+        ("a.csv", 'n,run_id\n"12 inch,tsk_1\nok,tsk_2\n7",wr_3\n', ["line 2", "line 4", "tsk_"]),
+        ("a.csv", 'n,run_id\n"12 inch,tsk_1\n7",tsk_2\n', ["line 2", "line 3", "tsk_1"]),
         ("a.csv", "run_id,n\ntsk_1,é\n".encode("cp1252"), ["UTF-8", "iconv", "a.csv | archiver"]),
         ("a b.zst", b"\x28\xb5\x2f\xfd\0", ["packed", "zstd -dc '", "a b.zst' | archiver"]),
         ("a.csv", b"BZh91AY", ["bzip2 -dc "]),

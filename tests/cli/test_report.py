@@ -166,6 +166,9 @@ def test_on_a_narrow_terminal_nothing_is_cut_in_two() -> None:
     ("arguments", "said"),
     [
         (["nothing"], "overview"),
+        (["--output", "a.csv"], "--output: of which report? It needs a NAME"),
+        (["--by", "day", "--limit", "3", "--json"], "--by, --limit: of which report?"),
+        (["--run-type", "task_v1"], "--run-type: of which report?"),
         (["flaky", "--by", "status"], "It can by day, week, month, run_type, engine, workflow"),
         (["sessions", "--by", "engine"], "It can by day, week, month"),
         (["trends", "--by", "week"], "It can by day, run_type"),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from archiver.cli.options import REPORT_FORMATS
 from archiver.cli.output.formats import ending_format
@@ -26,6 +27,18 @@ from archiver.store.storage import LocalStorage
 from archiver.system.atomic import require_outside, text_output
 
 _ONE_TABLE = ("csv", "parquet")
+_OF_A_REPORT = (
+    "since",
+    "until",
+    "run_type",
+    "status",
+    "workflow",
+    "by",
+    "table",
+    "limit",
+    "output",
+)
+"""Options that say nothing of a list of the reports."""
 _GLANCE = 40
 """Rows that people are shown of a table."""
 
@@ -59,6 +72,7 @@ def run(given: ReportArguments) -> int:
         _write_page(given, given.html)
         return ExitCode.OK
     if given.name is None:
+        _require_list_alone()
         _list(is_json=given.format == "json")
         return ExitCode.OK
     chosen = given.format or ending_format(given.output) or "table"
@@ -84,6 +98,21 @@ def run(given: ReportArguments) -> int:
     for table, count in cut.items():
         click.echo(f"{table}: {limit} of {counted(count, 'row')}; --limit 0 shows all", err=True)
     return ExitCode.DAMAGED if damaged else ExitCode.OK
+
+
+def _require_list_alone() -> None:
+    """Raises UsageError where the command line says how a report is to be, and not which."""
+    context = click.get_current_context()
+    others = [
+        f"--{name.replace('_', '-')}"
+        for name in _OF_A_REPORT
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    ]
+    if others:
+        raise UsageError(
+            f"{', '.join(others)}: of which report? It needs a NAME",
+            hint=f"Use {', '.join(REPORTS)}",
+        )
 
 
 def _write_page(given: ReportArguments, html: Path) -> None:
