@@ -11,7 +11,7 @@ from archiver.model.ids import RunId
 from archiver.model.paths import TABLES_FOLDER, is_run_folder
 from archiver.store.revisions import is_text_file
 from archiver.store.storage import LocalStorage
-from archiver.tables.views import read_tables, select
+from archiver.tables.views import NO_MEDIUM, UNPROVEN_MEDIUM, read_tables, select
 
 _ASKED = "SELECT DISTINCT asked_id FROM fetches SEMI JOIN asked USING (asked_id) ORDER BY ALL"
 
@@ -48,10 +48,9 @@ SELECT run_id, max(revision) AS last FROM run_revisions WHERE revision > 1 GROUP
 """
 _ERROR_PAGES = """
 CREATE TEMP TABLE error_pages AS
-SELECT run_id, revision, kind, ordinal, path,
-    size = 0 OR coalesce(starts_with(media_type, 'text/'), false) AS is_certain
+SELECT run_id, revision, kind, ordinal, path, {no_medium} AS is_certain
 FROM artifact_revisions
-WHERE state = 'unverified' AND kind IN ('recording', 'screenshot')
+WHERE {unproven}
     AND (is_certain OR (size < $small AND NOT list_contains($media, coalesce(media_type, ''))))
 """
 _HELD = """
@@ -140,7 +139,8 @@ def find_error_pages(storage: LocalStorage, connection: duckdb.DuckDBPyConnectio
 
     ``ArtifactEntry.is_error_page`` says so, or else the bytes themselves.
     """
-    connection.execute(_ERROR_PAGES, {"small": SMALL, "media": sorted(TRUE_MEDIA)})
+    query = _ERROR_PAGES.format(no_medium=NO_MEDIUM, unproven=UNPROVEN_MEDIUM)
+    connection.execute(query, {"small": SMALL, "media": sorted(TRUE_MEDIA)})
     doubtful = connection.sql("SELECT DISTINCT path FROM error_pages WHERE NOT is_certain")
     media = [path for (path,) in doubtful.fetchall() if not is_text_file(storage, path)]
     connection.execute(

@@ -61,6 +61,10 @@ SELECT CAST(make_timestamp(epoch_us(created_at)) AS DATE) AS day, run_type, coun
     quantile_cont(run_seconds, 0.99) FILTER (is_final) AS p99_run_seconds
 FROM runs GROUP BY ALL
 """
+UNPROVEN_MEDIUM = "state = 'unverified' AND kind IN ('recording', 'screenshot')"
+NO_MEDIUM = "(size = 0 OR coalesce(starts_with(media_type, 'text/'), false))"
+IS_ERROR_PAGE = f"({UNPROVEN_MEDIUM} AND {NO_MEDIUM})"
+"""``ArtifactEntry.is_error_page``, of a row of artifacts."""
 
 
 @dataclass(frozen=True, slots=True)

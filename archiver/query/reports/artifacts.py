@@ -3,12 +3,15 @@
 import pyarrow as pa
 
 from archiver.query.reports.options import By, Filters
-from archiver.query.reports.parts import Asking, chosen, group
+from archiver.query.reports.parts import IS_GAP, Asking, chosen, group
+from archiver.tables.views import IS_ERROR_PAGE
 
 _COUNTS = """kind, state, count(*) AS artifacts,
     CAST(coalesce(sum(size) FILTER (state IN ('verified', 'unverified')), 0) AS BIGINT) AS bytes"""
-_GAPS = """run_id, kind, ordinal, state, filename, reason, expected_size, size, attempts,
-    fetched_at"""
+_GAPS = f"""run_id, kind, ordinal, state, filename,
+    CASE WHEN {IS_ERROR_PAGE} THEN 'an earlier version kept an error page, or nothing, in its place'
+        ELSE reason END AS reason,
+    expected_size, size, attempts, fetched_at"""
 _LARGEST = "sum(artifacts) OVER (PARTITION BY {by}) DESC, {by}, "
 _GAP_GROUPS = {By.REASON: "run_reason"}
 """What a group is called beside a gap, where its own name is that of a column of the gap."""
@@ -33,7 +36,7 @@ def tables(asking: Asking, filters: Filters, by: By | None) -> dict[str, pa.Tabl
     return {
         "artifacts": asking.rows(f"FROM ({counts}) ORDER BY {order}kind, state"),
         "gaps": asking.rows(
-            f"""SELECT {of_gap}{_GAPS} FROM {artifacts} WHERE state IN ('failed', 'mismatch')
+            f"""SELECT {of_gap}{_GAPS} FROM {artifacts} WHERE {IS_GAP}
             ORDER BY fetched_at DESC, run_id, kind, ordinal"""
         ),
     }

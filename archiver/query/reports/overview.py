@@ -3,20 +3,26 @@
 import pyarrow as pa
 
 from archiver.query.reports.options import By, Filters
-from archiver.query.reports.parts import IS_FAILURE, Asking, chosen, group, order
+from archiver.query.reports.parts import IS_FAILURE, IS_GAP, Asking, chosen, group, order
+from archiver.tables.views import IS_ERROR_PAGE
 
+_PAGES = f"""
+SELECT DISTINCT run_id, revision, true AS has_page FROM artifact_revisions WHERE {IS_ERROR_PAGE}
+"""
 # Runs are counted apart from their artifacts: one join that counts both is slower. Hashes of 64
 # bits stand for runs, so that ten million of them need little memory.
 _CELLS = """
-SELECT {cells}, is_final, is_settled, is_complete, count(*) AS runs,
-    0 AS artifacts, 0 AS gaps, 0 AS bytes,
+SELECT {cells}, is_final, is_settled, is_complete AND has_page IS NULL AS is_complete,
+    count(*) AS runs, 0 AS artifacts, 0 AS gaps, 0 AS bytes,
     min(created_at) AS first_created_at, max(created_at) AS last_created_at
-FROM {runs} GROUP BY ALL
+FROM {runs} LEFT JOIN pages USING (run_id, revision) GROUP BY ALL
 UNION ALL
 SELECT {names}, NULL, NULL, NULL, 0, count(*),
-    count(*) FILTER (state IN ('failed', 'mismatch')),
+    count(*) FILTER ({gap}),
     sum(size) FILTER (state IN ('verified', 'unverified')), NULL, NULL
-FROM (SELECT hash(run_id, revision) AS key, state, size FROM artifact_revisions) AS artifact
+FROM (
+    SELECT hash(run_id, revision) AS key, state, size, kind, media_type FROM artifact_revisions
+) AS artifact
 JOIN (SELECT hash(run_id, revision) AS key, {cells} FROM {runs}) AS run USING (key)
 GROUP BY ALL
 """
@@ -34,7 +40,9 @@ def tables(asking: Asking, filters: Filters, by: By | None) -> dict[str, pa.Tabl
         cells=", ".join(cells.values()),
         names=", ".join(cells),
         runs=chosen(filters, by),
+        gap=IS_GAP,
     )
+    asking.keep("pages", _PAGES)
     asking.keep("cells", query)
     groups = "run_type, status" if by is None else by.value
     sorting = "run_type, runs DESC, status" if by is None else order(by)

@@ -8,10 +8,13 @@ import pyarrow as pa
 
 from archiver.query.reports.options import By, Filters
 from archiver.tables.reasons import with_reason
+from archiver.tables.views import IS_ERROR_PAGE
 
 UTC = "make_timestamp(epoch_us({column}))"
 """A time as one without zone, in UTC: to cut days with it is several times faster."""
 IS_FAILURE = "is_final AND status <> 'completed'"
+IS_GAP = f"(state IN ('failed', 'mismatch') OR {IS_ERROR_PAGE})"
+"""Whether an artifact is missing: a page that version 0.1.0 kept in its place is none."""
 LATEST = """coalesce(
     arg_max(run_id, (created_at, run_id), 3) FILTER ({which} AND created_at IS NOT NULL),
     min(run_id, 3) FILTER ({which})

@@ -239,6 +239,28 @@ def test_a_page_that_is_held_never_stands_in_for_what_could_not_be_had(
     assert archive.states("tsk_1", 2) == {"recording 1": "failed"}
 
 
+@pytest.mark.parametrize("page", ["HTML", "S3", "words", "nothing"])
+@pytest.mark.parametrize("by", [(), ("--by", "day"), ("--run-type", "task_v1")], ids=str)
+def test_reports_count_a_page_as_a_gap(
+    server: LyingServer, archiver: Command, page: str, by: tuple[str, ...]
+) -> None:
+    made = one(server, "recording")
+    server.lie(made, Body(PAGES[page][0]))
+    server.add_run(task_run("tsk_2", recording=server.artifact(webm())))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(downloads, "MEDIA", frozenset[ArtifactKind]())
+        archiver("fetch", "tsk_1", "tsk_2", "--attempts", "1")
+    (row,) = archiver("report", "overview", "--json", *by).json["tables"]["overview"]
+    counts = {name: row[name] for name in ("runs", "complete", "incomplete", "artifacts", "gaps")}
+    assert counts == {"runs": 2, "complete": 1, "incomplete": 1, "artifacts": 2, "gaps": 1}
+    (gap,) = archiver("report", "artifacts", "--json", *by).json["tables"]["gaps"]
+    assert (gap["run_id"], gap["kind"], gap["ordinal"]) == ("tsk_1", "recording", 1)
+    assert "error page" in gap["reason"]
+    archiver("fetch", "tsk_1")
+    assert archiver("report", "artifacts", "--json", *by).json["tables"]["gaps"] == []
+    assert archiver("report", "overview", "--json", *by).json["tables"]["total"][0]["complete"] == 2
+
+
 @pytest.mark.usefixtures("held")
 @pytest.mark.parametrize("archived", [True, False])
 def test_a_page_of_what_is_not_offered_any_more_is_gone(
