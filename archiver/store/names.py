@@ -135,9 +135,15 @@ _COPIES = tuple(
         rf"(?P<stem>.+?)[._ -](?:sync-)?conflict(?:ed)?\b.*?{_ENDING}",
         # x-DESKTOP-1AB2C3D.json
         rf"(?P<stem>.+?)-(?:desktop|laptop)-[a-z0-9]+{_ENDING}",
-        # Copy of x.json, x.json.bak, x.json.orig, x.json.1
+        # x~1.json
+        rf"(?P<stem>.+?)~\d+{_ENDING}",
+        # x.json:Zone.Identifier (a colon is a sign of its own where names may have none)
+        r"(?P<stem>.+?)[:\uf022\uf03a].+(?P<ending>)",
+        # x.json.lnk, x.json - Shortcut.lnk
+        r"(?P<stem>.+?)(?: - (?:shortcut|verknüpfung))?\.(?:lnk|url|webloc)(?P<ending>)",
+        # Copy of x.json, x.json.bak, x.json.orig, x.json.part, x.json.1
         r"(?:copy of|kopie von|copie de|copia de) (?P<stem>.+)(?P<ending>)",
-        r"(?P<stem>.+)\.(?:bak|orig|old|\d+)(?P<ending>)",
+        r"(?P<stem>.+)\.(?:bak|backup|orig|old|save|part|download|!sync|icloud|\d+)(?P<ending>)",
     )
 )
 

@@ -62,6 +62,15 @@ COPIES = [
         f"{REVISION}/recording.webm.orig",
         f"{REVISION}/run[1].json",
     ),
+    *(
+        f"{of}{mark}"
+        for of in (f"{REVISION}/run.json", f"ledger/{SESSION}.json", f"{FLUSH}.parquet", "runs")
+        for mark in (
+            *(":Zone.Identifier", "\uf03aZone.Identifier", ".lnk", " - Shortcut.lnk", ".url"),
+            *(".part", ".download", ".!sync", ".icloud", ".backup", ".bak", "~1"),
+        )
+    ),
+    *("archive~1.json", f"{REVISION}/run~1.json", f"ledger/{SESSION}~2.json", f"{FLUSH}~1.parquet"),
 ]
 LISTED = {f"{REVISION}/{name}" for name in ("recording.webm", "manifest.json", "run.json")}
 STRAYS = [
@@ -69,6 +78,8 @@ STRAYS = [
     *("runs/2026/11/30/x.txt", "runs/2026/11/30/tsk_1/r01", "runs/2026/11/30/tsk_1/r0", "ledger/x"),
     *(f"{REVISION}/evil.exe", f"{REVISION}/evil (1).exe", f"{REVISION}/recording-2.webm"),
     *("tables/x", "tables/runs/odd", "tables/runs/fetched=2026-11/x.parquet", "ledger/x (1).json"),
+    *(f"{REVISION}/evil.lnk", f"{REVISION}/evil.exe:Zone.Identifier", f"{REVISION}/evil~1.exe"),
+    *(f"{REVISION}/evil.part", "ledger/x.part", "x.lnk", "runs/2026/x~1.json"),
     *(f"{REVISION}/more", f"{REVISION}/screenshots/99.png"),
 ]
 
@@ -105,7 +116,10 @@ def test_what_is_neither_is_a_stray(path: str) -> None:
     assert path.startswith(REVISION) or not is_own(*parts(path))
 
 
-@given(st.sampled_from(OWN), st.sampled_from([" (1", ".bak", "~", ".swp", " 2", "._", " copy"]))
+@given(
+    st.sampled_from(OWN),
+    st.sampled_from([" (1", ".bak", "~", ".swp", " 2", "._", " copy", ".lnk", ".part", "~1", ":x"]),
+)
 def test_no_copy_of_the_own_is_own(path: str, mark: str) -> None:
     folder, name = parts(path)
     changed = f"{mark}{name}" if mark == "._" else f"{name}{mark}"
