@@ -34,14 +34,14 @@ def fold(text: str) -> Folded | None:
     folded: list[str] = []
     starts: list[int] = []
     ends: list[int] = []
-    for start, end, plain in _composed(text):
+    for start, end, plain in pieces(text):
         folded.append(plain)
         starts += [start] * len(plain)
         ends += [end] * len(plain)
     return Folded("".join(folded), starts, ends)
 
 
-def _composed(text: str) -> Iterator[tuple[int, int, str]]:
+def pieces(text: str) -> Iterator[tuple[int, int, str]]:
     """What belongs together in a text: beginning, end, and what it is folded to."""
     start, end, plain = 0, 0, ""
     for index, character in enumerate(text):

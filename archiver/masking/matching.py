@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from archiver.errors import UsageError
 from archiver.masking.fields import is_required
-from archiver.masking.folding import fold
+from archiver.masking.folding import fold, pieces
 from archiver.model.document import JsonObject
 from archiver.model.urls import MASK
 
@@ -23,6 +23,7 @@ _OPEN, _CLOSE = "\ufdd0", "\ufdd1"
 """Put around matches. No text has them: Unicode will never give these code points a meaning."""
 _MARKED = re.compile(f"{_OPEN}([^{_OPEN}{_CLOSE}]*){_CLOSE}")
 _NO_MARKS = {ord(_OPEN): "\ufffd", ord(_CLOSE): "\ufffd"}
+_SIGNS = frozenset(".^$*+?()[]{}|\\")
 _NOTHING = re.compile(r"[*\s]*")
 """What may be left of a text that was masked. To mask it again would hide nothing."""
 _ROUNDS = 8
@@ -37,6 +38,7 @@ def mask_matches(texts: list[str], patterns: tuple[str, ...]) -> list[str]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    patterns = tuple(dict.fromkeys(chain.from_iterable(map(_spellings, patterns))))
     encodable = [_encodable(text) for text in texts]
     folded = [(index, other.text) for index, text in enumerate(encodable) if (other := fold(text))]
     column = pa.array([*encodable, *(text for _, text in folded)], pa.large_string())
@@ -108,6 +110,20 @@ def _without(text: str, spans: list[_Span]) -> str:
             parts += [text[end:start], MASK]
         end = max(end, stop)
     return "".join([*parts, text[end:]])
+
+
+@lru_cache(maxsize=256)
+def _spellings(pattern: str) -> tuple[str, ...]:
+    """The pattern, and as it is when it is folded as texts are, where that can be looked for."""
+    # Piece by piece: what is folded to a sign of regular expressions stands for itself.
+    folded = "".join(
+        re.escape(piece) if piece in _SIGNS and pattern[start:end] != piece else piece
+        for start, end, piece in pieces(pattern)
+    )
+    if folded == pattern or why_no_pattern(folded) is not None:
+        return (pattern,)
+    is_too_much = is_match("", folded) or is_match(MASK, folded)
+    return (pattern,) if is_too_much else (pattern, folded)
 
 
 def _encodable(text: str) -> str:

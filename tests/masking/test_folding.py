@@ -49,6 +49,13 @@ def test_no_spelling_gets_past_a_pattern_and_all_around_it_stays(
     assert masked(f"{before}|{secret}|{behind}", PATTERN) == f"{before}|***|{behind}"
 
 
+@given(spelled(), spelled(), BESIDE)
+def test_a_pattern_in_one_spelling_finds_every_other(
+    pattern: str, secret: str, beside: str
+) -> None:
+    assert masked(f"{beside}|{secret}|{beside}", pattern) == f"{beside}|***|{beside}"
+
+
 @given(ANY_TEXT)
 def test_a_folded_text_is_normal_and_each_character_has_its_place(text: str) -> None:
     folded = fold(text)
@@ -69,6 +76,14 @@ def test_a_folded_text_is_normal_and_each_character_has_its_place(text: str) -> 
         ("ｆulﬁl the oﬃce", "office|fulfil", "*** the ***"),
         ("①② and ²", r"\d", "*** and ***"),
         ("Ｊｏｈｎ", "Ｊｏｈｎ", "***"),
+        ("Abc and abc", "Ａbc", "*** and abc"),
+        ("M\u00fcller, Mu\u0308ller", "Mu\u0308ller", "***, ***"),
+        ("finn, ﬁnn", "ﬁnn", "***, ***"),
+        ("f(x) ｆ（ｘ） fx", "f（x）", "*** *** fx"),
+        ("Ab Cd", "[Ａ-Ｚ]b", "*** Cd"),
+        ("a* ** b", "＊", "a* ** b"),
+        ("John", "Jo\u200bhn", "***"),
+        ("12-34", "12\u201134", "***"),
         ("soft\u00adhyphen", "softhyphen", "***"),
         ("x\u200b", "x", "***\u200b"),
         ("\u200bx", "x", "\u200b***"),
