@@ -46,7 +46,8 @@ _SECRETS = """
     |master key|shared key|session key|subscription key|client secret|set cookie
     |one time code|verification code|recovery code|backup code|mfa code|2fa code|auth code
     |refresh token|access token|id token|auth token|session token|bearer token
-    |connection string|seed phrase
+    |connection string|seed phrase|security code|pin code|sms code|two factor code|passkey
+    |pass key|llm key|php sess id|phpsessid
 """
 _SECRET = "|".join(
     spelling
@@ -55,7 +56,7 @@ _SECRET = "|".join(
 )
 _ENDS_IN_SECRET = re.compile(f" (?:{_SECRET}) $")
 _HAS_SECRET = re.compile(f" (?:{_SECRET}) ")
-_ENDS_IN_ORDINARY = re.compile(" (?:auth|pass|pin|mfa|2fa|2 fa) $")
+_ENDS_IN_ORDINARY = re.compile(" (?:auth|authentication|cred|pass|pin|mfa|2fa|2 fa) $")
 _TOKEN = re.compile(" token ")
 _COUNTED = re.compile(
     " (?:count|limit|max|maximum|min|minimum|total|number|num|used|usage|budget|cost|price|quota"
@@ -95,6 +96,8 @@ _OWN = {
     "downloaded_file_urls": NameKind.ARTIFACT_LINKS,
     "downloaded_files": NameKind.DOWNLOADS,
     "value": NameKind.LABELED,
+    "Value": NameKind.LABELED,
+    "VALUE": NameKind.LABELED,
     "values": NameKind.LABELED,
     "default_value": NameKind.LABELED,
     "default": NameKind.LABELED,
@@ -110,7 +113,7 @@ _OWN = {
 # Nearly no name has one of these: most need no closer look.
 _STEMS = re.compile(
     r"pass|pwd|secret|token|jwt|bearer|authori|cookie|otp|credential|srf|hmac|cv[vc]|storage|key"
-    r"|code|auth|pin|mfa|2fa|2.fa|web.?hook|header|connection|seed",
+    r"|code|auth|cred|php|pin|mfa|2fa|2.fa|web.?hook|header|connection|seed",
     re.IGNORECASE,
 )
 _PARTS = re.compile(r"[^\W_]+")

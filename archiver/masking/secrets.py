@@ -30,7 +30,8 @@ _SHORTEST_KEY = 8
 _OUTPUT = "output"
 _PROXY_SECRETS = frozenset({"username", "bypass"})
 """Fields of a proxy given as an object, besides those whose names say it."""
-_LABELS = ("name", "key", "header")
+_LABELS = ("name", "key", "header", "label", "id", "field", "parameter_key")
+_CAPITALS = ("Name", "Key", "Header", "Label", "Id", "ID", "Field", "NAME", "KEY")
 # Header fields whose values say nothing secret and occur elsewhere by chance.
 _PLAIN_HEADER = re.compile(
     r"accept.*|content-.*|user-agent|cache-control|connection|host|origin|referer|pragma",
@@ -237,7 +238,7 @@ class _Masker:
 
     def _labeled(self, value: JsonValue, fields: JsonObject, reading: _Reading) -> JsonValue:
         """A value in an object that may say its name in another field."""
-        for label in _LABELS:
+        for label in (*_LABELS, *_CAPITALS):
             name = fields.get(label)
             if isinstance(name, str):
                 kind = self._kinds[name]

@@ -206,6 +206,8 @@ def test_what_is_near_to_a_harmless_name_or_value_goes(name: str, value: Any) ->
             "user[password]",
             "login/password",
         ),
+        *("security_code", "cardSecurityCode", "pin_code", "pincode", "smsCode", "two_factor_code"),
+        *("passkey", "PHPSESSID", "llm_key"),
     ],
 )
 def test_any_spelling_of_a_secrets_name_is_seen(name: str) -> None:
@@ -213,7 +215,10 @@ def test_any_spelling_of_a_secrets_name_is_seen(name: str) -> None:
     assert "zQ7secret" not in masked(request(parameters={name: "zQ7secret"}))
 
 
-@pytest.mark.parametrize("name", ["auth", "proxy_auth", "pass", "pin", "userPin", "mfa", "2FA"])
+@pytest.mark.parametrize(
+    "name",
+    ["auth", "authentication", "creds", "proxy_auth", "pass", "pin", "userPin", "mfa", "2FA"],
+)
 def test_ordinary_words_are_secrets_where_people_hand_them_over(name: str) -> None:
     assert "zQ7secret" not in masked(request(parameters={name: "zQ7secret"}))
     page = document(output={"table": {name: "as it is"}})
@@ -259,6 +264,12 @@ def test_headers_in_the_output_lose_their_secrets_in_any_form(name: str, headers
     "labeled",
     [
         {"key": "password", "value": "zQ7secret"},
+        {"Name": "password", "Value": "zQ7secret"},
+        {"NAME": "password", "VALUE": "zQ7secret"},
+        {"label": "Password", "value": "zQ7secret"},
+        {"id": "password", "value": "zQ7secret"},
+        {"field": "password", "value": "zQ7secret"},
+        {"parameter_key": "password", "value": "zQ7secret"},
         {"name": "Client Secret", "value": {"text": "zQ7secret"}},
         {"key": "api_key", "default_value": "zQ7secret", "value": None},
         {"key": "webhook_url", "value": "https://hooks.example/services/zQ7secret"},
