@@ -56,7 +56,7 @@ _UNQUOTINGS = 3
 _IN_URL_ALONE = re.compile(rf"({_PARAMETER})[^&#]+", re.IGNORECASE)
 _VALUE, _VALUE_ALONE = re.compile(r"[^&#;,)\]}|\s\"'<>]+"), re.compile(r"[^&#]+")
 _URL_ALONE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
-_BEHIND_SCHEME = r"((?:[\s:+]|%20|\\[nrt])+)([A-Za-z0-9+/._~-]+=*)"
+_BEHIND_SCHEME = r"((?:[\s:+]|%20|\\[nrt])+(?:tokens?[\s:=]+)?(?:\\*[\"'])?)([A-Za-z0-9+/._~-]+=*)"
 _IN_HEADER = (
     r"((?:\\*[\"'])?\s*[:=]\s*(?:\\*[\"'])?(?:Bearer|Basic|Token|ApiKey|JWT|OAuth|Negotiate|NTLM)\s+)"
     r"([^\s\"'\\,;]+)"

@@ -436,6 +436,7 @@ def test_a_secret_parameter_of_a_url_is_masked_whole_and_the_others_stay() -> No
         *("Bearer zQ7", "bearer zQ7.abc", "BEARER zQ7-_~+/==", "Bearer  zQ7", "Bearer:zQ7"),
         *("Bearer zQabcdef", "Authorization: Token zQ7x", 'authorization="ApiKey zQ7x'),
         *("authorizationBearer zQ7zQ7zQ7zQ7zQ7z", "Bearer zQabcdefzQabcdefz", "%0ABearer zQ7"),
+        *("Bearer token zQ7", "bearer token: zQ7"),
         *("Basic dTo=", "Basic bcO8OnpRNw==", "Basic dXNlcjp6UTdzZWNyZ", "Basic 9jp6UTc="),
         *("Basic dXNlcjp6UTc=", "basic enE3OnpRNw", "BASIC dXNlcjpwYXNzd29yZA==", "Bearer%20zQ7"),
     ],
@@ -466,6 +467,11 @@ def test_credentials_of_http_go_from_any_text(credentials: str, wrapped: str) ->
 def test_texts_about_credentials_stay(text: str) -> None:
     at = document(output={"a": text}, failure_reason=text)
     assert mask_document(at) == at
+
+
+@pytest.mark.parametrize("text", ['Bearer "zQ7"', "Bearer 'zQ7'", '"Bearer token \\"zQ7\\""'])
+def test_a_quoted_credential_goes(text: str) -> None:
+    assert "zQ7" not in masked(document(output={"a": [text]}, failure_reason=text))
 
 
 @pytest.mark.parametrize("unmask", ["api_key", "apiKey", "API-KEY", "Api Keys"])
