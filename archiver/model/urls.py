@@ -35,7 +35,7 @@ _SENSITIVE = (
     r"(?:[\w.-]{0,60}(?:token|passw(?:or)?d|pwd|passphrase|passcode|secret|authorization|credentials?"
     r"|cookie|jwt|signature|connection[_.-]?string|totp|[_.-]otp"
     r"|(?:api|access|private|secret|auth|signing|shared|master|subscription)[_.-]?key)"
-    r"|key|code|sig|otp|pass|auth|sid|j?sessionid|phpsessid|ticket|assertion|samlresponse)"
+    r"|key|code|sig|otp|pass|auth(?!(?:=|%3d)[a-z]{1,15}(?:\W|\Z))|sid|j?sessionid|phpsessid|ticket|assertion|samlresponse)"
 )
 """What is nearly always the key to something. What the signature of a whole URL is, see above."""
 _PARAMETER = rf"(?:\A(?=[^\s&]*&)|[?&#;]|%3[Ff]|%26|\\u0026)(?:amp;)?{_SENSITIVE}(?:=|%3[Dd])"
