@@ -14,6 +14,7 @@ from typing import NoReturn
 from urllib.parse import unquote, urljoin, urlsplit
 
 from archiver.errors import (
+    ArtifactError,
     ArtifactGone,
     ArtifactTooLarge,
     ArtifactUnwanted,
@@ -29,6 +30,7 @@ from archiver.fetch.http.client import (
 )
 from archiver.fetch.http.refusals import (
     ERROR_BYTES,
+    check_medium,
     check_status,
     error_in,
     may_be_page,
@@ -347,6 +349,11 @@ class Downloader:
             if is_page or not into.size:
                 state.start_over(into)
                 raise not_a_medium(source.kind, text)
+            try:
+                check_medium(source.kind, into.head)
+            except ArtifactError:
+                state.start_over(into)
+                raise
         if self._selection.without_types:
             self._check_type(into.media_type.name)
 

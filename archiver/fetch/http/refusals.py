@@ -3,6 +3,7 @@
 import contextlib
 import html
 import re
+import zlib
 from collections.abc import Callable
 from datetime import datetime
 
@@ -11,7 +12,7 @@ import httpx
 from archiver.errors import ArtifactError, ArtifactGone, DownloadFailed, LinkExpired, StorageBusy
 from archiver.fetch.http.client import EncodingBroken, decoded, retry_after
 from archiver.fetch.http.wire import Exchange
-from archiver.model.artifact import MEDIA, text_of
+from archiver.model.artifact import HEAD_SIZE, MEDIA, ArtifactKind, text_of
 from archiver.model.urls import mask_text
 
 ERROR_BYTES = 4_096
@@ -122,6 +123,38 @@ def not_a_medium(kind: str, text: str | None) -> ArtifactError:
         f"text came in place of a {kind}: {words_of(text) or 'blanks'}", retry=True
     )
     return error_in(text) or said
+
+
+_NO_MEDIA = {
+    b"\x1f\x8b": "a gzip file",
+    b"%PDF-": "a PDF",
+    b"PK\x03\x04": "a ZIP file",
+    b"PK\x05\x06": "an empty ZIP file",
+}
+_CHUNK = re.compile(rb"[0-9a-fA-F]{1,16};chunk-signature=")
+
+
+def check_medium(kind: ArtifactKind, head: bytes) -> None:
+    """Raises DownloadFailed, or what a page says, where no recording or picture begins like this.
+
+    A screenshot that Skyvern keeps in a bundle comes as the whole ZIP file.
+    """
+    if head.startswith(b"\x1f\x8b") and (text := text_of(_unpacked(head))) is not None:
+        raise not_a_medium(kind, text)
+    found = next((name for magic, name in _NO_MEDIA.items() if head.startswith(magic)), None)
+    if _CHUNK.match(head):
+        found = "aws-chunked framing"
+    elif head and not any(head):
+        found = "nothing but zeros"
+    is_bundle = kind is ArtifactKind.SCREENSHOT and head.startswith(b"PK\x03\x04")
+    if found is not None and not is_bundle:
+        raise DownloadFailed(f"{found} came in place of a {kind}", retry=True)
+
+
+def _unpacked(head: bytes) -> bytes:
+    with contextlib.suppress(zlib.error):
+        return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(head, HEAD_SIZE)
+    return b""
 
 
 def words_of(text: str) -> str:

@@ -99,6 +99,39 @@ def test_a_page_is_never_kept_and_the_next_fetch_asks_again(
     assert archive.read("tsk_1", f"{kind} 1", 2) == read(made.content)
 
 
+NO_MEDIA = {
+    "a gzip'd page": (gzip.compress(GATEWAY.encode()), "502 Bad gateway"),
+    "a gzip'd S3 error": (gzip.compress(SLOW_DOWN), "SlowDown"),
+    "gzip": (gzip.compress(bytes(range(256)) * 90), "a gzip file"),
+    "PDF": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3 error", "a PDF"),
+    "zeros": (bytes(50_000), "nothing but zeros"),
+    "NUL": (b"\0", "nothing but zeros"),
+    "framing": (b"1f4;chunk-signature=aa\r\n\x1a\x45\xdf\xa3\x01\0\r\n", "aws-chunked framing"),
+    "an empty ZIP": (b"PK\x05\x06" + bytes(18), "an empty ZIP file"),
+}
+
+
+@KINDS
+@pytest.mark.parametrize("what", NO_MEDIA.values(), ids=NO_MEDIA)
+def test_what_is_no_medium_is_never_kept(
+    server: LyingServer, fetch: Fetch, kind: Kind, what: tuple[bytes, str]
+) -> None:
+    server.lie(one(server, kind), Body(what[0]), times=FOREVER)
+    ran = fetch("tsk_1", code=3)
+    assert ran.states == {"failed": 1}
+    assert what[1] in ran.reasons[0]
+
+
+def test_a_bundle_may_come_for_a_screenshot_alone(server: LyingServer, fetch: Fetch) -> None:
+    bundle = Body(b"PK\x03\x04\x14" + bytes(90) + b"\x01")
+    server.lie(one(server, "screenshot"), bundle, times=FOREVER)
+    assert fetch("tsk_1").states == {"unverified": 1}
+    made = server.artifact(webm(), "recording")
+    server.add_run(task_run("tsk_2", recording=made))
+    server.lie(made, bundle, times=FOREVER)
+    assert fetch("tsk_2", code=3).states == {"failed": 1}
+
+
 @KINDS
 @pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize(
