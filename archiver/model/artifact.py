@@ -252,11 +252,16 @@ def text_of(head: bytes) -> str | None:
 
     ``head`` is as of :func:`media_type_of`, whose signatures are no proof: ``BM`` begins words too.
     What begins as markup or JSON is text; so is what has no control characters, for every recording
-    and every picture has some in its first bytes.
+    and every picture has some in its first bytes; a single NUL or BEL is a slip of a text.
     """
-    text = _decoded(head[:HEAD_SIZE])
+    text = _decoded(_without_slip(head[:HEAD_SIZE]))
     is_plain = text and not _NO_TEXT.search(text.rstrip("\ufffd"))
     return text if _PAGE.match(text) or (is_plain and not text.startswith("%PDF-")) else None
+
+
+def _without_slip(head: bytes) -> bytes:
+    words = head.translate(None, b"\0\a")
+    return words if len(words) == len(head) - 1 and _is_text(words) else head
 
 
 def _decoded(head: bytes) -> str:

@@ -62,6 +62,13 @@ def test_no_medium_is_text(head: bytes) -> None:
     assert text_of(head + b" and words" * 2_000) is None
 
 
+@pytest.mark.parametrize("slip", [b"\0", b"\a"])
+@pytest.mark.parametrize("at", [0, 3, 11])
+def test_a_single_slip_does_not_make_a_medium_of_words(slip: bytes, at: int) -> None:
+    words = b"upstream is busy"
+    assert text_of(words[:at] + slip + words[at:]) == words.decode()
+
+
 def test_nothing_is_no_text() -> None:
     assert text_of(b"") is None
 
