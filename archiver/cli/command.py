@@ -12,7 +12,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from archiver.cli.config import CONFIG_FILE, check_variables, read_defaults
+from archiver.cli.config import CONFIG_FILE, check_variables, read_defaults, unknown_variables
+from archiver.cli.output.text import printable
 from archiver.cli.param_types import Location
 from archiver.errors import UsageError
 from archiver.system.limits import check_address_space
@@ -35,6 +36,7 @@ WRITES = READS | {11: EXIT_CODES[11], 130: EXIT_CODES[130]}
 """and of every one that writes into it."""
 _WRONG = "archiver.wrong_config"
 """Where click's context keeps what is wrong with the config file or the environment."""
+_OTHER_VARIABLES = ("ARCHIVER_CONFIG", "ARCHIVER_ARCHIVE", "ARCHIVER_KEY_PASSPHRASE")
 _TERMS = 22
 """Columns that options are given; what is longer has its text below."""
 
@@ -84,6 +86,7 @@ class Command(click.Command):
         check_address_space()
         if (wrong := ctx.meta.get(_WRONG)) is not None:
             raise wrong
+        _warn_of_variables(ctx)
         mode = ctx.params.get("mode")
         with created_with(PRIVATE if mode is None else folder_rights(mode)):
             return super().invoke(ctx)
@@ -174,6 +177,18 @@ def _write_terms(formatter: click.HelpFormatter, heading: str, rows: Any) -> Non
 
 def _first_sentence(command: click.Command) -> str:
     return " ".join((command.help or "").partition("\n\n")[0].split())
+
+
+def _warn_of_variables(context: click.Context) -> None:
+    """Say which variables of the environment nobody reads."""
+    program = context.find_root().command
+    if isinstance(program, Group):
+        unknown = unknown_variables(os.environ, program.commands, _OTHER_VARIABLES)
+        for name, nearest in unknown.items():
+            meant = f": is {nearest} meant?" if nearest else ""
+            click.echo(
+                f"the variable {printable(name)} is not known, and not read{meant}", err=True
+            )
 
 
 def _read_config(context: click.Context, _: click.Parameter, config: Path | None) -> None:

@@ -1,6 +1,7 @@
 """The optional TOML file: defaults for every option of every command."""
 
-from collections.abc import Mapping
+import difflib
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ _SHARED = (
     *("tsa-url", "tsa_url", "tsa-timeout", "tsa_timeout"),
 )
 """Options that many commands have: given once, outside the tables, they are for all of them."""
+_OURS = "ARCHIVER_"
 _NUMBERS = (Size, Duration, click.IntRange, type(click.FLOAT))
 _LISTED = "`archiver COMMAND --help` lists the options of a command"
 
@@ -74,6 +76,32 @@ def check_variables(environment: Mapping[str, str], commands: Mapping[str, click
             f"the environment has options that do not exist: {', '.join(sorted(unknown))}",
             hint=f"Unset them; {_LISTED} with its variables",
         )
+
+
+def unknown_variables(
+    environment: Mapping[str, str], commands: Mapping[str, click.Command], others: Collection[str]
+) -> dict[str, str | None]:
+    """Variables of the environment that seem to be meant for the tool and are not known to it.
+
+    Each has the known one that is nearest. ``others`` are known and of no command. Those of
+    :func:`check_variables` are not among them, and tests have their own.
+    """
+    known = set(others)
+    prefixes = [f"{_OURS}TEST_"]
+    for name, command in commands.items():
+        prefix = f"ARCHIVER_{name.replace('-', '_').upper()}_"
+        prefixes.append(prefix)
+        for option in _options(command).values():
+            own = option.envvar or f"{prefix}{(option.name or '').upper()}"
+            known.update([own] if isinstance(own, str) else own)
+    rest = {name.removeprefix(_OURS): name for name in sorted(known)}
+    unknown = [
+        name
+        for name in sorted(environment)
+        if name.startswith(_OURS) and name not in known and not name.startswith(tuple(prefixes))
+    ]
+    nearest = {name: difflib.get_close_matches(name.removeprefix(_OURS), rest) for name in unknown}
+    return {name: rest[near[0]] if near else None for name, near in nearest.items()}
 
 
 def _first(config: Path | None) -> tuple[Path, dict[str, Any]]:

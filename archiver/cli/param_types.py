@@ -13,7 +13,12 @@ from archiver.model.urls import without_query
 
 _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s*([smhdwy]?)", re.ASCII)
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "y": 31_557_600}
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_SCHEME = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]+://"
+    r"|(?:s3[an]?|gs|gcs|az|azure|abfss?|adl|wasbs?|r2|oss|file|https?|ftps?|sftp|hdfs|(?:web)?dav):/",
+    re.IGNORECASE,
+)
+"""How a URL begins: with one slash where a known scheme is before it, as where one was lost."""
 _LONGEST = 36_500 * 86_400
 _MODE = re.compile(r"0?6[046][046]", re.ASCII)
 _SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([kmgt]?)(i?)b?", re.ASCII | re.IGNORECASE)

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
 from archiver.errors import ExitCode, SystemLimit
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _PR_SET_PDEATHSIG = 1
 _LOOK_SECONDS = 0.2
+_NO_WARNING = f"ignore::UserWarning:{resource_tracker.__name__}"
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -39,6 +41,7 @@ def worker_processes(count: int, stop: StopSwitch) -> Iterator[Executor]:
     context = multiprocessing.get_context("spawn")
     others = multiprocessing.active_children()
     try:
+        _start_tracker()
         number = context.Value("i", 0)
         executor = ProcessPoolExecutor(count, context, _begin, (os.getpid(), number))
         with _signals_held():
@@ -61,6 +64,18 @@ def worker_processes(count: int, stop: StopSwitch) -> Iterator[Executor]:
                 if process not in others:
                     process.kill()
         executor.shutdown(wait=is_waited_for, cancel_futures=True)
+
+
+def _start_tracker() -> None:
+    """Start Python's process that removes semaphores of a process that was told to end at once.
+
+    It warns of them on standard error, unless its command line says that it is not to.
+    """
+    sys.warnoptions.append(_NO_WARNING)
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        sys.warnoptions.remove(_NO_WARNING)
 
 
 @contextlib.contextmanager

@@ -218,7 +218,17 @@ def test_the_home_stands_for_itself_in_paths(
 
 
 @pytest.mark.parametrize(
-    "place", ["s3://bucket/a", "gs://b", "https://u:secret@host/a?key=secret", "file:///tmp/a"]
+    "place",
+    [
+        "s3://bucket/a",
+        "gs://b",
+        "https://u:secret@host/a?key=secret",
+        "file:///tmp/a",
+        *(
+            f"{scheme}:/b"
+            for scheme in ("s3", "S3", "gs", "gcs", "az", "abfs", "file", "http", "https", "hdfs")
+        ),
+    ],
 )
 @pytest.mark.parametrize(
     "line",
@@ -233,7 +243,7 @@ def test_a_place_that_is_not_on_this_machine_is_refused(
     server: LyingServer, archiver: Command, place: str, line: list[str]
 ) -> None:
     err = archiver(*line, place, code=2).err
-    assert f"{place.partition('//')[0]}//" in err
+    assert f"{place.partition('/')[0]}/{'/' * ('//' in place)} is not supported" in err
     assert "not supported" in err
     assert "secret" not in err
     assert (list(Path().iterdir()), server.requests) == ([], [])
@@ -485,3 +495,34 @@ def test_processes_end_with_the_codes_that_were_promised(
     ran = child("verify")
     assert ran.code == 4
     assert "Traceback" not in ran.err
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("ARCHIVER_QUERI_FORMAT", "is ARCHIVER_QUERY_FORMAT meant?"),
+        ("ARCHIVER_ARCHIV", "is ARCHIVER_ARCHIVE meant?"),
+        ("ARCHIVER_SIGN_KEYS", "is ARCHIVER_SIGN_KEY meant?"),
+        ("ARCHIVER_FECTH_SETTLE", "is ARCHIVER_FETCH_SETTLE meant?"),
+        ("ARCHIVER_CLIENT_CERTS", "is ARCHIVER_CLIENT_CERT meant?"),
+        ("ARCHIVER_XQZ", "ARCHIVER_XQZ is not known, and not read\n"),
+    ],
+)
+def test_a_variable_that_nobody_reads_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, told: str
+) -> None:
+    monkeypatch.setenv(name, "x")
+    (line,) = Command()("report", code=0).err.splitlines(keepends=True)
+    assert line.startswith(f"the variable {name} is not known")
+    assert told in line
+
+
+@pytest.mark.parametrize(
+    "name", ["ARCHIVER_TEST_X", "ARCHIVER_CONFIG", "ARCHIVER_KEY_PASSPHRASE", "ARCHIVER_TSA_URL"]
+)
+def test_a_variable_that_is_known_is_not_spoken_of(
+    monkeypatch: pytest.MonkeyPatch, name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.toml").write_text("")
+    monkeypatch.setenv(name, str(tmp_path / "a.toml"))
+    assert Command()("report").err == ""

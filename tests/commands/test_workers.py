@@ -66,6 +66,7 @@ def finish(process: subprocess.Popen[bytes], code: int = 0) -> Ran:
     out, err = process.communicate(timeout=60)
     assert process.returncode == code, err.decode()
     assert b"Traceback" not in err
+    assert b"resource_tracker" not in err
     return Ran(process.returncode, out, err.decode())
 
 
