@@ -13,7 +13,6 @@ import click
 from click.core import ParameterSource
 
 from archiver.cli.config import CONFIG_FILE, check_variables, read_defaults, unknown_variables
-from archiver.cli.output.text import printable
 from archiver.cli.param_types import Location
 from archiver.errors import UsageError
 from archiver.system.limits import check_address_space
@@ -187,7 +186,7 @@ def _warn_of_variables(context: click.Context) -> None:
         for name, nearest in unknown.items():
             meant = f": is {nearest} meant?" if nearest else ""
             click.echo(
-                f"the variable {printable(name)} is not known, and not read{meant}", err=True
+                f"the variable {ascii(name)[1:-1]} is not known, and not read{meant}", err=True
             )
 
 
