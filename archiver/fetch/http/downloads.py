@@ -349,6 +349,8 @@ class Downloader:
             if is_page or not into.size:
                 state.start_over(into)
                 raise not_a_medium(source.kind, text)
+            if not is_all and not any(into.head):
+                return  # zeros may come first, too
             try:
                 check_medium(source.kind, into.head)
             except ArtifactError:

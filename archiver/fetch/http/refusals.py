@@ -127,7 +127,6 @@ def not_a_medium(kind: str, text: str | None) -> ArtifactError:
 
 _NO_MEDIA = {
     b"\x1f\x8b": "a gzip file",
-    b"%PDF-": "a PDF",
     b"PK\x03\x04": "a ZIP file",
     b"PK\x05\x06": "an empty ZIP file",
 }

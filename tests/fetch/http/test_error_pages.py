@@ -103,7 +103,6 @@ NO_MEDIA = {
     "a gzip'd page": (gzip.compress(GATEWAY.encode()), "502 Bad gateway"),
     "a gzip'd S3 error": (gzip.compress(SLOW_DOWN), "SlowDown"),
     "gzip": (gzip.compress(bytes(range(256)) * 90), "a gzip file"),
-    "PDF": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3 error", "a PDF"),
     "zeros": (bytes(50_000), "nothing but zeros"),
     "NUL": (b"\0", "nothing but zeros"),
     "framing": (b"1f4;chunk-signature=aa\r\n\x1a\x45\xdf\xa3\x01\0\r\n", "aws-chunked framing"),
