@@ -257,11 +257,16 @@ def test_a_home_that_there_is_not_is_wrong_usage(archiver: Command) -> None:
     assert "cannot read" in archiver("hold", "--ids", "~nobody-of-that-name/a", code=2).err
 
 
-@pytest.mark.parametrize("option", ["--settle", "--stall-timeout", "--connect-timeout"])
-def test_a_duration_has_a_unit(fetch: Fetch, option: str) -> None:
-    assert "unit" in fetch("tsk_1", option, "10", code=2).err
-    assert "unit" in fetch("tsk_1", option, "1.5", code=2).err
+def test_a_duration_has_a_unit(fetch: Fetch) -> None:
+    assert "unit" in fetch("tsk_1", "--settle", "10", code=2).err
+    assert "unit" in fetch("tsk_1", "--settle", "1.5", code=2).err
     fetch("tsk_1", "--settle", "0")
+
+
+@pytest.mark.parametrize("option", ["--stall-timeout", "--connect-timeout"])
+def test_a_timeout_may_be_plain_seconds(fetch: Fetch, option: str) -> None:
+    fetch("tsk_1", option, "10")
+    fetch("tsk_1", option, "1.5")
 
 
 @pytest.mark.parametrize(

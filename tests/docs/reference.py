@@ -46,8 +46,9 @@ the config file.
   `false`, and an option that may be repeated is a list. `archive`, `sign-key`, `tsa-url`
   and `tsa-timeout` may also stand above all tables: then they count for each command that has them.
   A key that is no option is refused (2).
-- **Values.** Durations are `30s`, `10m`, `2h`, `1d`, `2w`, `7y`, or `0`. Sizes are bytes: `500`,
-  `20MB`, `1.5GiB`. Moments are UTC: `2026-11-25`, `2026-11-25T14:30`, or `30d` for 30 days ago.
+- **Values.** Durations are `30s`, `10m`, `2h`, `1d`, `2w`, `7y`, or `0`; a timeout may be a number
+  of seconds. Sizes are bytes: `500`, `20MB`, `1.5GiB`. Moments are UTC: `2026-11-25`,
+  `2026-11-25T14:30`, or `30d` for 30 days ago.
   A `~` at the beginning of a path is the home; URLs such as `s3://…` are no paths, and refused.
 
 Below, each option is followed by its variable and its key, as in `fetch.settle`: `settle` in the
