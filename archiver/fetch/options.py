@@ -21,6 +21,24 @@ _LEAST_FAILURES = 20
 
 
 @dataclass(frozen=True, slots=True)
+class Learned:
+    """What parts of a session learned that have ended, for those that come after them.
+
+    ``key_is_known``: the API has answered with the key. ``paused`` are the seconds that each host
+    of storage was waited for.
+    """
+
+    key_is_known: bool = False
+    paused: Mapping[str, float] = field(default_factory=dict)
+
+    def and_then(self, later: "Learned") -> "Learned":
+        """Return this with what a later part learned; parts at the same time wait together."""
+        hosts = self.paused.keys() | later.paused.keys()
+        longest = {h: max(self.paused.get(h, 0.0), later.paused.get(h, 0.0)) for h in hosts}
+        return Learned(self.key_is_known or later.key_is_known, longest)
+
+
+@dataclass(frozen=True, slots=True)
 class FetchOptions:
     """What the user chose for a session. Sizes in bytes; ``archive`` is the folder."""
 
@@ -50,11 +68,7 @@ class FetchOptions:
     most_failures: int = 100
     """Runs in a row without an answer after which the API is taken to be down."""
 
-    key_is_known: bool = False
-    """The API has answered somebody of the session who has the key."""
-
-    paused: Mapping[str, float] = field(default_factory=dict)
-    """Seconds that each host of storage was waited for before, in the same session."""
+    learned: Learned = field(default_factory=Learned)
 
     @property
     def durability(self) -> Durability:

@@ -43,7 +43,7 @@ def answer_client(options: FetchOptions, context: Context) -> Iterator[AnswerCli
             options.max_document_size,
             Throttle(options.max_requests_per_second, context.stop.sleep),
             redaction.text if redaction else str,
-            key_is_known=options.key_is_known,
+            key_is_known=options.learned.key_is_known,
         )
         slots = Semaphore(options.api_concurrency)
         yield AnswerClient(
@@ -73,7 +73,7 @@ def artifact_downloader(options: FetchOptions, context: Context) -> Iterator[Dow
             check_stop=context.stop.check,
             on_bytes=lambda count: context.report(BytesReceived(count)),
             throttle=Throttle(options.max_bandwidth, context.stop.sleep),
-            paused=options.paused,
+            paused=options.learned.paused,
         )
 
 
@@ -109,7 +109,7 @@ class BatchControl:
     """A part of a session. ``is_over``: no run is begun any more.
 
     ``returned`` are the runs that were not begun, or are better archived where the whole session
-    is seen; nothing else comes of those. ``paused``: as in FetchOptions, at the end.
+    is seen; nothing else comes of those. ``paused``: as in Learned, at the end.
     """
 
     is_over: Callable[[], bool]

@@ -21,7 +21,7 @@ from random import SystemRandom
 
 from archiver.errors import ArchiverError, Interrupted, WorkerLost
 from archiver.fetch.events import BytesReceived, Event
-from archiver.fetch.options import Context, FetchOptions
+from archiver.fetch.options import Context, FetchOptions, Learned
 from archiver.fetch.pipeline import GRACE_SECONDS, POLL_SECONDS, BatchControl, archive_runs
 from archiver.fetch.run import Archived
 from archiver.model.ids import RunId, SessionId
@@ -50,15 +50,14 @@ class Batch:
 class BatchResult:
     """What came of a batch: of every id, unless an error or an interruption ended it.
 
-    ``returned`` are not for a batch, ``errors`` stopped the batch: one at most. ``paused`` are the
-    seconds that each host was waited for until then, in this process and those before.
+    ``returned`` are not for a batch, ``errors`` stopped the batch: one at most.
     """
 
     archived: tuple[Archived, ...] = ()
     not_started: tuple[RunId, ...] = ()
     returned: tuple[RunId, ...] = ()
     errors: tuple[ArchiverError, ...] = ()
-    paused: Mapping[str, float] = field(default_factory=dict)
+    learned: Learned = field(default_factory=Learned)
 
 
 def fetch_in_workers(
@@ -103,7 +102,7 @@ def fetch_in_workers(
         # Where one worker is lost, so are the others: it is the least that is to be said.
         raise min(errors, key=lambda error: isinstance(error, WorkerLost))
     context.stop.check()
-    options = replace(options, key_is_known=batches.key_is_known, paused=batches.paused)
+    options = replace(options, learned=batches.learned)
     yield from archive_runs(batches.left, folders, options, context, writer)
 
 
@@ -145,12 +144,9 @@ class _Batches:
         return self._is_open and bool(self._not_started or self._next < len(self._ids))
 
     @property
-    def key_is_known(self) -> bool:
-        return self._options.key_is_known
-
-    @property
-    def paused(self) -> Mapping[str, float]:
-        return self._options.paused
+    def learned(self) -> Learned:
+        """What those that came back learned."""
+        return self._options.learned
 
     @property
     def left(self) -> list[RunId]:
@@ -168,13 +164,8 @@ class _Batches:
 
     def take_back(self, batch: BatchResult) -> None:
         """Where many runs come back, the rest is better not shared out."""
-        if any(archived.fetched.http_status == 200 for archived in batch.archived):
-            self._options = replace(self._options, key_is_known=True)
-        # Those that ran at the same time waited at the same time.
-        paused = dict(self._options.paused)
-        for host, seconds in batch.paused.items():
-            paused[host] = max(seconds, paused.get(host, 0.0))
-        self._options = replace(self._options, paused=paused)
+        learned = self._options.learned.and_then(batch.learned)
+        self._options = replace(self._options, learned=learned)
         self._not_started += batch.not_started
         self._returned += batch.returned
         if 4 * len(batch.returned) > len(batch.archived):
@@ -211,7 +202,8 @@ def fetch_batch(batch: Batch) -> BatchResult:
         tuple(back.asked for back in control.returned if back.is_started is is_started)
         for is_started in (True, False)
     )
-    return BatchResult(tuple(archived), not_started, begun, tuple(errors), control.paused)
+    learned = Learned(any(one.fetched.http_status == 200 for one in archived), control.paused)
+    return BatchResult(tuple(archived), not_started, begun, tuple(errors), learned)
 
 
 def _say_nothing(_event: Event) -> None:

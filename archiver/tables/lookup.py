@@ -49,7 +49,7 @@ SELECT run_id, max(revision) AS last FROM run_revisions WHERE revision > 1 GROUP
 _ERROR_PAGES = """
 CREATE TEMP TABLE error_pages AS
 SELECT run_id, revision, kind, ordinal, path, {no_medium} AS is_certain
-FROM artifact_revisions
+FROM {artifacts}
 WHERE {unproven}
     AND (is_certain OR (size < $small AND NOT list_contains($media, coalesce(media_type, ''))))
 """
@@ -119,8 +119,12 @@ def _not_complete(storage: LocalStorage, asked: Sequence[RunId], *, refresh: boo
         ids = pa.table({"position": positions, "asked_id": pa.array(asked, pa.string())})
         connection.register("asked", ids)
         complete_runs = _HELD.format(refresh=str(refresh).lower())
-        find_error_pages(storage, connection)
-        for statement in (_LAST, complete_runs, _UNUSUAL, _ASKED_RUNS, _FAILED):
+        for statement in (_UNUSUAL, _ASKED_RUNS, _FAILED):
+            connection.execute(statement)
+        # The bytes of some have to be looked at: not those of all that the archive ever kept.
+        asked_for = "artifact_revisions SEMI JOIN asked_runs USING (run_id)"
+        find_error_pages(storage, connection, asked_for)
+        for statement in (_LAST, complete_runs):
             connection.execute(statement)
         wanted = connection.sql(_WANTED).to_arrow_table()
         return wanted, connection.sql(_FOLDERS).to_arrow_table() if wanted.num_rows else None
@@ -134,12 +138,17 @@ def _not_complete(storage: LocalStorage, asked: Sequence[RunId], *, refresh: boo
     )
 
 
-def find_error_pages(storage: LocalStorage, connection: duckdb.DuckDBPyConnection) -> None:
+def find_error_pages(
+    storage: LocalStorage,
+    connection: duckdb.DuckDBPyConnection,
+    artifacts: str = "artifact_revisions",
+) -> None:
     """Make the table ``error_pages``: artifacts in place of which version 0.1.0 kept a page.
 
-    ``ArtifactEntry.is_error_page`` says so, or else the bytes themselves.
+    ``ArtifactEntry.is_error_page`` says so, or else the bytes themselves. ``artifacts`` is SQL for
+    the rows of those that are looked at.
     """
-    query = _ERROR_PAGES.format(no_medium=NO_MEDIUM, unproven=UNPROVEN_MEDIUM)
+    query = _ERROR_PAGES.format(no_medium=NO_MEDIUM, unproven=UNPROVEN_MEDIUM, artifacts=artifacts)
     connection.execute(query, {"small": SMALL, "media": sorted(TRUE_MEDIA)})
     doubtful = connection.sql("SELECT DISTINCT path FROM error_pages WHERE NOT is_certain")
     media = [path for (path,) in doubtful.fetchall() if not is_text_file(storage, path)]

@@ -43,52 +43,45 @@ def refusing(
     return refused
 
 
-def everything(server: LyingServer, archiver: Command, fetch: Fetch) -> None:
+@pytest.fixture
+def everything(server: LyingServer, archiver: Command, fetch: Fetch) -> Callable[[], None]:
     """What a month does to an archive."""
-    for n in (1, 2, 3):
-        assert fetch(add_run(server, f"tsk_{n}")).runs["fetched"] == 1
-    archiver("reindex", "--compact")
-    archiver("erase", "tsk_1", "--reason", "asked", "--yes")
-    archiver("reindex")
-    assert fetch("tsk_2", "tsk_3").runs == {"asked": 2, "unchanged": 2}
-    archiver("verify")
+
+    def run() -> None:
+        for n in (1, 2, 3):
+            assert fetch(add_run(server, f"tsk_{n}")).runs["fetched"] == 1
+        archiver("reindex", "--compact")
+        archiver("erase", "tsk_1", "--reason", "asked", "--yes")
+        archiver("reindex")
+        assert fetch("tsk_2", "tsk_3").runs == {"asked": 2, "unchanged": 2}
+        archiver("verify")
+
+    return run
 
 
 @pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP, errno.ENOSYS])
 def test_folders_that_cannot_be_synced_are_not(
-    server: LyingServer,
-    archiver: Command,
-    fetch: Fetch,
-    monkeypatch: pytest.MonkeyPatch,
-    number: int,
+    everything: Callable[[], None], monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     refused = refusing(
         monkeypatch, os, "fsync", number, lambda fd: Path(f"/proc/self/fd/{fd}").resolve().is_dir()
     )
-    everything(server, archiver, fetch)
+    everything()
     assert refused
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOTSUP, errno.EXDEV, errno.EACCES])
 def test_file_systems_without_hard_links_are_taken(
-    server: LyingServer,
-    archiver: Command,
-    fetch: Fetch,
-    monkeypatch: pytest.MonkeyPatch,
-    number: int,
+    everything: Callable[[], None], monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     refused = refusing(monkeypatch, os, "link", number, lambda *_: True)
-    everything(server, archiver, fetch)
+    everything()
     assert refused
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.EXDEV, errno.ENOSYS, errno.EINVAL])
 def test_folders_that_the_system_does_not_exchange_are_renamed(
-    server: LyingServer,
-    archiver: Command,
-    fetch: Fetch,
-    monkeypatch: pytest.MonkeyPatch,
-    number: int,
+    everything: Callable[[], None], monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def refuse(*_: object) -> int:
         import ctypes
@@ -99,7 +92,7 @@ def test_folders_that_the_system_does_not_exchange_are_renamed(
 
     refused: list[int] = []
     monkeypatch.setattr("archiver.system.folders._system_rename", lambda: refuse)
-    everything(server, archiver, fetch)
+    everything()
     assert refused
 
 
@@ -112,10 +105,10 @@ def no_renames(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 
 def test_folders_that_cannot_be_renamed_are_replaced(
-    server: LyingServer, archiver: Command, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+    everything: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refused = no_renames(monkeypatch)
-    everything(server, archiver, fetch)
+    everything()
     assert refused
 
 
